@@ -1,0 +1,97 @@
+/* control.h - the block of memory a supervisor and the children of one task share.
+ *
+ * Progress one way, wishes the other; numbers only, so nothing in it needs an
+ * owner or a lock. It is a memfd: it outlives a killed child and dies with the
+ * supervisor. Each number has one writer, named in its section; everything is
+ * read and written with relaxed atomics except where a comment says otherwise.
+ *
+ * The pages are mapped by three processes of the same build, so the layout is
+ * no format and carries no version.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/base/err.h"
+
+/* What the children are asked to do. Written by the supervisor. */
+enum control_want {
+    CONTROL_RUN = 0,
+    CONTROL_PAUSE,      /* finish the unit in flight, then exit 0 */
+    CONTROL_STOP_DRAIN, /* apply what the source holds now, settle, seal, then exit 0 */
+    CONTROL_STOP_NOW,   /* settle and seal without draining, then exit 0 */
+};
+
+/* Where the task is. Written by apply. */
+enum control_phase {
+    CONTROL_CLAIMING = 0,  /* connecting, claiming, reading the position */
+    CONTROL_SNAPSHOT_WAIT, /* nothing of the snapshot has arrived yet */
+    CONTROL_FULL,          /* copying */
+    CONTROL_INCREMENTAL,   /* tailing */
+    CONTROL_SETTLING,      /* taking the padding off held expiries */
+    CONTROL_DONE,          /* what was wanted is complete */
+};
+
+/* The link to the source. Written by receive. */
+enum control_link { CONTROL_LINK_DOWN = 0, CONTROL_LINK_SNAPSHOT, CONTROL_LINK_STREAM };
+
+struct control_block {
+    /* Written by the supervisor. Limits: 0 means none. */
+    _Atomic uint32_t want; /* enum control_want */
+    _Atomic uint64_t full_bytes_per_second_max;
+    _Atomic uint64_t full_keys_per_second_max;
+    _Atomic uint64_t tail_bytes_per_second_max;
+    _Atomic uint64_t tail_commands_per_second_max;
+
+    /* Written by receive. Offsets count bytes of the source's history: the
+     * stream is spooled up to, and not including, stream_end. */
+    _Atomic uint32_t link;                 /* enum control_link */
+    _Atomic uint64_t snapshot_generation;  /* which full sync of this task; 0 = none yet */
+    _Atomic uint64_t snapshot_bytes;       /* spooled of it */
+    _Atomic uint64_t snapshot_bytes_total; /* 0 = the source did not say */
+    _Atomic uint32_t snapshot_complete;
+    _Atomic uint64_t stream_end;     /* release by receive, acquire by apply */
+    _Atomic uint64_t received_bytes; /* since the child started */
+    _Atomic uint64_t reconnects;
+    _Atomic uint64_t full_syncs;
+    _Atomic uint64_t spool_bytes;     /* on disk now */
+    _Atomic uint64_t source_offset;   /* the source's own, sampled once a second */
+    _Atomic uint64_t source_keys;     /* of the mapped databases, by INFO, when the copy began */
+    _Atomic uint64_t backlog_bytes;   /* of the source's replication backlog; 0 = unknown */
+    _Atomic uint64_t drain_offset;    /* sampled after STOP_DRAIN was seen; 0 = not yet */
+    _Atomic uint32_t heartbeat_state; /* 0 off, 1 writing, 2 refused by the source */
+
+    /* Written by apply. */
+    _Atomic uint32_t phase;          /* enum control_phase */
+    _Atomic uint64_t applied_offset; /* acknowledged by the destination; next byte wanted */
+    _Atomic uint64_t keys_done;
+    _Atomic uint64_t copy_bytes_done; /* of the snapshot */
+    _Atomic uint64_t keys_expired;
+    _Atomic uint64_t keys_filtered;
+    _Atomic uint64_t commands_applied;
+    _Atomic uint64_t bytes_applied;
+    _Atomic uint64_t commands_skipped;
+    _Atomic uint64_t units_applied;
+    _Atomic uint64_t latency_us;    /* last heartbeat: written by us to acknowledged */
+    _Atomic uint64_t latency_at_ms; /* wall clock when it was measured; 0 = never */
+    _Atomic uint64_t settle_keys_done;
+    _Atomic uint64_t destination_epoch; /* ours, as claimed */
+    _Atomic uint32_t settled;           /* no held expiry is left on the destination */
+
+    /* Doorbells: the sleeper sets its flag, looks once more, then polls its
+     * eventfd; whoever moved a number rings only when the flag is set. */
+    _Atomic uint32_t apply_sleeps;
+    _Atomic uint32_t receive_sleeps;
+};
+
+/* Make one, zeroed. *ret_fd is the memfd to hand to the children (close-on-exec).
+ * Errors: IO. */
+MUST_CHECK bool control_new(struct control_block **ret_block, int *ret_fd, struct err *err);
+
+/* Map the one behind `fd`. Errors: IO. */
+MUST_CHECK bool control_map(int fd, struct control_block **ret_block, struct err *err);
+
+/* NULL is fine. */
+void control_unmap(struct control_block *block);
