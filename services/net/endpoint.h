@@ -1,10 +1,11 @@
 /* endpoint.h - one server to talk to: host, port, user, TLS.
  *
- * Pure: text and JSON in, a value out. Passwords are not part of it; they travel
- * as struct secret and are asked for before each connect.
+ * Pure: text and JSON in, a value out. What is secret is not part of it: the
+ * password and the client's private key travel as struct credentials, which a
+ * child asks for before each connect.
  *
- * Source: api.md "Endpoint reference"; redis-cli's URL form
- * (redis://[user[:password]@]host:port[/db]).
+ * Source: api.md "Endpoint reference"; dts-api.md b.2 for the ranges; redis-cli's
+ * URL form (redis://[user[:password]@]host[:port][/db]).
  */
 #pragma once
 
@@ -14,22 +15,88 @@
 
 #include "proto/base/err.h"
 #include "proto/base/str.h"
+#include "services/secret/secret.h"
 
+enum {
+    ENDPOINT_PASSWORD_MAX = 512,
+    ENDPOINT_USERNAME_MAX = 128,
+    ENDPOINT_PEM_MAX = 64 * 1024,
+    ENDPOINT_POINTER_SIZE = 64,
+};
+
+enum endpoint_verify {
+    ENDPOINT_VERIFY_FULL, /* chain and name */
+    ENDPOINT_VERIFY_CA,   /* chain only */
+    ENDPOINT_VERIFY_NONE,
+};
+
+/* Owns its PEMs: endpoint_done() when it is not needed any more, endpoint_dup()
+ * for a second one; a plain assignment moves the ownership. */
 struct endpoint {
     char host[256]; /* name or address, NUL-terminated; IPv6 without brackets */
     uint16_t port;
-    char username[129]; /* "" = the default user */
-    bool has_password;
-    int database; /* of the URL's path; -1 = none named */
+    char username[ENDPOINT_USERNAME_MAX + 1]; /* "" = the default user */
+    bool has_password;                        /* a password belongs to it: auth.configured */
+    int database;                             /* of the URL's path; -1 = none named */
     bool tls;
-    bool tls_verify;
+    enum endpoint_verify tls_verify;
     char tls_server_name[256]; /* "" = host */
     char *tls_ca_pem;          /* owned; NULL = the system's trust store */
-    char *tls_client_cert_pem; /* owned or NULL */
+    char *tls_client_cert_pem; /* owned or NULL; its key is in struct credentials */
     uint32_t connect_timeout_ms;
     char label[300]; /* "host:port" or "host:port/db": what people are shown */
 };
 
 #define ENDPOINT_INIT ((struct endpoint){.port = 6379, .database = -1, .connect_timeout_ms = 5000})
 
+/* What a login needs beside the endpoint. */
+struct credentials {
+    struct secret password;       /* none = no AUTH is sent */
+    struct secret client_key_pem; /* none = no client certificate */
+};
+
+#define CREDENTIALS_INIT                                                                           \
+    ((struct credentials){.password = SECRET_INIT, .client_key_pem = SECRET_INIT})
+
 void endpoint_done(struct endpoint *ep);
+void credentials_done(struct credentials *cred);
+
+/* A copy with PEMs of its own. */
+struct endpoint endpoint_dup(const struct endpoint *ep);
+
+/* Read redis://[user:password@]host[:port][/db] or rediss:// (TLS, verified).
+ * *ret and *ret_password are set on success only; *ret_password is none when the
+ * URL has none. No error text quotes the URL: it may hold a password.
+ * Errors: VALIDATION, AMBIGUOUS_USERINFO (user info without a colon),
+ * NOT_SUPPORTED_YET (redis+sentinel, redis+cluster, file). */
+MUST_CHECK bool endpoint_parse_url(struct str url, struct endpoint *ret,
+                                   struct secret *ret_password, struct err *err);
+
+/* Read an endpoint reference as a request carries it: {"url": …} or {"inline": …};
+ * with a url, "tls" and "connect_timeout_ms" may stand beside it (rediss only for
+ * tls). Unknown members are refused. On failure `ret_pointer` names the member by
+ * a JSON pointer inside the reference ("" = the whole).
+ * Errors: as endpoint_parse_url. */
+MUST_CHECK bool endpoint_parse_reference(const json_t *reference, struct endpoint *ret,
+                                         struct credentials *ret_credentials,
+                                         char ret_pointer[ENDPOINT_POINTER_SIZE], struct err *err);
+
+/* The `inline` object: what is stored in a job and put into a child's specification. It
+ * holds no secret. A new reference; never NULL. Shape:
+ *   {"endpoints":[{"host","port"}], "topology":"standalone", "database":n|null,
+ *    "auth":{"username","configured"}, "tls":{"enabled","verify","server_name","ca_pem",
+ *    "client_cert_pem"}, "connect_timeout_ms":n, "label"} */
+json_t *endpoint_to_json(const struct endpoint *ep);
+
+/* Read what endpoint_to_json wrote, or the `inline` object of a request (then with
+ * auth.password and tls.client_key_pem, which go to *ret_credentials; NULL there
+ * refuses them).
+ * Errors: VALIDATION, NOT_SUPPORTED_YET; ret_pointer as above (may be NULL). */
+MUST_CHECK bool endpoint_from_json(const json_t *inline_form, struct endpoint *ret,
+                                   struct credentials *ret_credentials,
+                                   char ret_pointer[ENDPOINT_POINTER_SIZE], struct err *err);
+
+/* What is sealed into one column and handed to a child: members "password" and
+ * "client_key_pem", each only when there is one. A new reference. */
+json_t *credentials_to_json(const struct credentials *cred);
+MUST_CHECK bool credentials_from_json(const json_t *from, struct credentials *ret, struct err *err);

@@ -1,0 +1,48 @@
+/* egress.h - which addresses this service may dial.
+ *
+ * Users name the hosts we connect to, so a name must not become a way into the
+ * network of whoever runs the service. The address that was resolved is checked,
+ * and that very address is connected to: a second look-up could answer otherwise.
+ *
+ * Always refused: multicast, 0.0.0.0/8, ::, link-local 169.254/16 and the metadata services of the
+ * clouds, also inside IPv4-mapped, NAT64 and 6to4 addresses. Beyond that:
+ * KEYFERRY_EGRESS_DENY refuses, then KEYFERRY_EGRESS_ALLOW, when set, must
+ * contain the address. Without lists everything else is allowed, loopback too: a
+ * service for oneself migrates what is on the same machine. Lists are CIDR blocks
+ * or addresses, separated by commas or blanks.
+ *
+ * Source: reliability.md 7.1.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "proto/base/err.h"
+#include "proto/base/str.h"
+
+enum { EGRESS_RULES_MAX = 256 };
+
+/* A block of addresses; IPv4 is held as ::ffff:a.b.c.d. */
+struct egress_rule {
+    uint8_t address[16];
+    uint8_t bits; /* of the 128 */
+};
+
+struct egress {
+    struct egress_rule allow[EGRESS_RULES_MAX], deny[EGRESS_RULES_MAX];
+    uint32_t allow_count, deny_count; /* no allow rule = no restriction */
+};
+
+/* Pure. Errors: CONFIG quotes the block that is wrong. */
+MUST_CHECK bool egress_parse(struct str allow, struct str deny, struct egress *ret,
+                             struct err *err);
+
+/* Pure. May `address` (AF_INET or AF_INET6) be dialled? */
+bool egress_permits(const struct egress *policy, const struct sockaddr *address);
+
+/* The policy of this process: read from the environment at the first call, the
+ * same afterwards. A main function calls it once so that a wrong value stops the
+ * process. Errors: CONFIG. */
+MUST_CHECK bool egress_of_process(const struct egress **ret, struct err *err);
