@@ -7,15 +7,22 @@
  *
  *   supervisor -> child
  *     {"type":"spec", ...}         first message: see task_spec.h for its members
- *     {"type":"credentials", "username":…, "password":…, "error":…}
- *                                  answer to the request of the same name
+ *     {"type":"credentials", "credentials":{…}} or {…, "code":slug, "error":text}
+ *                                  answer to the request of the same name; the object
+ *                                  is what credentials_from_json() reads
  *     {"type":"full_sync_answer", "allowed":bool, "retry_after_ms":n}
+ *     {"type":"go"}                answer to apply's "position" when the spec said
+ *                                  claimed_before:false: the control database now knows
+ *                                  that a position exists, so that its loss can be told
+ *                                  from a first start. Apply writes no data before
+ *     {"type":"start", ...}        to receive, relayed from apply, members as they were
  *   child -> supervisor
  *     {"type":"credentials", "end":"source"|"destination"}   before each connect
  *     {"type":"full_sync", "reason":…}      receive asks before it makes the source fork
  *     {"type":"position", "state":"none|copy|tail|done|stopped", "replid":…, "offset":n,
  *      "db":n, "generation":n, "epoch":n, "lease":n, "seq":n}    apply, after each claim
- *     {"type":"start", "position":…}        supervisor relays it to receive
+ *     {"type":"start", "position":…}        apply, when it knows what receive shall ask
+ *                                           for; the supervisor relays it to receive
  *     {"type":"copied"}, {"type":"caught_up"}, {"type":"settled"}, {"type":"done"}
  *     {"type":"facts", "end":…, "product":…, "version":…}
  *     {"type":"error", "code":slug, "detail":…}   then it exits with 1
@@ -30,6 +37,7 @@
 #include <jansson.h>
 
 #include "proto/base/err.h"
+#include "services/net/endpoint.h"
 
 /* Descriptors of a child. */
 enum {
@@ -42,15 +50,36 @@ enum {
 
 enum { CHILD_MESSAGE_MAX = 192 * 1024 };
 
-/* Send one object; the reference stays the caller's. Blocks at most until the
- * peer takes it (queues are small and both sides read often).
- * Errors: CLOSED, TOO_BIG, IO. */
+/* A connected pair, both ends close-on-exec, with queues that hold at least one
+ * message of the largest size. Errors: IO. */
+MUST_CHECK bool child_socket_pair(int ret_fds[2], struct err *err);
+
+/* Send one object; the reference stays the caller's. Waits at most timeout_ms for
+ * the peer to take what lies before it (0 = only try: the supervisor never waits
+ * for a child, which may be stopped). The bytes are wiped: a message may hold a
+ * password.
+ * Errors: CLOSED, TOO_BIG, TIMEOUT, IO. */
+MUST_CHECK bool child_send_within(int fd, const json_t *message, int timeout_ms, struct err *err);
+
+/* The same with the deadline of a child that talks to its supervisor. */
 MUST_CHECK bool child_send(int fd, const json_t *message, struct err *err);
 
 /* Receive one object: *ret_message is a new reference, or NULL when none is there
  * within timeout_ms (0 = only look).
  * Errors: CLOSED (the peer is gone), PROTOCOL, IO. */
 MUST_CHECK bool child_receive(int fd, int timeout_ms, json_t **ret_message, struct err *err);
+
+/* A child asks and waits for the answer; nothing else is sent to it meanwhile.
+ * *ret_answer is a new reference of a message of type `answer_type`.
+ * Errors: CLOSED, TIMEOUT (30 s), PROTOCOL (another message), IO. */
+MUST_CHECK bool child_ask(int fd, const json_t *request, const char *answer_type,
+                          json_t **ret_answer, struct err *err);
+
+/* What a login at `end` ("source" or "destination") needs, as it is now. *ret is
+ * set on success; give it back with credentials_done() right after the login.
+ * Errors: as child_ask, or the code the supervisor could not open them with. */
+MUST_CHECK bool child_ask_credentials(int fd, const char *end, struct credentials *ret,
+                                      struct err *err);
 
 /* The sentence of a failing child: {"type":"error",...}. Failing to send it is no
  * failure: the supervisor sees the exit. */

@@ -95,3 +95,21 @@ MUST_CHECK bool control_map(int fd, struct control_block **ret_block, struct err
 
 /* NULL is fine. */
 void control_unmap(struct control_block *block);
+
+/* A doorbell: an eventfd (non-blocking, close-on-exec). Errors: IO. */
+MUST_CHECK bool control_bell_new(int *ret_bell, struct err *err);
+
+/* Wake whoever sleeps on `bell`; costs one load when nobody does. Call it after
+ * the number was moved. */
+void control_bell_ring(int bell, _Atomic uint32_t *sleeps);
+
+/* Say "I am about to sleep". Look at the numbers once more after this call and
+ * before polling `bell`: a ring between the two is not lost. */
+void control_bell_arm(_Atomic uint32_t *sleeps);
+
+/* Awake again, for whatever reason: takes the flag back and empties the bell. */
+void control_bell_clear(int bell, _Atomic uint32_t *sleeps);
+
+/* Poll `bell` alone, at most timeout_ms, then clear it. For a sleeper that waits
+ * for nothing else; it must have armed and looked before. */
+void control_bell_wait(int bell, _Atomic uint32_t *sleeps, int timeout_ms);

@@ -9,7 +9,10 @@
  *    "incremental":bool, "expiry":"held"|"exact",
  *    "databases":[{"source":n,"destination":n}] or null for all, one to one,
  *    "prefixes":[…] or null, "heartbeat":{"mode":"auto|on|off","key_prefix":…,"interval_ms":n},
- *    "conflict_mode":"precheck_error|overwrite", "faults":[…] (test builds)}
+ *    "conflict_mode":"precheck_error|overwrite", "recopy":null|"overwrite"|"flush_destination",
+ *    "faults":[…] (test builds)}
+ *
+ * What is not built yet ("prefixes", other conflict modes) is refused, never ignored.
  *
  * ENDPOINT is the object endpoint.h reads.
  */
@@ -23,6 +26,17 @@
 #include "services/net/endpoint.h"
 
 enum { TASK_DATABASES_MAX = 256 };
+
+/* What to do when only a new full copy can go on: a person's answer to
+ * needs_recopy, given with `resume`. */
+enum task_recopy { TASK_RECOPY_FAIL = 0, TASK_RECOPY_OVERWRITE, TASK_RECOPY_FLUSH };
+
+/* Mechanisms a negative control switches off; builds without KF_FAULTS refuse them. */
+enum task_fault {
+    TASK_FAULT_POSITION_OUTSIDE_UNIT = 1 << 0, /* "position_outside_unit" */
+    TASK_FAULT_CLAIM_LEFT_OUT = 1 << 1,        /* "claim_left_out" */
+    TASK_FAULT_COPY_UNFENCED = 1 << 2,         /* "copy_unfenced" */
+};
 
 struct task_spec {
     char job[40]; /* job_<26>, NUL-terminated */
@@ -41,7 +55,13 @@ struct task_spec {
     char heartbeat_prefix[65];
     uint32_t heartbeat_interval_ms;
     bool overwrite;
+    enum task_recopy recopy;
+    unsigned faults; /* of enum task_fault */
 };
 
-/* Errors: PROTOCOL names the member. Everything in *ret_spec is by value. */
+/* Frees what the endpoints own. */
+void task_spec_done(struct task_spec *spec);
+
+/* Errors: PROTOCOL names the member, NOT_SUPPORTED_YET what is not built. *ret_spec
+ * is yours to task_spec_done(). */
 MUST_CHECK bool task_spec_parse(const json_t *message, struct task_spec *ret_spec, struct err *err);

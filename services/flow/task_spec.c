@@ -1,0 +1,223 @@
+#include "services/flow/task_spec.h"
+
+#include <string.h>
+
+/* Readers of one member: false names it. JSON integers are signed 64 bit. */
+
+static bool wrong(struct err *err, const char *name, const char *what) {
+    return err_set(err, ERR_PROTOCOL, "spec member \"%s\" is not %s", name, what);
+}
+
+static bool take_u64(const json_t *spec, const char *name, uint64_t max, uint64_t *ret,
+                     struct err *err) {
+    const json_t *value = json_object_get(spec, name);
+
+    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+        (uint64_t)json_integer_value(value) > max)
+        return wrong(err, name, "a number in its range");
+    *ret = (uint64_t)json_integer_value(value);
+    return true;
+}
+
+static bool take_u32(const json_t *spec, const char *name, uint32_t max, uint32_t *ret,
+                     struct err *err) {
+    uint64_t value;
+
+    if (!take_u64(spec, name, max, &value, err))
+        return false;
+    *ret = (uint32_t)value;
+    return true;
+}
+
+static bool take_bool(const json_t *spec, const char *name, bool *ret, struct err *err) {
+    const json_t *value = json_object_get(spec, name);
+
+    if (!json_is_boolean(value))
+        return wrong(err, name, "true or false");
+    *ret = json_boolean_value(value);
+    return true;
+}
+
+static bool take_text(const json_t *spec, const char *name, char *ret, size_t ret_size,
+                      struct err *err) {
+    const json_t *value = json_object_get(spec, name);
+    size_t len = json_string_length(value);
+
+    if (!json_is_string(value) || len == 0 || len >= ret_size ||
+        memchr(json_string_value(value), '\0', len))
+        return wrong(err, name, "a text of its length");
+    memcpy(ret, json_string_value(value), len + 1);
+    return true;
+}
+
+/* One of `words`, by its index. */
+static bool take_word(const json_t *spec, const char *name, const char *const *words, int count,
+                      int *ret, struct err *err) {
+    const char *value = json_string_value(json_object_get(spec, name));
+
+    for (int i = 0; value && i < count; i++) {
+        if (strcmp(value, words[i]) == 0) {
+            *ret = i;
+            return true;
+        }
+    }
+    return wrong(err, name, "one of its words");
+}
+
+static bool take_endpoint(const json_t *spec, const char *name, struct endpoint *ret,
+                          struct err *err) {
+    char pointer[ENDPOINT_POINTER_SIZE] = "";
+    const json_t *value = json_object_get(spec, name);
+
+    if (!json_is_object(value))
+        return wrong(err, name, "an endpoint");
+    if (!endpoint_from_json(value, ret, NULL, pointer, err))
+        return err_recode(err, ERR_PROTOCOL, "spec member \"%s\"%s", name, pointer);
+    return true;
+}
+
+static bool take_databases(const json_t *spec, struct task_spec *task, struct err *err) {
+    const json_t *list = json_object_get(spec, "databases"), *pair;
+    bool taken[TASK_DATABASES_MAX] = {false};
+    size_t i;
+
+    task->lowest_database = 0;
+    for (i = 0; i < TASK_DATABASES_MAX; i++)
+        task->database_map[i] = list && !json_is_null(list) ? -1 : (int16_t)i;
+    task->map_all = !list || json_is_null(list);
+    if (task->map_all)
+        return true;
+    if (!json_is_array(list) || json_array_size(list) == 0 ||
+        json_array_size(list) > TASK_DATABASES_MAX)
+        return wrong(err, "databases", "a list of pairs");
+    task->lowest_database = TASK_DATABASES_MAX;
+    json_array_foreach(list, i, pair) {
+        uint32_t from, to;
+
+        if (!take_u32(pair, "source", TASK_DATABASES_MAX - 1, &from, err) ||
+            !take_u32(pair, "destination", TASK_DATABASES_MAX - 1, &to, err))
+            return err_wrap(err, "pair %zu of \"databases\"", i);
+        /* Two databases in one would make FLUSHDB and SWAPDB of one source database
+         * hit the other's keys. */
+        if (task->database_map[from] >= 0 || taken[to])
+            return err_set(err, ERR_PROTOCOL, "pair %zu of \"databases\" names one twice", i);
+        taken[to] = true;
+        task->database_map[from] = (int16_t)to;
+        if ((int)to < task->lowest_database)
+            task->lowest_database = (int)to;
+    }
+    return true;
+}
+
+static bool take_heartbeat(const json_t *spec, struct task_spec *task, struct err *err) {
+    static const char *const modes[] = {"off", "auto", "on"};
+    const json_t *beat = json_object_get(spec, "heartbeat");
+    int mode;
+
+    if (!json_is_object(beat))
+        return wrong(err, "heartbeat", "an object");
+    if (!take_word(beat, "mode", modes, LENGTH_OF(modes), &mode, err))
+        return err_wrap(err, "heartbeat");
+    task->heartbeat = mode != 0;
+    if (!task->heartbeat)
+        return true;
+    if (!take_text(beat, "key_prefix", task->heartbeat_prefix, sizeof(task->heartbeat_prefix),
+                   err) ||
+        !take_u32(beat, "interval_ms", 3600000, &task->heartbeat_interval_ms, err))
+        return err_wrap(err, "heartbeat");
+    if (task->heartbeat_interval_ms < 100)
+        return wrong(err, "heartbeat/interval_ms", "at least 100");
+    return true;
+}
+
+static bool take_recopy(const json_t *spec, struct task_spec *task, struct err *err) {
+    static const char *const words[] = {"fail", "overwrite", "flush_destination"};
+    const json_t *value = json_object_get(spec, "recopy");
+    int at = TASK_RECOPY_FAIL;
+
+    if (value && !json_is_null(value) &&
+        !take_word(spec, "recopy", words, LENGTH_OF(words), &at, err))
+        return false;
+    task->recopy = (enum task_recopy)at;
+    return true;
+}
+
+static bool take_conflict_mode(const json_t *spec, struct task_spec *task, struct err *err) {
+    const char *mode = json_string_value(json_object_get(spec, "conflict_mode"));
+
+    if (!mode)
+        return wrong(err, "conflict_mode", "a text");
+    if (strcmp(mode, "precheck_error") != 0 && strcmp(mode, "overwrite") != 0)
+        return err_set(err, ERR_NOT_SUPPORTED_YET, "conflict mode \"%.40s\"", mode);
+    task->overwrite = strcmp(mode, "overwrite") == 0;
+    return true;
+}
+
+static bool take_faults(const json_t *spec, struct task_spec *task, struct err *err) {
+    static const char *const names[] = {"position_outside_unit", "claim_left_out", "copy_unfenced"};
+    const json_t *list = json_object_get(spec, "faults"), *name;
+    size_t i;
+
+    task->faults = 0;
+    if (!list || json_is_null(list) || (json_is_array(list) && json_array_size(list) == 0))
+        return true;
+#ifndef KF_FAULTS
+    return err_set(err, ERR_PROTOCOL, "this build has no faults to switch on");
+#endif
+    if (!json_is_array(list))
+        return wrong(err, "faults", "a list");
+    json_array_foreach(list, i, name) {
+        size_t at = 0;
+
+        while (at < LENGTH_OF(names) &&
+               (!json_is_string(name) || strcmp(names[at], json_string_value(name)) != 0))
+            at++;
+        if (at == LENGTH_OF(names))
+            return wrong(err, "faults", "a list of known faults");
+        task->faults |= 1u << at;
+    }
+    return true;
+}
+
+static bool take_all(const json_t *spec, struct task_spec *task, struct err *err) {
+    static const char *const expiries[] = {"exact", "held"};
+    const json_t *prefixes = json_object_get(spec, "prefixes");
+    int expiry;
+
+    if (!take_text(spec, "job", task->job, sizeof(task->job), err) ||
+        !take_u32(spec, "task", UINT32_MAX, &task->task, err) ||
+        !take_u64(spec, "lease", INT64_MAX, &task->lease, err) ||
+        !take_bool(spec, "claimed_before", &task->claimed_before, err) ||
+        !take_endpoint(spec, "source", &task->source, err) ||
+        !take_endpoint(spec, "destination", &task->destination, err) ||
+        !take_text(spec, "spool_dir", task->spool_dir, sizeof(task->spool_dir), err) ||
+        !take_u64(spec, "spool_quota_bytes", INT64_MAX, &task->spool_quota_bytes, err) ||
+        !take_bool(spec, "incremental", &task->incremental, err) ||
+        !take_word(spec, "expiry", expiries, LENGTH_OF(expiries), &expiry, err) ||
+        !take_databases(spec, task, err) || !take_heartbeat(spec, task, err) ||
+        !take_conflict_mode(spec, task, err) || !take_recopy(spec, task, err) ||
+        !take_faults(spec, task, err))
+        return false;
+    if (prefixes && !json_is_null(prefixes))
+        return err_set(err, ERR_NOT_SUPPORTED_YET, "a selection by prefixes");
+    task->held_expiry = expiry == 1;
+    return true;
+}
+
+bool task_spec_parse(const json_t *message, struct task_spec *ret_spec, struct err *err) {
+    struct task_spec task = {.source = ENDPOINT_INIT, .destination = ENDPOINT_INIT};
+
+    if (!json_is_object(message))
+        return err_set(err, ERR_PROTOCOL, "the spec is no object");
+    if (!take_all(message, &task, err)) {
+        task_spec_done(&task);
+        return false;
+    }
+    *ret_spec = task;
+    return true;
+}
+
+void task_spec_done(struct task_spec *spec) {
+    endpoint_done(&spec->source);
+    endpoint_done(&spec->destination);
+}
