@@ -1,0 +1,27 @@
+/* metric.h - counters and gauges of this process, as Prometheus text.
+ *
+ * Rows of metric_names.def; an unknown name does not compile. Numbers are atomic:
+ * any thread may touch them. No label ever comes from a user.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/base/attrs.h"
+#include "proto/base/buf.h"
+#include "proto/base/err.h"
+
+enum metric {
+#define METRIC(symbol, kind, name, labels, help) METRIC_##symbol,
+#include "services/common/metric_names.def"
+#undef METRIC
+    METRIC_COUNT
+};
+
+void metric_add(enum metric m, int64_t n); /* n may be negative for a gauge */
+void metric_set(enum metric m, int64_t value);
+int64_t metric_get(enum metric m);
+
+/* Append every metric in the Prometheus text format 0.0.4. Errors: TOO_BIG. */
+MUST_CHECK bool metric_format(struct buf *out, struct err *err);

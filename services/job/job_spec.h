@@ -1,0 +1,56 @@
+/* job_spec.h - what a user wants migrated: read once, checked once, stored whole.
+ *
+ * Pure on jansson. The body of POST /v1/jobs, /v1/jobs/preview and the stand-alone
+ * POST /v1/prechecks becomes a canonical specification: every default filled in,
+ * both ends in the form of endpoint_to_json(), secrets split off. What is not
+ * built yet is refused by its pointer unless it says its default; unknown members
+ * are refused; nothing is accepted and ignored.
+ *
+ * Source: api.md "Jobs"; dts-api.md b.2 for ranges and defaults.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "proto/base/err.h"
+#include "services/net/endpoint.h"
+#include "services/secret/secret.h"
+
+enum { JOB_SPEC_NAME_MAX = 128, JOB_SPEC_ERRORS_MAX = 64 };
+
+struct job_spec {
+    json_t *spec;         /* canonical, no secret in it; members in the order of the API */
+    json_t *errors;       /* [{"pointer", "code", "detail"}]; empty = usable */
+    json_t *warnings;     /* [{"code", "detail", "pointer"}] */
+    json_t *missing;      /* ["/source", "/destination"]: why it is only a draft */
+    struct secret sealed; /* JSON text {"source":{…},"destination":{…}} of credentials_to_json();
+                             none when there are no secrets */
+    char digest[65];      /* SHA-256, hex, of what a precheck depends on, credentials included */
+    char destination_key[300]; /* "host:port", lower case: what selections are compared within */
+    int destination_databases[256]; /* of the selection, ascending */
+    int destination_database_count; /* 0 = all */
+};
+
+/* Read a request. Always leaves a job_spec to job_spec_done(), also on false.
+ * False only when there is no usable specification:
+ *   VALIDATION           errors[] says which members
+ *   NOT_SUPPORTED_YET    every error is of that kind
+ *   AMBIGUOUS_USERINFO   the only errors are of that kind */
+MUST_CHECK bool job_spec_read(const json_t *body, struct job_spec *ret, struct err *err);
+
+void job_spec_done(struct job_spec *spec);
+
+static inline bool job_spec_is_complete(const struct job_spec *spec) {
+    return json_array_size(spec->missing) == 0;
+}
+
+/* One end of a canonical specification: "source" or "destination".
+ * Errors: VALIDATION (it has none). */
+MUST_CHECK bool job_spec_endpoint(const json_t *spec, const char *end, struct endpoint *ret,
+                                  struct err *err);
+
+/* The credentials of one end out of the opened `sealed` text; none when it holds
+ * none for that end. Errors: INTERNAL (not what job_spec_read made). */
+MUST_CHECK bool job_spec_credentials(const struct secret *sealed, const char *end,
+                                     struct credentials *ret, struct err *err);

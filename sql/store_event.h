@@ -1,0 +1,25 @@
+/* store_event.h - the history of jobs.
+ *
+ * Numbers count from 1 within a job, without a gap and in the order of commit (the
+ * job's row is locked while one is written), so "after number n" never misses one:
+ * what Last-Event-ID needs.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "sql/store.h"
+
+/* Events of a job after number `after`, oldest first, at most `limit`:
+ * [{"number", "type", "at", "state", "sentence", "detail", "actor"}]. A new reference. */
+MUST_CHECK bool store_event_list(struct store *store, const char *job, int64_t after, int limit,
+                                 json_t **ret_events, struct err *err);
+
+/* Of a whole account, newest first, ids of jobs included ("job"); before_ms 0 = from now. */
+MUST_CHECK bool store_event_recent(struct store *store, const char *account, int64_t before_ms,
+                                   int limit, json_t **ret_events, struct err *err);
+
+/* Write one that moves nothing. Wakes whoever waits for the job. */
+MUST_CHECK bool store_event_add(struct store *store, const char *job, const char *type,
+                                const char *sentence, const char *detail, const char *actor,
+                                struct err *err);

@@ -1,0 +1,122 @@
+/* store_job.h - jobs: their rows, their lists, and the statement that moves one.
+ *
+ * State names are text here; what they mean is services/job/job_state.h's. Nobody
+ * but services/job/job_control.c calls store_job_insert() and store_job_move().
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "sql/store.h"
+#include "sql/store_progress.h"
+
+struct store_job {
+    char id[STORE_ID_SIZE];
+    char account[STORE_ID_SIZE];
+    char name[513]; /* 128 characters of UTF-8 */
+    char state[STORE_STATE_SIZE];
+    char phase[STORE_STATE_SIZE];      /* "" = none */
+    char sync_state[STORE_STATE_SIZE]; /* "" = none */
+    char instance_class[32];           /* "" = not purchased */
+    char spec_digest[65];
+    json_t *spec;        /* canonical, without secrets */
+    json_t *warnings;    /* of the specification; array */
+    json_t *attention;   /* NULL = none */
+    json_t *last_error;  /* {"code", "detail", "at"}; NULL = none */
+    json_t *retry_state; /* NULL = none */
+    json_t *wanted;      /* object: {"drain":bool, "on_full_resync_needed":…, …} */
+    struct buf sealed;   /* only from store_job_get */
+    int64_t version;     /* ETag: rises with every change but progress */
+    int64_t created_ms, started_ms, finished_ms, updated_ms; /* wall clock; 0 = not yet */
+
+    /* Of its task 0, as last mirrored. */
+    bool has_task;
+    char worker[STORE_ID_SIZE * 2]; /* "" = nobody holds it now */
+    struct store_progress progress;
+    json_t *source_facts, *destination_facts; /* NULL = not known yet */
+};
+
+enum { STORE_SEALED_MAX = 1024 * 1024 };
+
+#define STORE_JOB_INIT ((struct store_job){.sealed = BUF_INIT(STORE_SEALED_MAX)})
+
+void store_job_done(struct store_job *job);
+
+/* One job of that account; account NULL = of any. Errors: NOT_FOUND. */
+MUST_CHECK bool store_job_get(struct store *store, const char *account, const char *id,
+                              struct store_job *ret_job, struct err *err);
+
+struct store_job_filter {
+    const char *const *states; /* NULL = all but released */
+    size_t state_count;
+    const char *name_part; /* NULL = any; letters compare without their case */
+    const char *before_id; /* cursor: ids below this one; NULL = from the newest */
+    int limit;             /* 1 to 201: ask for one more to see whether there is more */
+};
+
+/* Newest first. *ret_jobs is an array to give back with store_job_list_done(). */
+MUST_CHECK bool store_job_list(struct store *store, const char *account,
+                               const struct store_job_filter *filter, struct store_job **ret_jobs,
+                               size_t *ret_count, struct err *err);
+void store_job_list_done(struct store_job *jobs, size_t count);
+
+/* Counts: {"states": {"running": 3, ...}, "attention": 1}. A new reference.
+ * account NULL = of all. */
+MUST_CHECK bool store_job_summary(struct store *store, const char *account, json_t **ret_summary,
+                                  struct err *err);
+
+/* [{"name", "state", "started_at", "finished_at", "detail"}] in the order they began. */
+MUST_CHECK bool store_job_steps(struct store *store, const char *job, json_t **ret_steps,
+                                struct err *err);
+
+/* Points of the history for charts, oldest first: [{"at", "latency_us", "lag_bytes",
+ * "commands_per_second", "keys_per_second", "bytes_per_second"}]. At most `limit`, newest kept. */
+MUST_CHECK bool store_job_samples(struct store *store, const char *job, int64_t since_ms, int limit,
+                                  json_t **ret_samples, struct err *err);
+
+/* A change without a move, by the worker that holds the task: the error of the last
+ * attempt and the state of the retries. NULL leaves a column, json_null() clears it.
+ * Errors: FENCED. */
+MUST_CHECK bool store_job_note(struct store *store, const char *job, int task, int64_t lease_epoch,
+                               const char *error_code, const char *error_detail,
+                               const json_t *retry_state, struct err *err);
+
+/* ---- for job_control.c ---- */
+
+struct store_job_new {
+    const char *id, *account, *name, *state, *spec_digest, *actor;
+    const char *event, *sentence; /* of the first history row */
+    const json_t *spec, *warnings;
+    struct str sealed;
+    const char *destination_key; /* NULL in a draft */
+    const int *destination_databases;
+    int destination_database_count; /* 0 = all */
+};
+
+MUST_CHECK bool store_job_insert(struct store *store, const struct store_job_new *job,
+                                 struct err *err);
+
+struct store_job_change {
+    const char *job, *from, *to, *event, *sentence, *actor;
+    const char *account;      /* NULL = any */
+    int64_t expected_version; /* 0 = any */
+    bool by_lease;
+    int task;
+    int64_t lease_epoch;
+    const char *step, *step_state; /* NULL = none */
+    bool clear_attention;
+    const json_t *attention, *retry_state, *wanted; /* NULL leaves; json_null() clears */
+    const char *error_code, *error_detail;          /* NULL leaves, "" clears */
+    const char *instance_class;                     /* NULL leaves */
+    bool is_final, is_start, add_task;
+};
+
+/* Compare-and-set with history and wake-up: *ret_moved is false when the row was not
+ * as described (state, account, version or lease). */
+MUST_CHECK bool store_job_move(struct store *store, const struct store_job_change *change,
+                               bool *ret_moved, struct err *err);
+
+/* Another job that holds an overlapping part of the same destination: *ret_id is ""
+ * when there is none. `states` are those that hold one. */
+MUST_CHECK bool store_job_overlap(struct store *store, const char *job, const char *const *states,
+                                  size_t state_count, char ret_id[STORE_ID_SIZE], struct err *err);

@@ -1,0 +1,113 @@
+/* store_precheck.h - runs of the precheck and their items.
+ *
+ * A run is queued by the API, claimed by a worker with a lease and an epoch, filled
+ * item by item and finished. It belongs to a job, or stands alone with a
+ * specification that is not saved. Finishing, ignoring and cancelling move jobs:
+ * call job_control.h for them.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "sql/store.h"
+
+struct store_precheck_options {
+    bool ignore_warnings;      /* warnings count as confirmed */
+    const char *ignore_reason; /* NULL = "ignore_warnings=true" */
+    bool read_only;            /* probe: no probe key is written on either end */
+};
+
+struct store_precheck {
+    char id[STORE_ID_SIZE];
+    char account[STORE_ID_SIZE];
+    char job[STORE_ID_SIZE];      /* "" = stands alone */
+    char state[STORE_STATE_SIZE]; /* queued, running, passed, failed, cancelled */
+    char spec_digest[65];
+    char probe[16];     /* full, read_only */
+    json_t *spec;       /* canonical, without secrets */
+    json_t *facts;      /* {"source":{…},"destination":{…}}; NULL = not yet */
+    json_t *plan;       /* NULL = not yet */
+    json_t *last_error; /* {"code","detail"}: why it could not be carried out; NULL = none */
+    json_t *items;      /* array, in the order they were found; as api.md shows an item, and for an
+                           ignored one "reason", "ignored_by", "ignored_at" */
+    int64_t version;
+    int64_t created_ms, started_ms, finished_ms; /* 0 = not yet */
+};
+
+void store_precheck_done(struct store_precheck *precheck);
+
+/* account NULL = of any. job NULL = any. Errors: NOT_FOUND. */
+MUST_CHECK bool store_precheck_get(struct store *store, const char *account, const char *id,
+                                   struct store_precheck *ret, struct err *err);
+MUST_CHECK bool store_precheck_latest(struct store *store, const char *account, const char *job,
+                                      struct store_precheck *ret, struct err *err);
+
+/* Of a job, newest first, ids below before_id (NULL = all). Give back each and the
+ * array with store_precheck_list_done(). */
+MUST_CHECK bool store_precheck_list(struct store *store, const char *account, const char *job,
+                                    const char *before_id, int limit, struct store_precheck **ret,
+                                    size_t *ret_count, struct err *err);
+void store_precheck_list_done(struct store_precheck *list, size_t count);
+
+/* ---- for a worker ---- */
+
+struct store_precheck_claim {
+    char id[STORE_ID_SIZE];
+    char job[STORE_ID_SIZE];
+    int64_t lease_epoch;
+    char probe[16];
+    json_t *spec;
+    struct buf sealed; /* job_control_unseal(ring, "precheck", id, …) */
+};
+
+void store_precheck_claim_done(struct store_precheck_claim *claim);
+
+/* Claim a queued run, or one whose worker went silent (its items are dropped: it
+ * begins again). A run that was begun three times is failed instead.
+ * *ret_found is false when none waits. */
+MUST_CHECK bool store_precheck_claim(struct store *store, const char *worker, const char *pool,
+                                     int lease_seconds, struct store_precheck_claim *ret,
+                                     bool *ret_found, struct err *err);
+
+/* Renew. *ret_held is false when it was cancelled or is another's: stop the child. */
+MUST_CHECK bool store_precheck_renew(struct store *store, const char *id, const char *worker,
+                                     int64_t lease_epoch, int lease_seconds, bool *ret_held,
+                                     struct err *err);
+
+/* Write an item down: an object with id, severity, result, ignorable, observed,
+ * threshold, message, remedy, doc_url. The same id again replaces it.
+ * Errors: FENCED, VALIDATION (no id or result). */
+MUST_CHECK bool store_precheck_item(struct store *store, const char *id, int64_t lease_epoch,
+                                    const json_t *item, struct err *err);
+
+/* ---- for job_control.c ---- */
+
+struct store_precheck_new {
+    const char *id, *account, *job, *actor, *spec_digest; /* job NULL = stands alone */
+    const json_t *spec;
+    struct str sealed;
+    const struct store_precheck_options *options;
+};
+
+MUST_CHECK bool store_precheck_insert(struct store *store, const struct store_precheck_new *run,
+                                      struct err *err);
+
+/* The verdict of a run whose lease is held: passed when no item is fail, error or a
+ * warn that is not ignored, and `failure_code` is NULL. *ret_state is "" when the run is
+ * over already or another's. */
+MUST_CHECK bool store_precheck_finish(struct store *store, const char *id, const char *worker,
+                                      int64_t lease_epoch, const json_t *facts, const json_t *plan,
+                                      const char *failure_code, const char *failure_detail,
+                                      char ret_state[STORE_STATE_SIZE], char ret_job[STORE_ID_SIZE],
+                                      struct err *err);
+
+/* Ignore one warning or (check_id NULL) all. *ret_ignored counts those that are ignored
+ * by this call, *ret_result is what the one item was before ("" = no such item);
+ * *ret_passes says that a failed run has now passed. */
+MUST_CHECK bool store_precheck_ignore(struct store *store, const char *id, const char *check_id,
+                                      const char *reason, const char *actor, int *ret_ignored,
+                                      char ret_result[STORE_STATE_SIZE], bool *ret_passes,
+                                      struct err *err);
+
+MUST_CHECK bool store_precheck_cancel(struct store *store, const char *account, const char *id,
+                                      bool *ret_cancelled, struct err *err);
