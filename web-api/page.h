@@ -1,0 +1,33 @@
+/* page.h - lists in pieces: ?limit= and ?cursor=. Pure.
+ *
+ * A cursor is opaque to clients: the name of the list and the key of the last
+ * item shown, base64url. The name keeps a cursor of one list from steering
+ * another.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "proto/base/err.h"
+#include "proto/base/str.h"
+#include "web-api/request.h"
+
+enum { PAGE_LIMIT_DEFAULT = 50, PAGE_LIMIT_MAX = 200, PAGE_KEY_MAX = 96 };
+
+struct page {
+    const char *list; /* its name, a literal */
+    int limit;
+    char after[PAGE_KEY_MAX + 1]; /* "" = from the beginning */
+};
+
+/* Read both parameters. Errors: VALIDATION names the parameter. */
+MUST_CHECK bool page_parse(const struct request *r, const char *list, struct page *ret_page,
+                           struct err *err);
+
+/* {"items": [...], "next_cursor": ...}. Takes `items` over. The caller asked for
+ * one item more than page->limit: when it is there it is taken off again and the
+ * cursor stands behind the one before it, whose key `key_of` tells (pointing into
+ * the item). */
+json_t *page_json(const struct page *page, json_t *items_taken,
+                  const char *(*key_of)(const json_t *item));

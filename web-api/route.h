@@ -1,0 +1,52 @@
+/* route.h - one row of the table of routes, and what a handler is given.
+ *
+ * A handler reads `call`, fills `reply` and returns true; or returns false with
+ * an error, which becomes a problem document in one place (app.c).
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "proto/base/err.h"
+#include "web-api/reply.h"
+#include "web-api/request.h"
+
+struct app;
+struct store;
+
+/* What an API key may do. Each includes the ones before it. */
+enum scope { SCOPE_NONE, SCOPE_READ, SCOPE_OPERATE, SCOPE_ADMIN };
+
+enum { ROUTE_PARAMS_MAX = 4 };
+
+struct caller {
+    char account[48]; /* acct_… */
+    char key[48];     /* ak_… */
+    enum scope scope;
+};
+
+struct call {
+    struct app *app;
+    const struct request *request;
+    struct arena *arena;
+    const struct route *route;
+    struct str param[ROUTE_PARAMS_MAX]; /* the {…} segments, in order, decoded */
+    struct caller caller;
+    json_t *body;        /* an object; {} when the request has none */
+    struct store *store; /* a connection of the pool, for the length of the call */
+    json_t *fields;      /* `errors` of a 422; made by json_read.h on the first wrong field */
+};
+
+struct route {
+    const char *method;
+    const char *path;  /* "/v1/jobs/{job}": a {…} takes exactly one segment */
+    enum scope scope;  /* the least a key must have; SCOPE_NONE needs no key */
+    const char *query; /* names of the parameters it knows, with blanks between */
+    bool (*handle)(struct call *call, struct reply *reply, struct err *err);
+};
+
+/* The table. Rows of calls that later issues bring answer not_supported_yet. */
+extern const struct route routes[];
+extern const size_t route_count;
