@@ -1,0 +1,85 @@
+/* command.h - what is known about each command a stream may hold.
+ *
+ * Pure; one table (command_table.def): every write command of Redis 2.8 to 8.10,
+ * Valkey 7.2 to 9.1 and their usual modules, and what else a source puts in its
+ * stream. A name that has no row is never skipped: see command_policy.h.
+ *
+ * Source: the command tables (src/commands/ *.json) of redis 8.6.3 and valkey 9.1.2,
+ * and redis.io's for what came later.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/attrs.h"
+#include "proto/base/str.h"
+#include "proto/resp/resp_command.h"
+
+enum command_id {
+    COMMAND_NONE = 0,
+#define COMMAND(symbol, name, first, last, step, numkeys, fate, fails) COMMAND_##symbol,
+#include "proto/command/command_table.def"
+#undef COMMAND
+    COMMAND_COUNT
+};
+
+/* What command_policy.c starts from. */
+enum command_fate {
+    COMMAND_FATE_DATA,     /* forwarded as it is */
+    COMMAND_FATE_EXPIRY,   /* carries an expiry time, always or perhaps */
+    COMMAND_FATE_RESTORE,  /* carries a payload with a footer, perhaps an expiry */
+    COMMAND_FATE_CROSS_DB, /* names a second database, always or perhaps */
+    COMMAND_FATE_XADD,     /* dropped when it is a duplicate */
+    COMMAND_FATE_SCRIPT,   /* runs a script */
+    COMMAND_FATE_SELECT,
+    COMMAND_FATE_MULTI,
+    COMMAND_FATE_EXEC,
+    COMMAND_FATE_FLUSHALL,
+    COMMAND_FATE_FLUSHDB,
+    COMMAND_FATE_SWAPDB,
+    COMMAND_FATE_REPLCONF,  /* GETACK or nothing */
+    COMMAND_FATE_DROP,      /* carries no data, or data of nobody */
+    COMMAND_FATE_REFUSE,    /* must not be in a stream, or must not be repeated */
+    COMMAND_FATE_CONTAINER, /* the second word decides; without a row of its own: refused */
+};
+
+struct command_row {
+    enum command_id id;
+    const char *name;   /* lower case, with the second word: "xgroup create" */
+    int8_t first, last; /* argv positions of keys; negative last counts from the end */
+    int8_t step;        /* 0: no keys at fixed places */
+    int8_t numkeys;     /* argv position of a count with keys behind it; 0: none */
+    enum command_fate fate;
+    bool fails; /* may fail on a destination whose data differ (WRONGTYPE, ...) */
+};
+
+/* The row of a one-word name, any case; NULL when there is none. */
+const struct command_row *command_find(struct str name);
+
+/* The row of a command: with two words where the first is a container. NULL when
+ * there is none or argc is 0. */
+const struct command_row *command_of(const struct resp_command *command);
+
+/* Row by id, COMMAND_NONE < id < COMMAND_COUNT. */
+const struct command_row *command_row(enum command_id id);
+
+/* Walks the keys of a command: those at fixed places, those behind a count, those
+ * behind a STORE of SORT and GEORADIUS. */
+struct command_keys {
+    struct resp_command_args args;
+    uint32_t at;               /* argv position that `args` gives next */
+    uint32_t next, left, step; /* the range being walked: position, keys left */
+    uint32_t more_next, more_left;
+    bool store; /* a key follows the word STORE or STOREDIST */
+};
+
+struct command_keys command_keys(const struct resp_command *command, const struct command_row *row);
+
+/* False behind the last key. */
+bool command_keys_next(struct command_keys *keys, struct str *ret_key);
+
+/* The first key. False: the command has none. */
+bool command_first_key(const struct resp_command *command, const struct command_row *row,
+                       struct str *ret_key);
