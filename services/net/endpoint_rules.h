@@ -1,0 +1,18 @@
+/* endpoint_rules.h - what a single field of an endpoint may be.
+ *
+ * Pure. Shared by the URL and the JSON reader so that both take the same; not for
+ * use outside of endpoint*.c.
+ */
+#pragma once
+
+#include "services/net/endpoint.h"
+
+enum { ENDPOINT_HOST_MAX = 253, ENDPOINT_DATABASE_MAX = 255 };
+
+/* Errors of all: VALIDATION. None quotes what was given. */
+MUST_CHECK bool endpoint_set_host(struct endpoint *ep, struct str host, struct err *err);
+MUST_CHECK bool endpoint_set_username(struct endpoint *ep, struct str name, struct err *err);
+MUST_CHECK bool endpoint_check_password(struct str password, struct err *err);
+
+/* Fill ep->label from the other fields. */
+void endpoint_make_label(struct endpoint *ep);

@@ -1,0 +1,94 @@
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "services/net/egress.h"
+#include "tests/support/cunit_run.h"
+
+static bool permits(const char *allow, const char *deny, const char *address) {
+    static struct egress policy;
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    struct err err = ERR_INIT;
+
+    CU_ASSERT_TRUE_FATAL(egress_parse(str_from(allow), str_from(deny), &policy, &err));
+    if (inet_pton(AF_INET, address, &in.sin_addr) == 1)
+        return egress_permits(&policy, (struct sockaddr *)&in);
+    CU_ASSERT_EQUAL_FATAL(inet_pton(AF_INET6, address, &in6.sin6_addr), 1);
+    return egress_permits(&policy, (struct sockaddr *)&in6);
+}
+
+static void lists_say_who_may_be_dialled(void) {
+    static const struct {
+        const char *allow, *deny, *address;
+        bool permitted;
+    } rows[] = {
+        {"", "", "127.0.0.1", true},
+        {"", "", "::1", true},
+        {"", "", "10.1.2.3", true},
+        {"10.0.0.0/8", "", "10.255.255.255", true},
+        {"10.0.0.0/8", "", "11.0.0.0", false},
+        {"10.0.0.0/8", "", "::1", false},
+        {"10.0.0.0/8", "", "::ffff:10.0.0.1", true},
+        {"10.0.0.0/8,2001:db8::/33", "", "2001:db8:7fff::1", true},
+        {"10.0.0.0/8 2001:db8::/33", "", "2001:db8:8000::1", false},
+        {"10.0.0.0/8", "10.9.0.0/16", "10.9.0.1", false},
+        {"", "10.9.0.0/17", "10.9.127.255", false},
+        {"", "10.9.0.0/17", "10.9.128.0", true},
+        {"", "0.0.0.0/0", "10.9.128.0", false},
+        {"", "0.0.0.0/0", "2001:db8::1", true},
+        {"", "10.1.1.1", "10.1.1.1", false},
+        {"", "10.1.1.1", "10.1.1.2", true},
+        {"", "10.0.0.0/8", "64:ff9b::10.0.0.1", false},
+        {"", "10.0.0.0/8", "2002:a00:1::", false},
+    };
+
+    for (size_t i = 0; i < LENGTH_OF(rows); i++)
+        CU_ASSERT_EQUAL(permits(rows[i].allow, rows[i].deny, rows[i].address), rows[i].permitted);
+}
+
+static void metadata_services_are_never_reached(void) {
+    static const char *const addresses[] = {
+        "169.254.169.254",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+        "100.100.100.200",
+        "168.63.129.16",
+        "fd00:ec2::254",
+        "0.0.0.0",
+        "0.1.2.3",
+        "::",
+        "224.0.0.1",
+        "ff02::1",
+        "fe80::1",
+        "255.255.255.255",
+        "::169.254.169.254",
+    };
+
+    for (size_t i = 0; i < LENGTH_OF(addresses); i++) {
+        CU_ASSERT_FALSE(permits("", "", addresses[i]));
+        CU_ASSERT_FALSE(permits("0.0.0.0/0,::/0", "", addresses[i]));
+    }
+}
+
+static void a_wrong_block_is_quoted(void) {
+    static const char *const lists[] = {
+        "10.0.0.0/33", "10.0.0/8", "::/129", "x", "10.0.0.0/", "/8", "10.0.0.1/8/9", "1.2.3.4/-1",
+    };
+
+    for (size_t i = 0; i < LENGTH_OF(lists); i++) {
+        static struct egress policy;
+        struct err err = ERR_INIT;
+
+        CU_ASSERT_FALSE(egress_parse(str_from(lists[i]), STR_EMPTY, &policy, &err));
+        CU_ASSERT_EQUAL(err.code, ERR_CONFIG);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.frame[0], lists[i]));
+    }
+}
+
+static const struct cunit_test tests[] = {
+    CUNIT_TEST(lists_say_who_may_be_dialled),
+    CUNIT_TEST(metadata_services_are_never_reached),
+    CUNIT_TEST(a_wrong_block_is_quoted),
+};
+CUNIT_MAIN("egress", tests)

@@ -1,0 +1,246 @@
+#include "services/net/endpoint.h"
+#include "tests/support/cunit_run.h"
+
+/* One URL and what it is; `code` ERR_NONE = it is read. */
+struct spelling {
+    const char *url;
+    enum err_code code;
+    const char *host;
+    int port;
+    const char *username, *password;
+    int database;
+    bool tls;
+    const char *label;
+};
+
+#define REFUSED(text, why)                                                                         \
+    { .url = (text), .code = (why) }
+
+static const struct spelling spellings[] = {
+    {"redis://h", 0, "h", 6379, "", "", -1, false, "h:6379"},
+    {"redis://h/", 0, "h", 6379, "", "", -1, false, "h:6379"},
+    {"REDISS://Cache.example.com:7000/3", 0, "Cache.example.com", 7000, "", "", 3, true,
+     "Cache.example.com:7000/3"},
+    {"redis://:pw@h:1/0", 0, "h", 1, "", "pw", 0, false, "h:1/0"},
+    {"redis://u:pw@10.0.0.5:6380", 0, "10.0.0.5", 6380, "u", "pw", -1, false, "10.0.0.5:6380"},
+    {"redis://u:@h", 0, "h", 6379, "u", "", -1, false, "h:6379"},
+    {"redis://:@h", 0, "h", 6379, "", "", -1, false, "h:6379"},
+    {"redis://u:a:b@h", 0, "h", 6379, "u", "a:b", -1, false, "h:6379"},
+    {"redis://u%40x:p%3a%2F%25@h", 0, "h", 6379, "u@x", "p:/%", -1, false, "h:6379"},
+    {"redis://[::1]:7", 0, "::1", 7, "", "", -1, false, "[::1]:7"},
+    {"redis://u:p@[2001:db8::2]/255", 0, "2001:db8::2", 6379, "u", "p", 255, false,
+     "[2001:db8::2]:6379/255"},
+    REFUSED("redis://pw@h", ERR_AMBIGUOUS_USERINFO),
+    REFUSED("redis://@h", ERR_AMBIGUOUS_USERINFO),
+    REFUSED("redis://u:p@q@h", ERR_AMBIGUOUS_USERINFO),
+    REFUSED("redis+sentinel://h1,h2/m", ERR_NOT_SUPPORTED_YET),
+    REFUSED("redis+cluster://h1", ERR_NOT_SUPPORTED_YET),
+    REFUSED("rediss+cluster://h1", ERR_NOT_SUPPORTED_YET),
+    REFUSED("file:/x.rdb", ERR_NOT_SUPPORTED_YET),
+    REFUSED("", ERR_VALIDATION),
+    REFUSED("h:6379", ERR_VALIDATION),
+    REFUSED("http://h", ERR_VALIDATION),
+    REFUSED("redis:h", ERR_VALIDATION),
+    REFUSED("redis://", ERR_VALIDATION),
+    REFUSED("redis:///0", ERR_VALIDATION),
+    REFUSED("redis://:6379", ERR_VALIDATION),
+    REFUSED("redis://h:", ERR_VALIDATION),
+    REFUSED("redis://h:0", ERR_VALIDATION),
+    REFUSED("redis://h:65536", ERR_VALIDATION),
+    REFUSED("redis://h:6379x", ERR_VALIDATION),
+    REFUSED("redis://::1", ERR_VALIDATION),
+    REFUSED("redis://[::1", ERR_VALIDATION),
+    REFUSED("redis://[::1]x", ERR_VALIDATION),
+    REFUSED("redis://[::g]", ERR_VALIDATION),
+    REFUSED("redis://[h]", ERR_VALIDATION),
+    REFUSED("redis://[]", ERR_VALIDATION),
+    REFUSED("redis://[fe80::1%25eth0]", ERR_VALIDATION),
+    REFUSED("redis://h/x", ERR_VALIDATION),
+    REFUSED("redis://h/256", ERR_VALIDATION),
+    REFUSED("redis://h/-1", ERR_VALIDATION),
+    REFUSED("redis://h/0/1", ERR_VALIDATION),
+    REFUSED("redis://h?db=1", ERR_VALIDATION),
+    REFUSED("redis://h/0?x", ERR_VALIDATION),
+    REFUSED("redis://h#1", ERR_VALIDATION),
+    REFUSED("redis://u:p%@h", ERR_VALIDATION),
+    REFUSED("redis://u:p%4@h", ERR_VALIDATION),
+    REFUSED("redis://u:p%zz@h", ERR_VALIDATION),
+    REFUSED("redis://u:%00@h", ERR_VALIDATION),
+    REFUSED("redis://u:%ff@h", ERR_VALIDATION),
+    REFUSED("redis://u:pa/ss@h", ERR_VALIDATION),
+    REFUSED("redis://h%2e", ERR_VALIDATION),
+    REFUSED("redis://h h", ERR_VALIDATION),
+    REFUSED("redis://h\n", ERR_VALIDATION),
+    REFUSED("redis://-h", ERR_VALIDATION),
+    REFUSED("redis://h,h2", ERR_VALIDATION),
+};
+
+static void every_spelling_is_read_one_way_or_refused(void) {
+    for (size_t i = 0; i < LENGTH_OF(spellings); i++) {
+        const struct spelling *row = &spellings[i];
+        struct endpoint ep = ENDPOINT_INIT;
+        struct secret password = SECRET_INIT;
+        struct err err = ERR_INIT;
+        bool ok = endpoint_parse_url(str_from(row->url), &ep, &password, &err);
+
+        CU_ASSERT_EQUAL(err.code, row->code);
+        CU_ASSERT_EQUAL(ok, row->code == ERR_NONE);
+        if (err.code != row->code)
+            fprintf(stderr, "%s\n", row->url);
+        if (!ok)
+            continue;
+        CU_ASSERT_STRING_EQUAL(ep.host, row->host);
+        CU_ASSERT_EQUAL(ep.port, row->port);
+        CU_ASSERT_STRING_EQUAL(ep.username, row->username);
+        CU_ASSERT(str_equal(secret_str(&password), str_from(row->password)));
+        CU_ASSERT_EQUAL(ep.has_password, row->password[0] != '\0');
+        CU_ASSERT_EQUAL(ep.database, row->database);
+        CU_ASSERT_EQUAL(ep.tls, row->tls);
+        CU_ASSERT_STRING_EQUAL(ep.label, row->label);
+        secret_done(&password);
+        endpoint_done(&ep);
+    }
+}
+
+static void no_refusal_quotes_the_password(void) {
+    static const char *const urls[] = {
+        "redis://u:hunter2%@h", "redis://hunter2@h",       "redis://u:hunter2@h:x",
+        "redis://u:hunter2/@h", "redis://u:hunter2@h/x",   "redis://u:hunter2@h?x",
+        "redis://u:hunter2#@h", "redis://u:p@hunter2@h:1", "x://u:hunter2@h",
+    };
+
+    for (size_t i = 0; i < LENGTH_OF(urls); i++) {
+        struct endpoint ep = ENDPOINT_INIT;
+        struct secret password = SECRET_INIT;
+        struct err err = ERR_INIT;
+        char text[1000];
+
+        CU_ASSERT_FALSE(endpoint_parse_url(str_from(urls[i]), &ep, &password, &err));
+        err_format(&err, text, sizeof(text));
+        CU_ASSERT_PTR_NULL(strstr(text, "hunter2"));
+    }
+}
+
+#define PEM(kind) "-----BEGIN " kind "-----\\nAA==\\n-----END " kind "-----\\n"
+#define ADDRESS "\"endpoints\":[{\"host\":\"h\",\"port\":7}]"
+
+/* A reference and the member that is wrong. */
+static const struct {
+    const char *json;
+    enum err_code code;
+    const char *pointer;
+} references[] = {
+    {"{\"url\":\"redis://h\"}", 0, ""},
+    {"{\"url\":\"rediss://h\",\"tls\":{\"server_name\":\"s\",\"verify\":\"ca\"}}", 0, ""},
+    {"{\"url\":\"redis://h\",\"auth\":{\"username\":\"u\",\"password\":\"p\"}}", 0, ""},
+    {"{\"inline\":{" ADDRESS "}}", 0, ""},
+    {"{\"inline\":{" ADDRESS ",\"topology\":\"auto\",\"database\":4,\"connect_timeout_ms\":100}}",
+     0, ""},
+    {"{\"inline\":{" ADDRESS ",\"label\":\"h:7\",\"auth\":{\"configured\":true}}}", 0, ""},
+    {"[]", ERR_VALIDATION, ""},
+    {"{}", ERR_VALIDATION, ""},
+    {"{\"url\":7}", ERR_VALIDATION, "/url"},
+    {"{\"url\":\"redis://x@h\"}", ERR_AMBIGUOUS_USERINFO, "/url"},
+    {"{\"url\":\"redis://h\",\"inline\":{}}", ERR_VALIDATION, "/inline"},
+    {"{\"url\":\"redis://h\",\"colour\":1}", ERR_VALIDATION, "/colour"},
+    {"{\"url\":\"redis://h\",\"tls\":{\"enabled\":true}}", ERR_VALIDATION, "/tls/enabled"},
+    {"{\"url\":\"redis://h\",\"tls\":{\"server_name\":\"s\"}}", ERR_VALIDATION, "/tls/enabled"},
+    {"{\"url\":\"redis://:a@h\",\"auth\":{\"password\":\"b\"}}", ERR_VALIDATION, "/auth/password"},
+    {"{\"url\":\"redis://h\",\"address_map\":[]}", ERR_NOT_SUPPORTED_YET, "/address_map"},
+    {"{\"instance_id\":\"inst_1\"}", ERR_NOT_SUPPORTED_YET, "/instance_id"},
+    {"{\"inline\":[]}", ERR_VALIDATION, "/inline"},
+    {"{\"inline\":{}}", ERR_VALIDATION, "/inline/endpoints"},
+    {"{\"inline\":{\"endpoints\":[]}}", ERR_VALIDATION, "/inline/endpoints"},
+    {"{\"inline\":{\"endpoints\":[{\"host\":\"a\"},{\"host\":\"b\"}]}}", ERR_NOT_SUPPORTED_YET,
+     "/inline/endpoints"},
+    {"{\"inline\":{\"endpoints\":[{\"host\":\"a b\"}]}}", ERR_VALIDATION,
+     "/inline/endpoints/0/host"},
+    {"{\"inline\":{\"endpoints\":[{\"host\":\"a\",\"port\":0}]}}", ERR_VALIDATION,
+     "/inline/endpoints/0/port"},
+    {"{\"inline\":{" ADDRESS ",\"topology\":\"cluster\"}}", ERR_NOT_SUPPORTED_YET,
+     "/inline/topology"},
+    {"{\"inline\":{" ADDRESS ",\"database\":256}}", ERR_VALIDATION, "/inline/database"},
+    {"{\"inline\":{" ADDRESS ",\"connect_timeout_ms\":99}}", ERR_VALIDATION,
+     "/inline/connect_timeout_ms"},
+    {"{\"inline\":{" ADDRESS ",\"label\":\"other\"}}", ERR_VALIDATION, "/inline/label"},
+    {"{\"inline\":{" ADDRESS ",\"auth\":{\"secret_ref\":\"file:x\"}}}", ERR_NOT_SUPPORTED_YET,
+     "/inline/auth/secret_ref"},
+    {"{\"inline\":{" ADDRESS ",\"auth\":{\"method\":\"none\",\"password\":\"p\"}}}", ERR_VALIDATION,
+     "/inline/auth/password"},
+    {"{\"inline\":{" ADDRESS ",\"tls\":{\"enabled\":true,\"ca_pem\":\"x\"}}}", ERR_VALIDATION,
+     "/inline/tls/ca_pem"},
+    {"{\"inline\":{" ADDRESS ",\"tls\":{\"enabled\":true,\"verify\":\"maybe\"}}}", ERR_VALIDATION,
+     "/inline/tls/verify"},
+    {"{\"inline\":{" ADDRESS
+     ",\"tls\":{\"enabled\":true,\"client_cert_pem\":\"" PEM("CERTIFICATE") "\"}}}",
+     ERR_VALIDATION, "/inline/tls/client_key_pem"},
+};
+
+static void a_reference_is_read_or_its_wrong_member_is_named(void) {
+    for (size_t i = 0; i < LENGTH_OF(references); i++) {
+        json_t *json = json_loads(references[i].json, 0, NULL);
+        struct endpoint ep = ENDPOINT_INIT;
+        struct credentials cred = CREDENTIALS_INIT;
+        struct err err = ERR_INIT;
+        char pointer[ENDPOINT_POINTER_SIZE] = "";
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(json);
+        (void)!endpoint_parse_reference(json, &ep, &cred, pointer, &err);
+        CU_ASSERT_EQUAL(err.code, references[i].code);
+        CU_ASSERT_STRING_EQUAL(pointer, references[i].pointer);
+        if (err.code != references[i].code || strcmp(pointer, references[i].pointer) != 0)
+            fprintf(stderr, "%s: %s\n", references[i].json, pointer);
+        endpoint_done(&ep);
+        credentials_done(&cred);
+        json_decref(json);
+    }
+}
+
+static const char full_form[] =
+    "{\"inline\":{" ADDRESS ",\"database\":2,\"connect_timeout_ms\":700,"
+    "\"auth\":{\"username\":\"u\",\"password\":\"geheim\"},"
+    "\"tls\":{\"enabled\":true,\"verify\":\"ca\",\"server_name\":\"s.example\","
+    "\"ca_pem\":\"" PEM("CERTIFICATE") "\",\"client_cert_pem\":\"" PEM(
+        "CERTIFICATE") "\","
+                       "\"client_key_pem\":\"" PEM("PRIVATE KEY") "\"}}}";
+
+static void what_is_stored_reads_back_the_same_and_holds_no_secret(void) {
+    json_t *json = json_loads(full_form, 0, NULL), *stored, *again;
+    struct endpoint ep, back;
+    struct credentials cred, cred_back;
+    struct err err = ERR_INIT;
+    char *text;
+
+    CU_ASSERT_TRUE_FATAL(endpoint_parse_reference(json, &ep, &cred, NULL, &err));
+    stored = endpoint_to_json(&ep);
+    text = json_dumps(stored, 0);
+    CU_ASSERT_PTR_NULL(strstr(text, "geheim"));
+    CU_ASSERT_PTR_NULL(strstr(text, "PRIVATE"));
+    CU_ASSERT_TRUE_FATAL(endpoint_from_json(stored, &back, NULL, NULL, &err));
+    again = endpoint_to_json(&back);
+    CU_ASSERT_TRUE(json_equal(stored, again));
+    CU_ASSERT_TRUE(back.has_password);
+    CU_ASSERT_STRING_EQUAL(back.tls_client_cert_pem, ep.tls_client_cert_pem);
+    free(text);
+    json_decref(stored);
+    json_decref(again);
+
+    stored = credentials_to_json(&cred);
+    CU_ASSERT_TRUE_FATAL(credentials_from_json(stored, &cred_back, &err));
+    CU_ASSERT(str_equal(secret_str(&cred_back.password), STR_LIT("geheim")));
+    CU_ASSERT(str_equal(secret_str(&cred_back.client_key_pem), secret_str(&cred.client_key_pem)));
+    json_decref(stored);
+    json_decref(json);
+    endpoint_done(&ep);
+    endpoint_done(&back);
+    credentials_done(&cred);
+    credentials_done(&cred_back);
+}
+
+static const struct cunit_test tests[] = {
+    CUNIT_TEST(every_spelling_is_read_one_way_or_refused),
+    CUNIT_TEST(no_refusal_quotes_the_password),
+    CUNIT_TEST(a_reference_is_read_or_its_wrong_member_is_named),
+    CUNIT_TEST(what_is_stored_reads_back_the_same_and_holds_no_secret),
+};
+CUNIT_MAIN("endpoint", tests)
