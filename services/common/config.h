@@ -6,8 +6,8 @@
  * are errors: a typo must not become a default.
  *
  * Names of clients (KEYFERRY_URL, KEYFERRY_API_KEY, KEYFERRY_SOURCE_PASSWORD,
- * KEYFERRY_DESTINATION_PASSWORD) and everything below KEYFERRY_TEST_ are not
- * settings and are passed over.
+ * KEYFERRY_DESTINATION_PASSWORD), everything below KEYFERRY_TEST_ and what
+ * Kubernetes adds for a service of our name are not settings and are passed over.
  */
 #pragma once
 
