@@ -5,6 +5,12 @@
  * supervisor. Each number has one writer, named in its section; everything is
  * read and written with relaxed atomics except where a comment says otherwise.
  *
+ * Counts go on over the deaths of children and of the supervisor: whoever makes the
+ * block seeds them with what was last mirrored, and a child adds to what it finds
+ * (a copy that begins again sets the counts of the copy to what it has itself).
+ * A child's own state (phase, link) is taken back by the supervisor when it starts
+ * a new child for that duty.
+ *
  * The pages are mapped by three processes of the same build, so the layout is
  * no format and carries no version.
  */

@@ -1,0 +1,244 @@
+#include "services/worker/gauges.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define READ(field) atomic_load_explicit(&block->field, memory_order_relaxed)
+#define SEED(field, value)                                                                         \
+    atomic_store_explicit(&block->field, (value) > 0 ? (uint64_t)(value) : 0, memory_order_relaxed)
+
+enum { RATE_WINDOW_MS = 3000 };
+
+static int64_t to_i64(uint64_t value) {
+    return value > INT64_MAX ? INT64_MAX : (int64_t)value;
+}
+
+/* A moving average; a counter that went back (a copy that began again) is no rate. */
+static void average(double *rate, uint64_t *last, uint64_t now, int64_t elapsed_ms) {
+    double share = (double)elapsed_ms / (double)(RATE_WINDOW_MS + elapsed_ms);
+    double current = now > *last ? (double)(now - *last) * 1000.0 / (double)elapsed_ms : 0.0;
+
+    *rate += (current - *rate) * share;
+    if (*rate < 0.01)
+        *rate = 0;
+    *last = now;
+}
+
+/* The same for a place in a history: before the first one is known there is no rate. */
+static void average_offset(double *rate, uint64_t *last, uint64_t now, int64_t elapsed_ms) {
+    if (*last == 0)
+        *last = now;
+    average(rate, last, now, elapsed_ms);
+}
+
+static void sample_rates(struct gauges *g, const struct control_block *block, int64_t mono_ms) {
+    uint64_t bytes = READ(copy_bytes_done) + READ(bytes_applied);
+    int64_t elapsed = mono_ms - g->sampled_ms;
+
+    if (g->sampled_ms != 0 && elapsed <= 0)
+        return;
+    if (g->sampled_ms == 0) {
+        g->keys = READ(keys_done);
+        g->commands = READ(commands_applied);
+        g->bytes = bytes;
+        g->received = READ(received_bytes);
+        g->applied = READ(applied_offset);
+        g->source = READ(source_offset);
+        g->applied_moved_ms = g->link_seen_ms = mono_ms;
+    } else {
+        if (g->applied != READ(applied_offset))
+            g->applied_moved_ms = mono_ms;
+        average(&g->keys_rate, &g->keys, READ(keys_done), elapsed);
+        average(&g->commands_rate, &g->commands, READ(commands_applied), elapsed);
+        average(&g->bytes_rate, &g->bytes, bytes, elapsed);
+        average(&g->received_rate, &g->received, READ(received_bytes), elapsed);
+        average_offset(&g->applied_rate, &g->applied, READ(applied_offset), elapsed);
+        average_offset(&g->source_rate, &g->source, READ(source_offset), elapsed);
+    }
+    g->sampled_ms = mono_ms;
+}
+
+static const char *phase_name(uint32_t phase) {
+    switch (phase) {
+    case CONTROL_SNAPSHOT_WAIT:
+        return "snapshot_wait";
+    case CONTROL_FULL:
+        return "full";
+    case CONTROL_INCREMENTAL:
+        return "incremental";
+    case CONTROL_SETTLING:
+        return "settling";
+    case CONTROL_DONE:
+        return "done";
+    default:
+        return NULL; /* claiming: what was known stands */
+    }
+}
+
+static const char *sync_state(struct gauges *g, uint32_t phase, uint32_t link, int64_t lag,
+                              int64_t mono_ms) {
+    int64_t near = (int64_t)(g->received_rate / 2);
+
+    if (near < GAUGES_CAUGHT_UP_BYTES)
+        near = GAUGES_CAUGHT_UP_BYTES;
+    if (phase != CONTROL_INCREMENTAL)
+        return "";
+    if (link == CONTROL_LINK_STREAM)
+        g->link_seen_ms = mono_ms;
+    if (lag == 0)
+        g->applied_moved_ms = mono_ms;
+    if (mono_ms - g->link_seen_ms >= GAUGES_LINK_DOWN_MS ||
+        mono_ms - g->applied_moved_ms >= GAUGES_STALLED_MS) {
+        g->caught_up = false;
+        return "stalled";
+    }
+    /* Four times as far to lose the word as to earn it, or it would flicker. */
+    if (link == CONTROL_LINK_STREAM && lag <= near)
+        g->caught_up = true;
+    else if (lag > 4 * near)
+        g->caught_up = false;
+    return g->caught_up ? "caught_up" : "catching_up";
+}
+
+static void set_text(char *dst, size_t size, const char *text) {
+    snprintf(dst, size, "%s", text);
+}
+
+static void sample_latency(const struct gauges *g, struct store_progress *p, int64_t wall_ms) {
+    int64_t age = wall_ms - p->latency_at_ms;
+
+    if (p->phase[0] == '\0' || strcmp(p->phase, "incremental") != 0) {
+        p->latency_ms = -1;
+        p->latency_method[0] = p->latency_quality[0] = '\0';
+        return;
+    }
+    if (p->latency_at_ms > 0 && age < GAUGES_STALE_MS) {
+        p->latency_ms = p->latency_us / 1000;
+        set_text(p->latency_method, sizeof(p->latency_method), "heartbeat");
+        set_text(p->latency_quality, sizeof(p->latency_quality), "measured");
+        return;
+    }
+    if (p->link == CONTROL_LINK_STREAM && p->heartbeat_state != 1 &&
+        (p->lag_bytes == 0 || g->applied_rate > 0)) {
+        p->latency_ms =
+            p->lag_bytes == 0 ? 0 : (int64_t)((double)p->lag_bytes * 1000.0 / g->applied_rate);
+        set_text(p->latency_method, sizeof(p->latency_method), "offset");
+        set_text(p->latency_quality, sizeof(p->latency_quality), "estimated");
+        return;
+    }
+    /* The destination is at least as old as the last thing it was seen to have. */
+    p->latency_ms = p->latency_at_ms > 0 ? age : -1;
+    set_text(p->latency_method, sizeof(p->latency_method),
+             p->latency_at_ms > 0 ? "heartbeat" : "offset");
+    set_text(p->latency_quality, sizeof(p->latency_quality), "stale");
+}
+
+static void sample_eta(const struct gauges *g, struct store_progress *p, double copy_rate) {
+    p->eta_seconds = -1;
+    if (strcmp(p->phase, "full") != 0)
+        return;
+    if (p->bytes_total > 0 && p->bytes_done <= p->bytes_total && copy_rate > 0)
+        p->eta_seconds = (int64_t)((double)(p->bytes_total - p->bytes_done) / copy_rate + 0.5);
+    else if (p->keys_total > 0 && p->keys_done <= p->keys_total && g->keys_rate > 0)
+        p->eta_seconds = (int64_t)((double)(p->keys_total - p->keys_done) / g->keys_rate + 0.5);
+}
+
+static void limit(struct store_progress *p, double seconds, const char *by) {
+    if (seconds < 0)
+        seconds = 0;
+    if (seconds > 365.0 * 86400)
+        return;
+    if (p->safe_for_limited_by[0] == '\0' || (int64_t)seconds < p->safe_for_seconds) {
+        p->safe_for_seconds = (int64_t)seconds;
+        set_text(p->safe_for_limited_by, sizeof(p->safe_for_limited_by), by);
+    }
+}
+
+static void sample_safe_for(const struct gauges *g, struct store_progress *p) {
+    double growth = g->received_rate - g->applied_rate;
+
+    p->safe_for_seconds = -1;
+    p->safe_for_limited_by[0] = '\0';
+    /* A tenth of a percent of the quota a minute is noise, not growth. */
+    if (strcmp(p->phase, "incremental") == 0 && p->spool_quota_bytes > 0 &&
+        growth > (double)p->spool_quota_bytes / 60000.0)
+        limit(p, (double)(p->spool_quota_bytes - p->spool_bytes) / growth, "spool");
+    /* Cut off, the source's backlog is what lets us go on where we were. */
+    if (p->link == CONTROL_LINK_DOWN && p->backlog_bytes > 0 && p->source_offset > 0 &&
+        g->source_rate > 0 && strcmp(p->phase, "incremental") == 0)
+        limit(p,
+              (double)(p->backlog_bytes - (p->source_offset - p->stream_end)) / g->source_rate -
+                  (double)(g->sampled_ms - g->link_seen_ms) / 1000.0,
+              "backlog");
+}
+
+void gauges_sample(struct gauges *g, const struct control_block *block, int64_t mono_ms,
+                   int64_t wall_ms, struct store_progress *p) {
+    uint32_t phase = READ(phase), link = READ(link);
+    uint64_t end;
+
+    /* Cut off, its own offset does not move for us; what it last wrote a second is kept. */
+    if (link == CONTROL_LINK_DOWN && g->sampled_ms != 0) {
+        double kept = g->source_rate;
+
+        sample_rates(g, block, mono_ms);
+        g->source_rate = kept;
+    } else {
+        sample_rates(g, block, mono_ms);
+    }
+    if (phase_name(phase))
+        set_text(p->phase, sizeof(p->phase), phase_name(phase));
+    p->link = link;
+    p->applied_offset = to_i64(READ(applied_offset));
+    p->stream_end = to_i64(READ(stream_end));
+    p->source_offset = to_i64(READ(source_offset));
+    end = READ(source_offset) > READ(stream_end) ? READ(source_offset) : READ(stream_end);
+    p->lag_bytes = end > READ(applied_offset) ? to_i64(end - READ(applied_offset)) : 0;
+    p->generation = to_i64(READ(snapshot_generation));
+    p->keys_done = to_i64(READ(keys_done));
+    p->keys_total = to_i64(READ(source_keys));
+    p->keys_expired = to_i64(READ(keys_expired));
+    p->keys_filtered = to_i64(READ(keys_filtered));
+    p->bytes_done = to_i64(READ(copy_bytes_done));
+    p->bytes_total = to_i64(READ(snapshot_bytes_total));
+    p->commands_applied = to_i64(READ(commands_applied));
+    p->bytes_applied = to_i64(READ(bytes_applied));
+    p->commands_skipped = to_i64(READ(commands_skipped));
+    p->units_applied = to_i64(READ(units_applied));
+    p->heartbeat_state = READ(heartbeat_state);
+    p->latency_us = to_i64(READ(latency_us));
+    p->latency_at_ms = to_i64(READ(latency_at_ms));
+    p->spool_bytes = to_i64(READ(spool_bytes));
+    p->backlog_bytes = to_i64(READ(backlog_bytes));
+    p->reconnects = to_i64(READ(reconnects));
+    p->full_syncs = to_i64(READ(full_syncs));
+    p->settle_keys_done = to_i64(READ(settle_keys_done));
+    p->settled = READ(settled) != 0;
+    p->keys_per_second = (int64_t)(g->keys_rate + 0.5);
+    p->commands_per_second = (int64_t)(g->commands_rate + 0.5);
+    p->bytes_per_second = (int64_t)(g->bytes_rate + 0.5);
+    set_text(p->sync_state, sizeof(p->sync_state),
+             sync_state(g, phase, link, p->lag_bytes, mono_ms));
+    sample_latency(g, p, wall_ms);
+    sample_eta(g, p, g->bytes_rate);
+    sample_safe_for(g, p);
+    p->sampled_at_ms = wall_ms;
+}
+
+void gauges_seed(struct control_block *block, const struct store_progress *p) {
+    SEED(snapshot_generation, p->generation);
+    SEED(snapshot_bytes_total, p->bytes_total);
+    SEED(source_keys, p->keys_total);
+    SEED(keys_done, p->keys_done);
+    SEED(copy_bytes_done, p->bytes_done);
+    SEED(keys_expired, p->keys_expired);
+    SEED(keys_filtered, p->keys_filtered);
+    SEED(commands_applied, p->commands_applied);
+    SEED(bytes_applied, p->bytes_applied);
+    SEED(commands_skipped, p->commands_skipped);
+    SEED(units_applied, p->units_applied);
+    SEED(reconnects, p->reconnects);
+    SEED(full_syncs, p->full_syncs);
+    SEED(latency_us, p->latency_us);
+    SEED(latency_at_ms, p->latency_at_ms);
+}

@@ -1,0 +1,48 @@
+/* gauges.h - what the numbers of a control block mean: rates, lag, latency, time left.
+ *
+ * Pure: it is given the block and the times. Sampled about once a second per task;
+ * rates are moving averages over some seconds. What is not known is said to be
+ * unknown (-1 or ""), never shown as zero:
+ *
+ *   lag_bytes           what the source has and the destination does not: the source's
+ *                       own end as last sampled, or what is spooled if that is more
+ *   latency_method      "heartbeat" (measured from our write on the source to its
+ *                       acknowledgement by the destination) or "offset" (lag_bytes at
+ *                       the present rate)
+ *   latency_quality     measured, estimated, stale
+ *   safe_for_seconds    until something gets worse if all goes on as it is; "" in
+ *                       safe_for_limited_by = nothing in sight
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "services/flow/control.h"
+#include "sql/store_progress.h"
+
+/* What is remembered from one sample to the next; zero before the first. */
+struct gauges {
+    int64_t sampled_ms; /* monotonic; 0 = never */
+    uint64_t keys, commands, bytes, received, applied, source;
+    double keys_rate, commands_rate, bytes_rate, received_rate, applied_rate, source_rate;
+    int64_t applied_moved_ms; /* when applied_offset last moved, or had nothing to move for */
+    int64_t link_seen_ms;     /* when the link was last up */
+    bool caught_up;
+};
+
+enum {
+    GAUGES_CAUGHT_UP_BYTES = 64 * 1024, /* or half a second's worth, if that is more */
+    GAUGES_STALLED_MS = 60000,          /* nothing applied although there is something */
+    GAUGES_LINK_DOWN_MS = 10000,        /* then a tail is stalled too */
+    GAUGES_STALE_MS = 10000,            /* a latency older than this is stale */
+};
+
+/* Take a sample: fills every number of *progress that comes from the block or from
+ * other samples, and leaves the others (position, quota, memory). */
+void gauges_sample(struct gauges *gauges, const struct control_block *block, int64_t mono_ms,
+                   int64_t wall_ms, struct store_progress *progress);
+
+/* Seed a new block with what was last mirrored, so that counts go on where another
+ * process left them. */
+void gauges_seed(struct control_block *block, const struct store_progress *progress);

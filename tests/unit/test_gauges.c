@@ -1,0 +1,203 @@
+#include <string.h>
+
+#include "services/worker/gauges.h"
+#include "tests/support/cunit_run.h"
+
+static struct control_block block;
+static struct gauges gauges;
+static struct store_progress progress;
+
+static void clean(void) {
+    memset(&block, 0, sizeof(block));
+    memset(&gauges, 0, sizeof(gauges));
+    memset(&progress, 0, sizeof(progress));
+    progress.spool_quota_bytes = 1 << 30;
+}
+
+/* One second later. */
+static void sample(int64_t second) {
+    gauges_sample(&gauges, &block, second * 1000 + 1, 1700000000000 + second * 1000, &progress);
+}
+
+static void tail(uint64_t source, uint64_t spooled, uint64_t applied) {
+    atomic_store(&block.phase, CONTROL_INCREMENTAL);
+    atomic_store(&block.link, CONTROL_LINK_STREAM);
+    atomic_store(&block.source_offset, source);
+    atomic_store(&block.stream_end, spooled);
+    atomic_store(&block.applied_offset, applied);
+}
+
+static void rates_come_near_the_truth_and_one_sample_is_no_rate(void) {
+    clean();
+    atomic_store(&block.phase, CONTROL_FULL);
+    atomic_store(&block.keys_done, 5000000); /* seeded: another process did them */
+    sample(0);
+    CU_ASSERT_EQUAL(progress.keys_per_second, 0);
+    for (int i = 1; i <= 30; i++) {
+        atomic_fetch_add(&block.keys_done, 1000);
+        sample(i);
+    }
+    CU_ASSERT(progress.keys_per_second > 990 && progress.keys_per_second <= 1000);
+    /* A copy that begins again counts from zero: no negative rate, no jump. */
+    atomic_store(&block.keys_done, 0);
+    sample(31);
+    CU_ASSERT(progress.keys_per_second >= 0 && progress.keys_per_second < 1000);
+    for (int i = 32; i < 92; i++)
+        sample(i);
+    CU_ASSERT_EQUAL(progress.keys_per_second, 0);
+}
+
+static void lag_is_what_the_source_has_and_the_destination_has_not(void) {
+    clean();
+    tail(1000, 900, 600);
+    sample(0);
+    CU_ASSERT_EQUAL(progress.lag_bytes, 400);
+    tail(1000, 1100, 1100); /* the sample of the source is a second old */
+    sample(1);
+    CU_ASSERT_EQUAL(progress.lag_bytes, 0);
+    CU_ASSERT_STRING_EQUAL(progress.phase, "incremental");
+}
+
+static void the_time_left_is_unknown_until_something_moves(void) {
+    clean();
+    atomic_store(&block.phase, CONTROL_FULL);
+    atomic_store(&block.snapshot_bytes_total, 100000);
+    sample(0);
+    CU_ASSERT_EQUAL(progress.eta_seconds, -1);
+    for (int i = 1; i <= 20; i++) {
+        atomic_fetch_add(&block.copy_bytes_done, 1000);
+        sample(i);
+    }
+    CU_ASSERT(progress.eta_seconds >= 79 && progress.eta_seconds <= 82);
+    tail(1, 1, 1);
+    sample(21);
+    CU_ASSERT_EQUAL(progress.eta_seconds, -1);
+}
+
+static void caught_up_is_earned_kept_and_lost(void) {
+    clean();
+    tail(10000000, 10000000, 1000);
+    sample(0);
+    CU_ASSERT_STRING_EQUAL(progress.sync_state, "catching_up");
+    tail(10000000, 10000000, 10000000 - GAUGES_CAUGHT_UP_BYTES);
+    sample(1);
+    CU_ASSERT_STRING_EQUAL(progress.sync_state, "caught_up");
+    tail(10000000, 10000000, 10000000 - 3 * GAUGES_CAUGHT_UP_BYTES);
+    sample(2);
+    CU_ASSERT_STRING_EQUAL(progress.sync_state, "caught_up");
+    tail(20000000, 20000000, 11000000);
+    sample(3);
+    CU_ASSERT_STRING_EQUAL(progress.sync_state, "catching_up");
+}
+
+static void a_tail_that_does_not_move_is_stalled_and_an_idle_one_is_not(void) {
+    clean();
+    tail(5, 5, 5);
+    for (int i = 0; i < 200; i++)
+        sample(i);
+    CU_ASSERT_STRING_EQUAL(progress.sync_state, "caught_up");
+    tail(10000000, 10000000, 5);
+    for (int i = 200; i < 258; i++)
+        sample(i);
+    CU_ASSERT_STRING_EQUAL(progress.sync_state, "catching_up");
+    for (int i = 258; i < 262; i++)
+        sample(i);
+    CU_ASSERT_STRING_EQUAL(progress.sync_state, "stalled");
+}
+
+static void a_source_that_is_gone_stalls_the_tail(void) {
+    clean();
+    tail(5, 5, 5);
+    sample(0);
+    atomic_store(&block.link, CONTROL_LINK_DOWN);
+    sample(9);
+    CU_ASSERT_STRING_EQUAL(progress.sync_state, "caught_up");
+    sample(10);
+    CU_ASSERT_STRING_EQUAL(progress.sync_state, "stalled");
+}
+
+static void a_latency_says_how_it_is_known(void) {
+    clean();
+    atomic_store(&block.phase, CONTROL_FULL);
+    sample(0);
+    CU_ASSERT_EQUAL(progress.latency_ms, -1);
+    tail(5, 5, 5);
+    sample(1);
+    CU_ASSERT_STRING_EQUAL(progress.latency_method, "offset");
+    CU_ASSERT_STRING_EQUAL(progress.latency_quality, "estimated");
+    CU_ASSERT_EQUAL(progress.latency_ms, 0);
+    atomic_store(&block.heartbeat_state, 1);
+    atomic_store(&block.latency_us, 2500);
+    atomic_store(&block.latency_at_ms, 1700000002000);
+    sample(2);
+    CU_ASSERT_STRING_EQUAL(progress.latency_method, "heartbeat");
+    CU_ASSERT_STRING_EQUAL(progress.latency_quality, "measured");
+    CU_ASSERT_EQUAL(progress.latency_ms, 2);
+    sample(20);
+    CU_ASSERT_STRING_EQUAL(progress.latency_quality, "stale");
+    CU_ASSERT_EQUAL(progress.latency_ms, 18000);
+}
+
+static void the_spool_is_a_limit_only_while_it_grows(void) {
+    clean();
+    tail(1, 1, 1);
+    for (int i = 0; i < 30; i++) {
+        atomic_fetch_add(&block.received_bytes, 2000000);
+        atomic_fetch_add(&block.applied_offset, 2000000);
+        sample(i);
+    }
+    CU_ASSERT_STRING_EQUAL(progress.safe_for_limited_by, "");
+    CU_ASSERT_EQUAL(progress.safe_for_seconds, -1);
+    for (int i = 30; i < 60; i++) {
+        atomic_fetch_add(&block.received_bytes, 2000000);
+        atomic_fetch_add(&block.applied_offset, 1000000);
+        sample(i);
+    }
+    CU_ASSERT_STRING_EQUAL(progress.safe_for_limited_by, "spool");
+    CU_ASSERT(progress.safe_for_seconds > 1000 && progress.safe_for_seconds < 1150);
+}
+
+static void cut_off_the_backlog_is_the_limit(void) {
+    clean();
+    tail(1, 1, 1);
+    atomic_store(&block.backlog_bytes, 1000000);
+    for (int i = 0; i < 30; i++) {
+        uint64_t at = (uint64_t)i * 1000 + 1;
+
+        tail(at, at, at);
+        sample(i);
+    }
+    atomic_store(&block.link, CONTROL_LINK_DOWN);
+    for (int i = 30; i < 60; i++)
+        sample(i);
+    CU_ASSERT_STRING_EQUAL(progress.safe_for_limited_by, "backlog");
+    CU_ASSERT(progress.safe_for_seconds > 950 && progress.safe_for_seconds < 1050);
+}
+
+static void a_new_block_goes_on_where_the_last_one_was(void) {
+    struct store_progress found = {0};
+
+    clean();
+    found.commands_applied = 77;
+    found.keys_done = 5;
+    found.full_syncs = -3; /* not ours to believe */
+    gauges_seed(&block, &found);
+    sample(0);
+    CU_ASSERT_EQUAL(progress.commands_applied, 77);
+    CU_ASSERT_EQUAL(progress.keys_done, 5);
+    CU_ASSERT_EQUAL(progress.full_syncs, 0);
+}
+
+static const struct cunit_test tests[] = {
+    CUNIT_TEST(rates_come_near_the_truth_and_one_sample_is_no_rate),
+    CUNIT_TEST(lag_is_what_the_source_has_and_the_destination_has_not),
+    CUNIT_TEST(the_time_left_is_unknown_until_something_moves),
+    CUNIT_TEST(caught_up_is_earned_kept_and_lost),
+    CUNIT_TEST(a_tail_that_does_not_move_is_stalled_and_an_idle_one_is_not),
+    CUNIT_TEST(a_source_that_is_gone_stalls_the_tail),
+    CUNIT_TEST(a_latency_says_how_it_is_known),
+    CUNIT_TEST(the_spool_is_a_limit_only_while_it_grows),
+    CUNIT_TEST(cut_off_the_backlog_is_the_limit),
+    CUNIT_TEST(a_new_block_goes_on_where_the_last_one_was),
+};
+CUNIT_MAIN("gauges", tests)
