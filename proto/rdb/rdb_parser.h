@@ -41,17 +41,18 @@ struct rdb_mark {
     bool crc_enabled;
 };
 
-/* Public: offset, vendor, version, db, walked (all read only). */
+/* Public: offset, vendor, version, db, walked, need (all read only). */
 struct rdb_parser {
     uint64_t offset; /* of the record being read; view.ptr points at it */
     size_t walked;   /* bytes of that record already understood */
+    uint64_t need;   /* length of view below which nothing new can be understood */
     enum rdb_vendor vendor;
     int version; /* 0 before the VERSION event */
     uint32_t db;
 
     /* Private. */
     int stage;
-    bool crc_enabled, crc_broken;
+    bool crc_enabled;
     uint64_t size;      /* of the whole file, UINT64_MAX when unknown */
     uint64_t crc;       /* of everything before offset */
     uint64_t crc_ahead; /* of everything before offset + crc_walked */
@@ -100,5 +101,6 @@ bool rdb_parser_cut_short(const struct rdb_parser *p, size_t view_len, struct er
 /* The restart point before the record that is now being read. */
 struct rdb_mark rdb_parser_mark(const struct rdb_parser *p);
 
-/* Go on from a mark; the next view starts at mark.offset. */
+/* Go on from a mark; the next view starts at mark.offset. What was said about the
+ * size of the file is forgotten: say it again. */
 void rdb_parser_resume(struct rdb_parser *p, const struct rdb_mark *mark);

@@ -1,11 +1,13 @@
 /* rdb_walk.h - finds the end of one value without looking at what it means.
  *
- * Pure. The layout of every value is a short script (rdb_walk.c lists them):
+ * Pure. The layout of every value is a short script (rdb.c lists them):
  *
- *     S  a string                  L  a length
- *     4 8 k  4, 8, 16 raw bytes    d  a double as ASCII
+ *     S      a string              L  a length
+ *     1 4 8  that many raw bytes   k  16 raw bytes (a stream id)
+ *     d      a double as ASCII
  *     (..)   a length n, then n times what stands inside
- *     [..]   the same, only 0 or 1 times
+ *     [..]   the same, but n is 0 or 1
+ *     N ..{..}  a length n now, n times what stands inside {} later
  *     m      module items up to their end
  *     a      one element of an array (index, tag, what the tag says)
  *
@@ -25,6 +27,7 @@ enum { RDB_WALK_DEPTH = 4 };
 
 struct rdb_walk {
     const char *script;
+    uint64_t count; /* kept by N for {..} */
     uint8_t depth;
     struct {
         const char *body;
