@@ -48,7 +48,9 @@ MUST_CHECK bool resp_put_i64(struct buf *b, int64_t v, struct err *err);
 MUST_CHECK bool resp_put_command(struct buf *b, size_t argc, const struct str *argv,
                                  struct err *err);
 
-/* A whole command of C strings, ended by NULL:
+enum { RESP_WORDS_MAX = 16 };
+
+/* A whole command of at most RESP_WORDS_MAX C strings, ended by NULL:
  *     resp_put_words(&out, err, "REPLCONF", "capa", "eof", NULL) */
 MUST_CHECK bool resp_put_words(struct buf *b, struct err *err, const char *first, ...)
     __attribute__((sentinel));

@@ -1,0 +1,45 @@
+#include "proto/resp/resp_error.h"
+
+struct class_row {
+    const char *name;
+    enum err_code destination, source;
+};
+
+static const struct class_row classes[RESP_ERROR_COUNT] = {
+#define RESP_ERROR_CLASS(symbol, destination_code, source_code)                                    \
+    [RESP_ERROR_##symbol] = {#symbol, ERR_##destination_code, ERR_##source_code},
+#include "proto/resp/resp_error.def"
+#undef RESP_ERROR_CLASS
+};
+
+struct text_row {
+    enum resp_error error;
+    struct str begins;
+};
+
+static const struct text_row texts[] = {
+#define RESP_ERROR_TEXT(symbol, text) {RESP_ERROR_##symbol, {(text), sizeof(text) - 1}},
+#include "proto/resp/resp_error.def"
+#undef RESP_ERROR_TEXT
+};
+
+enum resp_error resp_error_class(struct str text) {
+    for (size_t i = 0; i < LENGTH_OF(texts); i++) {
+        if (text.len >= texts[i].begins.len &&
+            str_equal_nocase(str_first(text, texts[i].begins.len), texts[i].begins))
+            return texts[i].error;
+    }
+    return RESP_ERROR_OTHER;
+}
+
+enum err_code resp_error_destination(enum resp_error error) {
+    return classes[error].destination;
+}
+
+enum err_code resp_error_source(enum resp_error error) {
+    return classes[error].source;
+}
+
+const char *resp_error_name(enum resp_error error) {
+    return classes[error].name;
+}
