@@ -1,0 +1,26 @@
+"""Free TCP ports on loopback, below the range the kernel hands to clients.
+
+A port of the ephemeral range may be taken by an outgoing connection between two
+starts of a server, so tests that restart one choose below 32768.
+"""
+
+import random
+import socket
+
+LOWEST, HIGHEST = 15000, 32000
+_chooser = random.SystemRandom()
+
+
+def free_port():
+    """A port nobody listens on now. Another process can still be faster, so
+    whoever starts a server tries again with another one when it does not come up."""
+    for _ in range(200):
+        port = _chooser.randrange(LOWEST, HIGHEST)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port between %d and %d" % (LOWEST, HIGHEST))

@@ -1,0 +1,190 @@
+"""A TCP proxy on loopback that misbehaves on command. Stands between Keyferry and a
+server, in place of the packet rules a test machine does not have.
+
+    with Proxy(destination.port) as proxy:
+        url = destination.url(port=proxy.port)
+        proxy.cut()                  # reset every connection; new ones are served
+        proxy.stall()                # connections of now stand still, both ways; new ones are served
+        proxy.stall(requests=False)  # only what the server answers is held back
+        proxy.release()              # what was held back is delivered, also for a client that is gone
+        proxy.rate = 50_000          # bytes a second and direction, for all connections
+        proxy.slices = (1, 900)      # forward in pieces of random sizes
+        proxy.refuse = True          # new connections are closed at once
+
+What a dead client had sent before it died stays in the proxy while it is stalled and
+is delivered by release(): that is how a unit arrives late.
+"""
+
+import random
+import socket
+import struct
+import threading
+import time
+
+
+class _Direction(threading.Thread):
+    """Copies one way until the reader ends."""
+
+    def __init__(self, link, reader, writer):
+        super().__init__(daemon=True)
+        self.link, self.reader, self.writer = link, reader, writer
+        self.gate = threading.Event()
+        self.gate.set()
+        self.held = 0  # bytes that wait at the gate
+
+    def run(self):
+        proxy = self.link.proxy
+        try:
+            while True:
+                size = 65536 if not proxy.rate else max(1, min(65536, proxy.rate // 20))
+                data = self.reader.recv(size)
+                if not data:
+                    break
+                self.held = len(data)
+                self.gate.wait()
+                self.held = 0
+                self._forward(proxy, data)
+        except OSError:
+            pass
+        self.gate.wait()
+        self.link.half_closed(self)
+
+    def _forward(self, proxy, data):
+        if not proxy.slices:
+            self.writer.sendall(data)
+        else:
+            at = 0
+            while at < len(data):
+                size = proxy.random.randint(*proxy.slices)
+                self.writer.sendall(data[at:at + size])
+                at += size
+        self.link.moved += len(data)
+        proxy.moved += len(data)
+        if proxy.rate:
+            time.sleep(len(data) / proxy.rate)
+
+
+class _Link:
+    def __init__(self, proxy, client):
+        self.proxy, self.client, self.moved = proxy, client, 0
+        self.server = socket.create_connection(("127.0.0.1", proxy.target), timeout=10)
+        self.server.settimeout(None)
+        for end in (self.client, self.server):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.requests = _Direction(self, self.client, self.server)
+        self.replies = _Direction(self, self.server, self.client)
+        self.requests.start()
+        self.replies.start()
+
+    def half_closed(self, direction):
+        """The reader of one direction has ended and everything it gave was delivered."""
+        other = self.replies if direction is self.requests else self.requests
+        if direction is self.requests:
+            # A client that died: the server sees the end after the last byte.
+            try:
+                self.server.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+        else:
+            self.close()
+        if not other.is_alive():
+            self.close()
+
+    def close(self, reset=False):
+        for end in (self.client, self.server):
+            try:
+                if reset:
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()
+        for direction in (self.requests, self.replies):
+            direction.gate.set()
+        self.proxy.forget(self)
+
+
+class Proxy:
+    def __init__(self, target, seed=1):
+        self.target = target
+        self.rate, self.slices, self.refuse = 0, None, False
+        self.random = random.Random(seed)
+        self.moved = 0  # bytes, both ways
+        self.accepted = 0
+        self._links, self._lock = [], threading.Lock()
+        from support.ports import free_port
+
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for attempt in range(5):
+            try:
+                self.port = free_port()
+                self._listener.bind(("127.0.0.1", self.port))
+                break
+            except OSError:
+                if attempt == 4:
+                    raise
+        self._listener.listen(64)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if self.refuse:
+                client.close()
+                continue
+            try:
+                link = _Link(self, client)
+            except OSError:  # the server is down: so are we
+                client.close()
+                continue
+            with self._lock:
+                self._links.append(link)
+                self.accepted += 1
+
+    def forget(self, link):
+        with self._lock:
+            if link in self._links:
+                self._links.remove(link)
+
+    def links(self):
+        with self._lock:
+            return list(self._links)
+
+    def cut(self):
+        """Reset every connection of now. Returns how many there were."""
+        links = self.links()
+        for link in links:
+            link.close(reset=True)
+        return len(links)
+
+    def stall(self, requests=True, replies=True):
+        links = self.links()
+        for link in links:
+            if requests:
+                link.requests.gate.clear()
+            if replies:
+                link.replies.gate.clear()
+        return links
+
+    def release(self):
+        for link in self.links():
+            link.requests.gate.set()
+            link.replies.gate.set()
+
+    def held(self):
+        """Bytes of requests that wait in stalled connections."""
+        return sum(link.requests.held for link in self.links())
+
+    def close(self):
+        self._listener.close()
+        self.cut()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

@@ -1,0 +1,2 @@
+pass
+class Service: pass
