@@ -1,2 +1,343 @@
-pass
-class Service: pass
+"""`keyferry up` in a temporary directory, its processes, and a client of its API.
+
+    service = Service(workers=2, env={"KEYFERRY_LEASE_SECONDS": "3"})
+    service.start()
+    job = service.job(source.url(), destination.url())
+    job.check_and_start()
+    job.wait_caught_up()
+    service.pids("apply")            # [4711]
+    job.stop()
+    service.close()                  # fails when a process survived or a sanitizer spoke
+
+KF_BUILD names the build folder (default build/asan), whose bin/ holds the programs.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import requests
+
+from support import processes
+from support.ports import free_port
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SANITIZER_WORDS = re.compile(
+    r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:")
+
+
+def build_folder():
+    path = pathlib.Path(os.environ.get("KF_BUILD", "build/asan"))
+    return path if path.is_absolute() else ROOT / path
+
+
+def program(name):
+    path = build_folder() / "bin" / name
+    if not path.exists():
+        raise RuntimeError("%s is not built; KF_BUILD names the build folder" % path)
+    return str(path)
+
+
+def has_faults():
+    """Was the build folder configured with the switches of the negative controls?"""
+    cache = build_folder() / "CMakeCache.txt"
+    return cache.exists() and re.search(r"^KF_FAULTS:BOOL=(ON|1|TRUE)$", cache.read_text(), re.M)
+
+
+class ApiError(AssertionError):
+    """An answer that was not expected; `problem` is the problem document."""
+
+    def __init__(self, response):
+        self.status = response.status_code
+        try:
+            self.problem = response.json()
+        except ValueError:
+            self.problem = {"detail": response.text[:300]}
+        super().__init__("%s %s: %s %s" % (response.request.method, response.request.path_url,
+                                           self.status, self.problem))
+
+
+class Service:
+    def __init__(self, workers=1, env=None):
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix="kf-up-"))
+        self.home.chmod(0o711)  # PostgreSQL's user has to pass through
+        self.data_dir = self.home / "data"
+        self.output = self.home / "output"
+        self.workers = workers
+        self.port = free_port()
+        self.env = {"KEYFERRY_METRICS_LISTEN": "off"}
+        self.env.update(env or {})
+        self.process = None
+        self.starts = 0
+        self.http = requests.Session()
+        self.http.trust_env = False
+
+    # ---- the process
+
+    @property
+    def url(self):
+        return "http://127.0.0.1:%d" % self.port
+
+    @property
+    def key_file(self):
+        return self.data_dir / "admin.key"
+
+    def environment(self):
+        keep = {k: v for k, v in os.environ.items() if not k.startswith("KEYFERRY_")}
+        return dict(keep, **self.env)
+
+    def start(self, timeout=60):
+        """Start, or start again; returns when it says that it is ready."""
+        seen = self.output.stat().st_size if self.output.exists() else 0
+        with open(self.output, "ab") as output:
+            self.process = processes.register(subprocess.Popen(
+                [program("keyferry"), "up", "--data-dir", str(self.data_dir),
+                 "--listen", "127.0.0.1:%d" % self.port, "--workers", str(self.workers)],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                cwd=self.home, env=self.environment()))
+        self.starts += 1
+        deadline = time.monotonic() + timeout
+        while True:
+            text = self.output.read_text(errors="replace")[seen:]
+            if "ready at " in text:
+                break
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("keyferry up did not become ready: %s" % self.report())
+            time.sleep(0.05)
+        self.http.headers["Authorization"] = "Bearer " + self.key_file.read_text().strip()
+        return self
+
+    def kill(self):
+        """kill -9 of `up` alone; what it started is left to find its own end."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self, timeout=40):
+        """SIGTERM; returns (exit code, [what was still running afterwards])."""
+        if self.process is None or self.process.poll() is not None:
+            return None, []
+        family = processes.descendants(self.process.pid)
+        for pid in [self.process.pid] + family:
+            processes.send(pid, signal.SIGCONT)
+        self.process.terminate()
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+            return "did not stop within %d s" % timeout, family
+        return self.process.returncode, processes.wait_gone(family, 5)
+
+    def close(self):
+        code, left = self.stop()
+        names = [" ".join(processes.arguments(pid)) for pid in left]
+        processes.end(left)
+        problems = self.sanitizer_reports()
+        report = self.report() if problems or left or code not in (0, None) else ""
+        shutil.rmtree(self.home, ignore_errors=True)
+        assert not problems, "a sanitizer spoke: %s" % problems
+        assert code in (0, None) and not left, "keyferry up ended with %s, left %s\n%s" % (
+            code, names, report)
+
+    def logs(self):
+        """{name: text} of everything the processes wrote."""
+        files = [self.output] + sorted((self.data_dir / "log").glob("*"))
+        return {f.name: f.read_text(errors="replace") for f in files if f.is_file()}
+
+    def sanitizer_reports(self):
+        return ["%s: %s" % (name, text[m.start():m.start() + 1500])
+                for name, text in self.logs().items() for m in [SANITIZER_WORDS.search(text)] if m]
+
+    def report(self, size=3000):
+        """The end of every log, for a failure's message."""
+        return "".join("\n--- %s\n%s" % (name, text[-size:]) for name, text in self.logs().items())
+
+    # ---- its processes
+
+    def pids(self, role):
+        """Processes of one role: up, postgres (the postmaster), api, worker (the supervisors),
+        check, receive, apply."""
+        return self.roles().get(role, [])
+
+    def roles(self):
+        found = {"up": [self.process.pid]} if self.process.poll() is None else {}
+        for pid in processes.descendants(self.process.pid):
+            words = processes.arguments(pid)
+            name = os.path.basename(words[0]) if words else ""
+            if name.startswith("keyferry-worker"):
+                role = words[words.index("--child") + 1] if "--child" in words else "worker"
+            elif name.startswith("keyferry-api"):
+                role = "api"
+            elif name == "postgres" and "-D" in words:
+                role = "postgres"
+            else:
+                continue
+            if processes.alive(pid):
+                found.setdefault(role, []).append(pid)
+        return found
+
+    def wait_role(self, role, timeout=20, other_than=()):
+        """The pids of a role as soon as there is one that is not in `other_than`."""
+        deadline = time.monotonic() + timeout
+        while True:
+            new = [pid for pid in self.pids(role) if pid not in other_than]
+            if new:
+                return new
+            if time.monotonic() > deadline:
+                raise AssertionError("no %s process within %d s; there are %s" % (
+                    role, timeout, self.roles()))
+            time.sleep(0.02)
+
+    # ---- the API
+
+    def request(self, method, path, body=None, expect=(200, 201, 202, 204), timeout=30, **options):
+        response = self.http.request(method, self.url + path, json=body, timeout=timeout, **options)
+        if response.status_code not in expect:
+            raise ApiError(response)
+        return response.json() if response.content else None
+
+    def patient(self, method, path, body=None, seconds=60):
+        """As request(), trying again while the service, killed on purpose, does not answer.
+        POSTs carry one idempotency key, so that an answer that got lost does no harm."""
+        headers = {"Idempotency-Key": os.urandom(12).hex()} if method == "POST" else {}
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                return self.request(method, path, body, headers=headers)
+            except requests.RequestException as why:
+                problem = why
+            except ApiError as why:
+                if why.status != 503 and not why.problem.get("retryable"):
+                    raise
+                problem = why
+            if time.monotonic() > deadline:
+                raise problem
+            time.sleep(0.1)
+
+    def job(self, source_url, destination_url, **spec):
+        """Create a job; `spec` holds further members of the body."""
+        body = {"kind": "migration", "source": {"url": source_url},
+                "destination": {"url": destination_url}}
+        body.update(spec)
+        return Job(self, self.patient("POST", "/v1/jobs", body)["id"])
+
+    def precheck(self, source_url, destination_url, timeout=60, **spec):
+        """The stand-alone precheck of a job that is not saved."""
+        body = {"kind": "migration", "source": {"url": source_url},
+                "destination": {"url": destination_url}}
+        body.update(spec)
+        answer = self.request("POST", "/v1/prechecks", body)
+        return self._finished("/v1/prechecks/%s" % answer["id"], timeout)
+
+    def _finished(self, path, timeout):
+        deadline = time.monotonic() + timeout
+        while True:
+            answer = self.patient("GET", path)
+            if answer["state"] != "running":
+                return answer
+            assert time.monotonic() < deadline, "the precheck is still running: %s" % answer
+            time.sleep(0.05)
+
+    def run(self, *arguments, timeout=120, env=None, input=None):
+        """A command of the command line against this service; a CompletedProcess with text."""
+        environment = self.environment()
+        environment.update(KEYFERRY_URL=self.url, KEYFERRY_API_KEY=self.key_file.read_text().strip())
+        environment.update(env or {})
+        return subprocess.run([program("keyferry"), *map(str, arguments)], cwd=self.home,
+                              env=environment, input=input, timeout=timeout,
+                              capture_output=True, text=True)
+
+
+class Job:
+    def __init__(self, service, job_id):
+        self.service, self.id = service, job_id
+        self.path = "/v1/jobs/" + job_id
+
+    def get(self):
+        return self.service.patient("GET", self.path)
+
+    @property
+    def state(self):
+        return self.get()["state"]
+
+    def precheck(self, timeout=60, ignore_warnings=False):
+        path = self.path + "/prechecks"
+        answer = self.service.patient(
+            "POST", path + ("?ignore_warnings=true" if ignore_warnings else ""), {})
+        return self.service._finished("%s/%s" % (path, answer["id"]), timeout)
+
+    def act(self, action, body=None):
+        return self.service.patient("POST", "%s/%s" % (self.path, action), body or {})
+
+    def check_and_start(self, ignore_warnings=False):
+        found = self.precheck(ignore_warnings=ignore_warnings)
+        assert found["state"] == "passed", worth_reading(found)
+        self.act("start")
+        return self
+
+    def wait(self, condition, what, timeout=60):
+        """Poll until condition(job) is true. A job that is blocked or failed, unless that is
+        what is waited for, ends the wait at once."""
+        deadline = time.monotonic() + timeout
+        while True:
+            job = self.get()
+            if condition(job):
+                return job
+            story = {k: job.get(k) for k in (
+                "state", "phase", "sync_state", "attention", "last_error", "progress", "latency")}
+            if job["state"] in ("blocked", "failed"):
+                raise AssertionError("waiting for %s, the job is %s" % (what, story))
+            if time.monotonic() > deadline:
+                raise AssertionError("%s not reached within %d s: %s" % (what, timeout, story))
+            time.sleep(0.05)
+
+    def wait_state(self, *states, timeout=60):
+        return self.wait(lambda job: job["state"] in states, " or ".join(states), timeout)
+
+    def wait_phase(self, phase, timeout=60):
+        return self.wait(lambda job: job["state"] == "running" and job["phase"] == phase, phase, timeout)
+
+    def wait_caught_up(self, timeout=90):
+        return self.wait(lambda job: job["state"] == "running" and job["sync_state"] == "caught_up",
+                         "caught up", timeout)
+
+    def stop(self, timeout=90, **body):
+        self.act("stop", body)
+        return self.wait_state("stopped", timeout=timeout)
+
+    def pause(self, timeout=60):
+        self.act("pause")
+        return self.wait_state("paused", timeout=timeout)
+
+    def resume(self, timeout=60, **body):
+        self.act("resume", body)
+        return self.wait_state("running", timeout=timeout)
+
+    def release(self):
+        return self.service.patient("DELETE", self.path)
+
+
+def worth_reading(precheck):
+    """The items of a precheck that did not pass, for a failure's message."""
+    return [item for item in precheck.get("items", []) if item["result"] not in ("pass", "skipped")]
+
+
+def wait_marker(source, destination, db=0, destination_db=None, timeout=60, also=None):
+    """Write one key on the source and wait until it is on the destination. The stream has one
+    order, so everything written before it is there too; what is missing then is *wrong*, and
+    running into the timeout means *behind*. `also` is called on every turn."""
+    key = "kfw:marker"
+    value = os.urandom(8).hex().encode()
+    source.client(db).set(key, value)
+    there = destination.client(db if destination_db is None else destination_db)
+    deadline = time.monotonic() + timeout
+    while there.get(key) != value:
+        if also:
+            also()
+        assert time.monotonic() < deadline, "the destination is behind: the marker did not arrive in %d s" % timeout
+        time.sleep(0.005)
