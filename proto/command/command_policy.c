@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "proto/base/str.h"
+#include "proto/command/command_xadd.h"
 
 enum { NAME_QUOTED = 65 };
 
@@ -39,54 +40,18 @@ static bool decide_copy(const struct resp_command *command, struct command_decis
     return true;
 }
 
-/* Where the entry's id stands in XADD key [options] id field value …; 0: nowhere.
- * *ret_idempotent: the producer asked for duplicates to be noticed. */
-static uint32_t xadd_id_at(const struct resp_command *command, bool *ret_idempotent) {
-    static const struct {
-        const char *word;
-        uint32_t operands;
-        bool idempotent, trims;
-    } options[] = {
-        {"nomkstream", 0, false, false}, {"keepref", 0, false, false}, {"delref", 0, false, false},
-        {"acked", 0, false, false},      {"maxlen", 1, false, true},   {"minid", 1, false, true},
-        {"limit", 1, false, false},      {"idmp", 2, true, false},     {"idmpauto", 1, true, false},
-    };
-    uint32_t at = 2;
-
-    *ret_idempotent = false;
-    while (at < command->argv_count) {
-        size_t i = 0;
-
-        while (i < LENGTH_OF(options) && !arg_is(command, at, options[i].word))
-            i++;
-        if (i == LENGTH_OF(options))
-            return at;
-        *ret_idempotent = *ret_idempotent || options[i].idempotent;
-        at++;
-        if (options[i].trims && (arg_is(command, at, "~") || arg_is(command, at, "=")))
-            at++;
-        at += options[i].operands;
-    }
-    return 0;
-}
-
 /* A source sends the id it gave. Only a duplicate that it noticed keeps its `*`, and
  * must not add an entry here; any other would get another id than at the source. */
 static bool decide_xadd(const struct resp_command *command, struct command_decision *ret,
                         struct err *err) {
-    bool idempotent;
-    uint32_t at = xadd_id_at(command, &idempotent);
-    struct str id = arg(command, at);
+    struct command_xadd xadd;
 
-    if (at == 0 || id.len == 0)
-        return err_set(err, ERR_PROTOCOL, "an XADD without an id");
-    ret->action = COMMAND_DO_FORWARD;
-    if (id.ptr[id.len - 1] != '*')
-        return true;
-    if (!idempotent)
+    if (!command_xadd_scan(command, &xadd, err))
+        return false;
+    if (xadd.id_chosen && xadd.idempotent_at == 0)
         return err_set(err, ERR_COMMAND_REFUSED,
                        "an XADD whose id each server would choose for itself");
-    ret->action = COMMAND_DO_DROP;
+    ret->action = xadd.id_chosen ? COMMAND_DO_DROP : COMMAND_DO_FORWARD;
     return true;
 }
 

@@ -37,6 +37,7 @@ struct command_target {
     bool has_hash_expiry; /* Redis 7.4, Valkey 9.0: HPEXPIREAT */
     bool has_hsetex;      /* Redis 8.0, Valkey 9.0 */
     bool has_msetex;      /* Redis 8.4, Valkey 9.1 */
+    bool has_idmp;        /* Redis 8.6: XADD IDMP */
 };
 
 /* `version` = major << 16 | minor << 8 | patch, of the product itself. */
@@ -51,6 +52,8 @@ struct command_target command_target(bool valkey, uint32_t version, uint16_t rdb
  * Errors:
  *   PROTOCOL               malformed; an expiry of 0, negative or beyond all range
  *   DEST_UNKNOWN_COMMAND   the destination is too old and no exact other way exists
+ *   UNKNOWN_COMMAND        an option that is not known where an expiry may stand
+ *   COMMAND_REFUSED        an expiry that cannot be held (held_expiry.h)
  *   RDB_CORRUPT            a RESTORE whose payload does not check
  *   TOO_BIG, MEMORY        `out` */
 MUST_CHECK bool command_rewrite(const struct resp_command *command,
