@@ -1,6 +1,6 @@
 #include "services/ctl/postgres_setup.h"
 
-#include <dirent.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -138,7 +138,7 @@ static bool short_socket_dir(struct private_postgres *pg, struct err *err) {
 
     for (const char *c = pg->data_dir; *c; c++)
         hash = (hash ^ (unsigned char)*c) * 1099511628211ULL;
-    if (!files_path(pg->socket_dir, sizeof(pg->socket_dir), err, "/tmp/keyferry-%u-%016llx",
+    if (!files_path(pg->socket_dir, sizeof(pg->socket_dir), err, POSTGRES_SETUP_SHORT "%u-%016llx",
                     (unsigned)pg->uid, (unsigned long long)hash) ||
         !files_make_dir(pg->socket_dir, 0700, NULL, err))
         return false;
@@ -163,9 +163,11 @@ static bool make_url(struct private_postgres *pg, struct err *err) {
         (size_t)snprintf(pg->url, sizeof(pg->url), "postgresql:///keyferry?user=keyferry&host=");
 
     for (const unsigned char *c = (const unsigned char *)pg->socket_dir; *c; c++) {
+        bool plain = isalnum(*c) || strchr("-._", *c);
+
         if (at + 4 >= sizeof(pg->url))
             return err_set(err, ERR_TOO_BIG, "the path %s is too long", pg->socket_dir);
-        at += (size_t)snprintf(pg->url + at, sizeof(pg->url) - at, "%%%02X", *c);
+        at += (size_t)snprintf(pg->url + at, sizeof(pg->url) - at, plain ? "%c" : "%%%02X", *c);
     }
     return true;
 }

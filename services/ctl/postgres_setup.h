@@ -19,6 +19,9 @@ MUST_CHECK bool postgres_setup_user(struct private_postgres *pg, struct err *err
 MUST_CHECK bool postgres_setup_binaries(struct private_postgres *pg, const char *wanted,
                                         struct err *err);
 
+/* What a socket directory outside DIR is called: this, the user's id, a hash. */
+#define POSTGRES_SETUP_SHORT "/tmp/keyferry-"
+
 /* socket_dir, url, and the directories. A socket path that would pass 107 bytes
  * moves to a directory of its own below /tmp. Errors: CONFIG, IO. */
 MUST_CHECK bool postgres_setup_directories(struct private_postgres *pg, struct err *err);

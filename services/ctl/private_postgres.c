@@ -132,6 +132,8 @@ void private_postgres_stop(struct private_postgres *pg) {
     }
     pg->pid = 0;
     output_log_close(&pg->log);
+    if (strncmp(pg->socket_dir, POSTGRES_SETUP_SHORT, strlen(POSTGRES_SETUP_SHORT)) == 0)
+        (void)rmdir(pg->socket_dir);
 }
 
 void private_postgres_last_words(const struct private_postgres *pg, char *dst, size_t dst_size) {

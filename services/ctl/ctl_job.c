@@ -1,0 +1,243 @@
+#include "services/ctl/ctl_job.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "services/ctl/ctl_exit.h"
+#include "services/ctl/ctl_json.h"
+#include "services/ctl/ctl_show.h"
+#include "services/ctl/ctl_watch.h"
+
+enum { SCREEN_MAX = 256 * 1024, JOB_ID_MAX = 64, LIST_LIMIT = 200 };
+
+/* A job's path, with the id checked: it becomes part of a URL. */
+static bool job_path(const struct ctl_args *args, const char *rest, char *dst, size_t dst_size,
+                     struct err *err) {
+    const char *id = args->argument[0];
+
+    for (const char *c = id; *c; c++) {
+        if (!((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z') ||
+              *c == '_'))
+            return err_set(err, ERR_USAGE, "a job is named by its id: see `keyferry job list`");
+    }
+    if (!*id || strlen(id) > JOB_ID_MAX)
+        return err_set(err, ERR_USAGE, "a job is named by its id: see `keyferry job list`");
+    snprintf(dst, dst_size, "/v1/jobs/%s%s", id, rest);
+    return true;
+}
+
+static void print_json(const json_t *value) {
+    (void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    printf("\n");
+}
+
+/* ---- looking ---- */
+
+static bool list_page(struct api_client *api, const struct ctl_args *args, char *cursor,
+                      size_t cursor_size, struct buf *text, struct err *err) {
+    const char *state = ctl_args_value(args, CTL_STATE);
+    json_t *page = NULL, *job;
+    char path[600];
+    bool ok = true;
+    size_t i;
+
+    snprintf(path, sizeof(path), "/v1/jobs?limit=%d%s%s%s%.400s", LIST_LIMIT,
+             state ? "&state=" : "", state ? state : "", *cursor ? "&cursor=" : "", cursor);
+    if (!api_client_call(api, "GET", path, NULL, &page, err))
+        return false;
+    json_array_foreach(json_object_get(page, "items"), i, job) {
+        if (ctl_args_flag(args, CTL_JSON))
+            print_json(job);
+        else
+            ok = ok && ctl_show_row(job, text, err);
+    }
+    snprintf(cursor, cursor_size, "%s", ctl_json_text(page, "next_cursor"));
+    json_decref(page);
+    return ok;
+}
+
+int ctl_job_list(const struct ctl_args *args) {
+    const char *state = ctl_args_value(args, CTL_STATE);
+    struct api_client api = API_CLIENT_INIT;
+    struct buf text = BUF_INIT(16 << 20);
+    struct err err = ERR_INIT;
+    char cursor[401] = "";
+    bool ok = true;
+
+    if (state && strspn(state, "abcdefghijklmnopqrstuvwxyz_") != strlen(state))
+        ok = err_set(&err, ERR_USAGE, "--state takes the name of a state");
+    ok = ok && api_client_open(&api, args, &err) && ctl_show_row(NULL, &text, &err);
+    while (ok && (ok = list_page(&api, args, cursor, sizeof(cursor), &text, &err)) && *cursor)
+        ;
+    if (ok && !ctl_args_flag(args, CTL_JSON))
+        printf("%s", text.ptr);
+    buf_done(&text);
+    api_client_close(&api);
+    return ok ? CTL_EXIT_REACHED : ctl_exit_with(&err);
+}
+
+int ctl_job_show(const struct ctl_args *args) {
+    struct api_client api = API_CLIENT_INIT;
+    struct buf text = BUF_INIT(SCREEN_MAX);
+    struct err err = ERR_INIT;
+    json_t *job = NULL;
+    char path[160];
+    bool ok = job_path(args, "", path, sizeof(path), &err) && api_client_open(&api, args, &err) &&
+              api_client_call(&api, "GET", path, NULL, &job, &err);
+
+    if (ok && ctl_args_flag(args, CTL_JSON))
+        print_json(job);
+    else if (ok && (ok = ctl_show_job(job, &text, &err)))
+        printf("%s", text.ptr);
+    json_decref(job);
+    buf_done(&text);
+    api_client_close(&api);
+    return ok ? CTL_EXIT_REACHED : ctl_exit_with(&err);
+}
+
+int ctl_job_logs(const struct ctl_args *args) {
+    struct api_client api = API_CLIENT_INIT;
+    struct err err = ERR_INIT;
+    json_t *page = NULL, *line;
+    char path[160], text[1024];
+    size_t i;
+    bool ok = job_path(args, "/logs?limit=200", path, sizeof(path), &err) &&
+              api_client_open(&api, args, &err) &&
+              api_client_call(&api, "GET", path, NULL, &page, &err);
+
+    json_array_foreach(json_object_get(page, "items"), i, line) {
+        if (ctl_args_flag(args, CTL_JSON)) {
+            print_json(line);
+            continue;
+        }
+        str_escape(str_from(ctl_json_text(line, "sentence")), text, sizeof(text));
+        printf("%s  %-16s %s", ctl_json_text(line, "at"), ctl_json_text(line, "state"), text);
+        str_escape(str_from(ctl_json_text(line, "detail")), text, sizeof(text));
+        printf("%s%s\n", *text ? ": " : "", text);
+    }
+    json_decref(page);
+    api_client_close(&api);
+    return ok ? CTL_EXIT_REACHED : ctl_exit_with(&err);
+}
+
+int ctl_job_watch(const struct ctl_args *args) {
+    const char *until_text = ctl_args_value(args, CTL_UNTIL);
+    enum ctl_until until = CTL_UNTIL_OVER;
+    struct api_client api = API_CLIENT_INIT;
+    struct err err = ERR_INIT;
+    char path[160];
+    int code;
+
+    ctl_watch_signals();
+    if (until_text && strcmp(until_text, "caught-up") == 0)
+        until = CTL_UNTIL_CAUGHT_UP;
+    else if (until_text && strcmp(until_text, "stopped") == 0)
+        until = CTL_UNTIL_STOPPED;
+    else if (until_text)
+        (void)err_set(&err, ERR_USAGE, "--until takes caught-up or stopped");
+    if (err.code == ERR_NONE && job_path(args, "", path, sizeof(path), &err) &&
+        api_client_open(&api, args, &err))
+        code = ctl_watch_job(&api, args->argument[0], until, ctl_output_of(args));
+    else
+        code = ctl_exit_with(&err);
+    api_client_close(&api);
+    return code;
+}
+
+/* ---- steering ---- */
+
+/* Ask, then watch until it is so. */
+static int act(const struct ctl_args *args, const char *action, const json_t *body,
+               enum ctl_until until) {
+    struct api_client api = API_CLIENT_INIT;
+    struct err err = ERR_INIT;
+    char path[160];
+    bool ok;
+    int code = CTL_EXIT_REACHED;
+
+    ctl_watch_signals();
+    ok = job_path(args, action, path, sizeof(path), &err) && api_client_open(&api, args, &err) &&
+         api_client_call(&api, "POST", path, body, NULL, &err);
+    if (!ok)
+        code = ctl_exit_with(&err);
+    else if (!ctl_args_flag(args, CTL_NO_WAIT))
+        code = ctl_watch_job(&api, args->argument[0], until, ctl_output_of(args));
+    api_client_close(&api);
+    return code;
+}
+
+int ctl_job_pause(const struct ctl_args *args) {
+    return act(args, "/pause", NULL, CTL_UNTIL_PAUSED);
+}
+
+int ctl_job_resume(const struct ctl_args *args) {
+    const char *copy = ctl_args_value(args, CTL_ON_FULL_RESYNC);
+    json_t *body = copy ? json_pack("{s:s}", "on_full_resync_needed", copy) : NULL;
+    int code;
+
+    if (copy && !body) {
+        struct err err = ERR_INIT;
+
+        (void)err_set(&err, ERR_USAGE, "--on-full-resync-needed takes fail or overwrite");
+        return ctl_exit_with(&err);
+    }
+    code = act(args, "/resume", body, CTL_UNTIL_RUNNING);
+    json_decref(body);
+    return code;
+}
+
+int ctl_job_stop(const struct ctl_args *args) {
+    json_t *body = json_pack("{s:b}", "drain", !ctl_args_flag(args, CTL_NO_DRAIN));
+    int code = act(args, "/stop", body, CTL_UNTIL_STOPPED);
+
+    json_decref(body);
+    return code;
+}
+
+/* 0 takes a limit away: null in the API. */
+static bool add_limit(const struct ctl_args *args, enum ctl_option option, json_t *throttle,
+                      const char *member, bool *any, struct err *err) {
+    const char *text = ctl_args_value(args, option);
+    uint64_t limit = 0;
+
+    if (!text)
+        return true;
+    if (!str_parse_u64(str_from(text), &limit) || limit > INT64_MAX)
+        return err_set(err, ERR_USAGE, "a limit is a whole number; 0 takes it away");
+    json_object_set_new(throttle, member, limit ? json_integer((json_int_t)limit) : json_null());
+    *any = true;
+    return true;
+}
+
+int ctl_job_throttle(const struct ctl_args *args) {
+    json_t *full = json_object(), *tail = json_object();
+    json_t *body = json_pack("{s:o, s:o}", "full", full, "incremental", tail), *now = NULL;
+    struct api_client api = API_CLIENT_INIT;
+    struct err err = ERR_INIT;
+    bool full_any = false, tail_any = false, ok;
+    char path[160];
+
+    ok = add_limit(args, CTL_KEYS_PER_SECOND, full, "rps", &full_any, &err) &&
+         add_limit(args, CTL_BYTES_PER_SECOND, full, "bytes_per_second", &full_any, &err) &&
+         add_limit(args, CTL_COMMANDS_PER_SECOND, tail, "rps", &tail_any, &err) &&
+         add_limit(args, CTL_BYTES_PER_SECOND, tail, "bytes_per_second", &tail_any, &err);
+    if (!full_any)
+        json_object_del(body, "full");
+    else
+        json_object_set_new(full, "enabled", json_true());
+    if (!tail_any)
+        json_object_del(body, "incremental");
+    else
+        json_object_set_new(tail, "enabled", json_true());
+    ok = ok && job_path(args, "/throttle", path, sizeof(path), &err) &&
+         api_client_open(&api, args, &err) &&
+         api_client_call(&api, full_any || tail_any ? "PUT" : "GET", path,
+                         full_any || tail_any ? body : NULL, &now, &err);
+    if (ok)
+        print_json(now);
+    json_decref(body);
+    json_decref(now);
+    api_client_close(&api);
+    return ok ? CTL_EXIT_REACHED : ctl_exit_with(&err);
+}

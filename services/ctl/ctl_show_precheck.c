@@ -1,0 +1,115 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/base/str.h"
+#include "services/ctl/ctl_json.h"
+#include "services/ctl/ctl_show.h"
+#include "services/ctl/ctl_text.h"
+
+static bool add_escaped(struct buf *out, const char *text, struct err *err) {
+    char safe[1024];
+
+    str_escape(str_from(text), safe, sizeof(safe));
+    return buf_append(out, str_from(safe), err);
+}
+
+static bool show_end(const json_t *facts, const char *title, struct buf *out, struct err *err) {
+    char keys[CTL_TEXT_SIZE], memory[CTL_TEXT_SIZE];
+    static const char *const texts[] = {"label", "product", "version", "topology"};
+    static const char *const before[] = {"", "   ", " ", "   "};
+
+    if (!json_is_object(facts))
+        return true;
+    if (!buf_printf(out, err, "%-13s", title))
+        return false;
+    for (size_t i = 0; i < LENGTH_OF(texts); i++) {
+        const char *text = ctl_json_text(facts, texts[i]);
+
+        if (*text && (!buf_append(out, str_from(before[i]), err) || !add_escaped(out, text, err)))
+            return false;
+    }
+    if (json_is_number(json_object_get(facts, "keys")) &&
+        !buf_printf(out, err, "   %s keys",
+                    ctl_text_count((uint64_t)ctl_json_number(facts, "keys"), keys)))
+        return false;
+    if (json_is_number(json_object_get(facts, "used_memory_bytes")) &&
+        !buf_printf(out, err, "   %s",
+                    ctl_text_bytes(ctl_json_number(facts, "used_memory_bytes"), memory)))
+        return false;
+    return buf_append(out, STR_LIT("\n"), err);
+}
+
+static bool show_item(const json_t *item, const char *title, struct buf *out, struct err *err) {
+    const char *remedy = ctl_json_text(item, "remedy");
+
+    return buf_printf(out, err, "%s  %-18s ", title, ctl_json_text(item, "id")) &&
+           add_escaped(out, ctl_json_text(item, "message"), err) &&
+           (!*remedy ||
+            (buf_append(out, STR_LIT("\n      fix   "), err) && add_escaped(out, remedy, err))) &&
+           buf_append(out, STR_LIT("\n"), err);
+}
+
+static bool show_items(const json_t *precheck, struct buf *out, struct err *err) {
+    static const struct {
+        const char *result, *title;
+    } rows[] = {{"fail", "FAIL"}, {"error", "ERR "}, {"warn", "WARN"}, {"ignored", "OK'D"}};
+    const json_t *items = json_object_get(precheck, "items"), *item;
+    size_t i;
+
+    for (size_t row = 0; row < LENGTH_OF(rows); row++) {
+        json_array_foreach(items, i, item) {
+            if (ctl_json_is(item, "result", rows[row].result) &&
+                !show_item(item, rows[row].title, out, err))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool show_plan(const json_t *plan, struct buf *out, struct err *err) {
+    char text[CTL_TEXT_SIZE];
+
+    if (!json_is_object(plan))
+        return true;
+    if (!buf_append(out, STR_LIT("\nPlan  "), err) ||
+        !add_escaped(out, ctl_json_text(plan, "method"), err))
+        return false;
+    if (*ctl_json_text(plan, "why") && (!buf_append(out, STR_LIT(": "), err) ||
+                                        !add_escaped(out, ctl_json_text(plan, "why"), err)))
+        return false;
+    if (json_is_number(json_object_get(plan, "duration_seconds")) &&
+        !buf_printf(out, err, "; about %s",
+                    ctl_text_seconds(ctl_json_number(plan, "duration_seconds"), text)))
+        return false;
+    if (json_is_number(json_object_get(plan, "spool_bytes")) &&
+        !buf_printf(out, err, "; spool %s",
+                    ctl_text_bytes(ctl_json_number(plan, "spool_bytes"), text)))
+        return false;
+    if (json_is_number(json_object_get(plan, "source_forks")) &&
+        !buf_printf(out, err, "; the source forks %.0f times",
+                    ctl_json_number(plan, "source_forks")))
+        return false;
+    return buf_append(out, STR_LIT("\n"), err);
+}
+
+bool ctl_show_precheck(const json_t *precheck, struct buf *out, struct err *err) {
+    const json_t *counts = json_object_get(precheck, "counts");
+    const char *failure = ctl_json_text(precheck, "last_error.detail");
+
+    if (!show_end(ctl_json_at(precheck, "facts.source"), "Source", out, err) ||
+        !show_end(ctl_json_at(precheck, "facts.destination"), "Destination", out, err) ||
+        !buf_printf(out, err, "\n  pass %3.0f    warn %2.0f    fail %2.0f    skipped %2.0f",
+                    ctl_json_number(counts, "pass"), ctl_json_number(counts, "warn"),
+                    ctl_json_number(counts, "fail") + ctl_json_number(counts, "error"),
+                    ctl_json_number(counts, "skipped")))
+        return false;
+    if (ctl_json_number(counts, "ignored") > 0 &&
+        !buf_printf(out, err, "    ignored %.0f", ctl_json_number(counts, "ignored")))
+        return false;
+    if (!buf_append(out, STR_LIT("\n\n"), err) || !show_items(precheck, out, err))
+        return false;
+    if (*failure && (!buf_append(out, STR_LIT("ERR   "), err) || !add_escaped(out, failure, err) ||
+                     !buf_append(out, STR_LIT("\n"), err)))
+        return false;
+    return show_plan(json_object_get(precheck, "plan"), out, err);
+}
