@@ -41,6 +41,10 @@ void store_close(struct store *store);
 /* Ask the server for something small. */
 MUST_CHECK bool store_ping(struct store *store, struct err *err);
 
+/* Drop what has had its time: idempotent answers, samples, stand-alone prechecks. A thousand
+ * rows of a kind at most; any process, every few minutes. */
+MUST_CHECK bool store_sweep(struct store *store, struct err *err);
+
 /* The connection's descriptor (-1 = none now), for a process that wants to see it
  * break; and whether the last failure leaves a commit in doubt. */
 int store_fd(const struct store *store);

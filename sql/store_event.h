@@ -19,7 +19,7 @@ MUST_CHECK bool store_event_list(struct store *store, const char *job, int64_t a
 MUST_CHECK bool store_event_recent(struct store *store, const char *account, int64_t before_ms,
                                    int limit, json_t **ret_events, struct err *err);
 
-/* Write one that moves nothing. Wakes whoever waits for the job. */
+/* Write one that moves nothing. Wakes whoever waits for the job. Errors: NOT_FOUND. */
 MUST_CHECK bool store_event_add(struct store *store, const char *job, const char *type,
                                 const char *sentence, const char *detail, const char *actor,
                                 struct err *err);

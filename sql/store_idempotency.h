@@ -39,6 +39,3 @@ MUST_CHECK bool store_idempotency_begin(struct store *store, const char *account
 MUST_CHECK bool store_idempotency_finish(struct store *store, const char *account, const char *key,
                                          const char *request, const char *request_hash,
                                          const struct store_answer *answer, struct err *err);
-
-/* Drop what is older than 24 hours; at most a thousand rows. Any process, now and then. */
-MUST_CHECK bool store_idempotency_sweep(struct store *store, struct err *err);

@@ -65,7 +65,9 @@ void store_job_list_done(struct store_job *jobs, size_t count);
 MUST_CHECK bool store_job_summary(struct store *store, const char *account, json_t **ret_summary,
                                   struct err *err);
 
-/* [{"name", "state", "started_at", "finished_at", "detail"}] in the order they began. */
+/* [{"name", "state", "started_at", "finished_at"}]: precheck, full, incremental, those
+ * the job has. state: waiting, running, done, passed, failed, cancelled, paused, blocked,
+ * stopped. *ret_steps is NULL when there is no such job. */
 MUST_CHECK bool store_job_steps(struct store *store, const char *job, json_t **ret_steps,
                                 struct err *err);
 
@@ -97,13 +99,13 @@ MUST_CHECK bool store_job_insert(struct store *store, const struct store_job_new
                                  struct err *err);
 
 struct store_job_change {
-    const char *job, *from, *to, *event, *sentence, *actor;
-    const char *account;      /* NULL = any */
-    int64_t expected_version; /* 0 = any */
+    const char *job, *from, *to, *event, *sentence;
+    const char *detail, *actor; /* may be NULL */
+    const char *account;        /* NULL = any */
+    int64_t expected_version;   /* 0 = any */
     bool by_lease;
     int task;
     int64_t lease_epoch;
-    const char *step, *step_state; /* NULL = none */
     bool clear_attention;
     const json_t *attention, *retry_state, *wanted; /* NULL leaves; json_null() clears */
     const char *error_code, *error_detail;          /* NULL leaves, "" clears */

@@ -51,6 +51,8 @@ void store_precheck_list_done(struct store_precheck *list, size_t count);
 
 /* ---- for a worker ---- */
 
+enum { STORE_PRECHECK_ATTEMPTS_MAX = 3 };
+
 struct store_precheck_claim {
     char id[STORE_ID_SIZE];
     char job[STORE_ID_SIZE];
@@ -63,7 +65,8 @@ struct store_precheck_claim {
 void store_precheck_claim_done(struct store_precheck_claim *claim);
 
 /* Claim a queued run, or one whose worker went silent (its items are dropped: it
- * begins again). A run that was begun three times is failed instead.
+ * begins again). lease_epoch counts how often it was begun: above
+ * STORE_PRECHECK_ATTEMPTS_MAX do not run it but finish it with a failure.
  * *ret_found is false when none waits. */
 MUST_CHECK bool store_precheck_claim(struct store *store, const char *worker, const char *pool,
                                      int lease_seconds, struct store_precheck_claim *ret,
@@ -101,13 +104,18 @@ MUST_CHECK bool store_precheck_finish(struct store *store, const char *id, const
                                       char ret_state[STORE_STATE_SIZE], char ret_job[STORE_ID_SIZE],
                                       struct err *err);
 
-/* Ignore one warning or (check_id NULL) all. *ret_ignored counts those that are ignored
- * by this call, *ret_result is what the one item was before ("" = no such item);
- * *ret_passes says that a failed run has now passed. */
+/* Ignore one warning or (check_id NULL) all; inside a transaction. *ret_ignored counts those
+ * that are ignored by this call, *ret_result is what the one item counts as now ("" = no
+ * such item); *ret_passes says that a failed run has passed by this call. */
 MUST_CHECK bool store_precheck_ignore(struct store *store, const char *id, const char *check_id,
                                       const char *reason, const char *actor, int *ret_ignored,
                                       char ret_result[STORE_STATE_SIZE], bool *ret_passes,
                                       struct err *err);
 
+/* *ret_job is the job's id, "" for one that stands alone. */
 MUST_CHECK bool store_precheck_cancel(struct store *store, const char *account, const char *id,
-                                      bool *ret_cancelled, struct err *err);
+                                      bool *ret_cancelled, char ret_job[STORE_ID_SIZE],
+                                      struct err *err);
+
+/* The open runs of a job that was deleted. */
+MUST_CHECK bool store_precheck_cancel_of_job(struct store *store, const char *job, struct err *err);

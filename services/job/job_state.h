@@ -41,7 +41,7 @@ enum job_state {
 };
 
 enum job_event {
-#define JOB_EVENT(symbol, name, step, step_state) JOB_EV_##symbol,
+#define JOB_EVENT(symbol, name) JOB_EV_##symbol,
 #include "services/job/job_events.def"
 #undef JOB_EVENT
     JOB_EVENT_COUNT
@@ -58,9 +58,6 @@ struct job_edge {
 const char *job_state_name(enum job_state state);
 MUST_CHECK bool job_state_parse(const char *name, enum job_state *ret_state);
 const char *job_state_event_name(enum job_event event);
-
-/* The row of /steps an event changes; false when none. */
-bool job_state_event_step(enum job_event event, const char **ret_step, const char **ret_step_state);
 
 /* The edge, or NULL: the job cannot do that now. */
 const struct job_edge *job_state_next(enum job_state from, enum job_event event);

@@ -1,0 +1,18 @@
+-- Drop what has had its time, a thousand rows of a kind at most. Safe to repeat.
+WITH answers AS (
+    DELETE FROM idempotency
+     WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency
+                              WHERE created_at < now() - interval '24 hours' LIMIT 1000))
+), points AS (
+    DELETE FROM sample
+     WHERE ctid = ANY (ARRAY(SELECT ctid FROM sample
+                              WHERE at < now() - interval '24 hours' LIMIT 1000))
+), syncs AS (
+    DELETE FROM full_sync WHERE at < now() - interval '2 hours'
+), workers AS (
+    DELETE FROM worker WHERE seen_at < now() - interval '1 day'
+)
+DELETE FROM precheck
+ WHERE job IS NULL AND id = ANY (ARRAY(SELECT id FROM precheck
+                                        WHERE job IS NULL AND created_at < now() - interval '7 days'
+                                        LIMIT 1000))

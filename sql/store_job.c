@@ -1,0 +1,285 @@
+#include "sql/store_job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sql/embedded.h"
+
+/* Columns of the view job_shown, then sealed. */
+enum column {
+    C_ID,
+    C_ACCOUNT,
+    C_NAME,
+    C_STATE,
+    C_PHASE,
+    C_SYNC_STATE,
+    C_INSTANCE_CLASS,
+    C_SPEC_DIGEST,
+    C_SPEC,
+    C_WARNINGS,
+    C_ATTENTION,
+    C_LAST_ERROR,
+    C_RETRY_STATE,
+    C_WANTED,
+    C_VERSION,
+    C_CREATED,
+    C_STARTED,
+    C_FINISHED,
+    C_UPDATED,
+    C_HAS_TASK,
+    C_WORKER,
+    C_PROGRESS,
+    C_SOURCE_FACTS,
+    C_DESTINATION_FACTS,
+    C_SEALED,
+};
+
+void store_job_done(struct store_job *job) {
+    json_decref(job->spec);
+    json_decref(job->warnings);
+    json_decref(job->attention);
+    json_decref(job->last_error);
+    json_decref(job->retry_state);
+    json_decref(job->wanted);
+    json_decref(job->source_facts);
+    json_decref(job->destination_facts);
+    buf_done(&job->sealed);
+    *job = STORE_JOB_INIT;
+}
+
+static bool read_row(const struct store_rows *rows, int row, struct store_job *job,
+                     struct err *err) {
+    json_t *progress = store_json(rows, row, C_PROGRESS);
+
+    *job = STORE_JOB_INIT;
+    store_text_copy(rows, row, C_ID, job->id, sizeof(job->id));
+    store_text_copy(rows, row, C_ACCOUNT, job->account, sizeof(job->account));
+    store_text_copy(rows, row, C_NAME, job->name, sizeof(job->name));
+    store_text_copy(rows, row, C_STATE, job->state, sizeof(job->state));
+    store_text_copy(rows, row, C_PHASE, job->phase, sizeof(job->phase));
+    store_text_copy(rows, row, C_SYNC_STATE, job->sync_state, sizeof(job->sync_state));
+    store_text_copy(rows, row, C_INSTANCE_CLASS, job->instance_class, sizeof(job->instance_class));
+    store_text_copy(rows, row, C_SPEC_DIGEST, job->spec_digest, sizeof(job->spec_digest));
+    job->spec = store_json(rows, row, C_SPEC);
+    job->warnings = store_json(rows, row, C_WARNINGS);
+    job->attention = store_json(rows, row, C_ATTENTION);
+    job->last_error = store_json(rows, row, C_LAST_ERROR);
+    job->retry_state = store_json(rows, row, C_RETRY_STATE);
+    job->wanted = store_json(rows, row, C_WANTED);
+    job->version = store_i64(rows, row, C_VERSION);
+    job->created_ms = store_i64(rows, row, C_CREATED);
+    job->started_ms = store_i64(rows, row, C_STARTED);
+    job->finished_ms = store_i64(rows, row, C_FINISHED);
+    job->updated_ms = store_i64(rows, row, C_UPDATED);
+    job->has_task = store_bool(rows, row, C_HAS_TASK);
+    store_text_copy(rows, row, C_WORKER, job->worker, sizeof(job->worker));
+    store_progress_from_json(progress, &job->progress);
+    json_decref(progress);
+    job->source_facts = store_json(rows, row, C_SOURCE_FACTS);
+    job->destination_facts = store_json(rows, row, C_DESTINATION_FACTS);
+    return store_bytes(rows, row, C_SEALED, &job->sealed, err);
+}
+
+bool store_job_get(struct store *store, const char *account, const char *id,
+                   struct store_job *ret_job, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+    struct store_rows rows = STORE_ROWS_INIT;
+    struct store_job job;
+    bool ok;
+
+    store_bind_text(&p, id);
+    store_bind_text(&p, account);
+    if (!store_exec(store, &sql_query_job_get, &p, &rows, err))
+        return false;
+    if (rows.count == 0) {
+        ok = err_set(err, ERR_NOT_FOUND, "there is no such job");
+    } else {
+        ok = read_row(&rows, 0, &job, err);
+        if (ok)
+            *ret_job = job;
+        else
+            store_job_done(&job);
+    }
+    store_rows_done(&rows);
+    return ok;
+}
+
+bool store_job_list(struct store *store, const char *account, const struct store_job_filter *filter,
+                    struct store_job **ret_jobs, size_t *ret_count, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+    struct store_rows rows = STORE_ROWS_INIT;
+    struct store_job *jobs;
+    bool ok = true;
+
+    store_bind_text(&p, account);
+    if (filter->states)
+        store_bind_texts(&p, filter->states, filter->state_count);
+    else
+        store_bind_text(&p, NULL);
+    store_bind_text(&p, filter->name_part);
+    store_bind_text(&p, filter->before_id);
+    store_bind_i64(&p, filter->limit);
+    if (!store_exec(store, &sql_query_job_list, &p, &rows, err))
+        return false;
+    jobs = calloc((size_t)rows.count + 1, sizeof(*jobs));
+    if (!jobs)
+        abort();
+    for (int i = 0; ok && i < rows.count; i++)
+        ok = read_row(&rows, i, &jobs[i], err);
+    if (ok) {
+        *ret_jobs = jobs;
+        *ret_count = (size_t)rows.count;
+    } else {
+        store_job_list_done(jobs, (size_t)rows.count);
+    }
+    store_rows_done(&rows);
+    return ok;
+}
+
+void store_job_list_done(struct store_job *jobs, size_t count) {
+    for (size_t i = 0; jobs && i < count; i++)
+        store_job_done(&jobs[i]);
+    free(jobs);
+}
+
+/* The one JSON value of a statement that answers with one; NULL when it has no row. */
+static bool read_json(struct store *store, const struct sql_text *query, struct store_params *p,
+                      json_t **ret_value, struct err *err) {
+    struct store_rows rows = STORE_ROWS_INIT;
+
+    if (!store_exec(store, query, p, &rows, err))
+        return false;
+    *ret_value = rows.count ? store_json(&rows, 0, 0) : NULL;
+    store_rows_done(&rows);
+    return true;
+}
+
+bool store_job_summary(struct store *store, const char *account, json_t **ret_summary,
+                       struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_text(&p, account);
+    return read_json(store, &sql_query_job_summary, &p, ret_summary, err);
+}
+
+bool store_job_steps(struct store *store, const char *job, json_t **ret_steps, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_text(&p, job);
+    return read_json(store, &sql_query_job_steps, &p, ret_steps, err);
+}
+
+bool store_job_samples(struct store *store, const char *job, int64_t since_ms, int limit,
+                       json_t **ret_samples, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_text(&p, job);
+    store_bind_i64(&p, since_ms);
+    store_bind_i64(&p, limit);
+    return read_json(store, &sql_query_job_samples, &p, ret_samples, err);
+}
+
+bool store_job_note(struct store *store, const char *job, int task, int64_t lease_epoch,
+                    const char *error_code, const char *error_detail, const json_t *retry_state,
+                    struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+    struct store_rows rows = STORE_ROWS_INIT;
+    bool ok;
+
+    store_bind_text(&p, job);
+    store_bind_i64(&p, task);
+    store_bind_i64(&p, lease_epoch);
+    store_bind_text(&p, error_code);
+    store_bind_text(&p, error_detail);
+    store_bind_json(&p, retry_state);
+    if (!store_exec(store, &sql_query_job_note, &p, &rows, err))
+        return false;
+    ok = rows.affected == 1 || err_set(err, ERR_FENCED, "the lease of %s has passed on", job);
+    store_rows_done(&rows);
+    return ok;
+}
+
+static void bind_databases(struct store_params *p, const int *databases, int count) {
+    char text[256][8];
+    const char *values[256];
+
+    if (count == 0) {
+        store_bind_text(p, NULL);
+        return;
+    }
+    for (int i = 0; i < count && i < 256; i++) {
+        snprintf(text[i], sizeof(text[i]), "%d", databases[i]);
+        values[i] = text[i];
+    }
+    store_bind_texts(p, values, count < 256 ? (size_t)count : 256);
+}
+
+bool store_job_insert(struct store *store, const struct store_job_new *job, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_text(&p, job->id);
+    store_bind_text(&p, job->account);
+    store_bind_text(&p, job->name);
+    store_bind_text(&p, job->state);
+    store_bind_json(&p, job->spec);
+    store_bind_json(&p, job->warnings);
+    store_bind_bytes(&p, job->sealed);
+    store_bind_text(&p, job->spec_digest);
+    store_bind_text(&p, job->destination_key);
+    bind_databases(&p, job->destination_databases, job->destination_database_count);
+    store_bind_text(&p, job->event);
+    store_bind_text(&p, job->sentence);
+    store_bind_text(&p, job->actor);
+    return store_exec(store, &sql_query_job_insert, &p, NULL, err);
+}
+
+bool store_job_move(struct store *store, const struct store_job_change *change, bool *ret_moved,
+                    struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+    struct store_rows rows = STORE_ROWS_INIT;
+
+    store_bind_text(&p, change->job);
+    store_bind_text(&p, change->from);
+    store_bind_text(&p, change->to);
+    store_bind_text(&p, change->event);
+    store_bind_text(&p, change->sentence);
+    store_bind_text(&p, change->detail);
+    store_bind_text(&p, change->actor);
+    store_bind_text(&p, change->account);
+    store_bind_i64(&p, change->expected_version);
+    store_bind_bool(&p, change->by_lease);
+    store_bind_i64(&p, change->task);
+    store_bind_i64(&p, change->lease_epoch);
+    store_bind_bool(&p, change->clear_attention);
+    store_bind_json(&p, change->attention);
+    store_bind_text(&p, change->error_code);
+    store_bind_text(&p, change->error_detail);
+    store_bind_json(&p, change->retry_state);
+    store_bind_json(&p, change->wanted);
+    store_bind_text(&p, change->instance_class);
+    store_bind_bool(&p, change->is_start);
+    store_bind_bool(&p, change->is_final);
+    store_bind_bool(&p, change->add_task);
+    if (!store_exec(store, &sql_query_job_move, &p, &rows, err))
+        return false;
+    *ret_moved = rows.count == 1;
+    store_rows_done(&rows);
+    return true;
+}
+
+bool store_job_overlap(struct store *store, const char *job, const char *const *states,
+                       size_t state_count, char ret_id[STORE_ID_SIZE], struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+    struct store_rows rows = STORE_ROWS_INIT;
+
+    store_bind_text(&p, job);
+    store_bind_texts(&p, states, state_count);
+    if (!store_exec(store, &sql_query_job_overlap, &p, &rows, err))
+        return false;
+    ret_id[0] = '\0';
+    if (rows.count)
+        store_text_copy(&rows, 0, 0, ret_id, STORE_ID_SIZE);
+    store_rows_done(&rows);
+    return true;
+}
