@@ -36,8 +36,7 @@ class _Direction(threading.Thread):
         proxy = self.link.proxy
         try:
             while True:
-                size = 65536 if not proxy.rate else max(1, min(65536, proxy.rate // 20))
-                data = self.reader.recv(size)
+                data = self.reader.recv(65536)
                 if not data:
                     break
                 self.held = len(data)
@@ -50,23 +49,24 @@ class _Direction(threading.Thread):
         self.link.half_closed(self)
 
     def _forward(self, proxy, data):
-        if not proxy.slices:
-            self.writer.sendall(data)
-        else:
-            at = 0
-            while at < len(data):
+        at = 0
+        while at < len(data):
+            size = len(data) - at
+            if proxy.slices:
                 size = proxy.random.randint(*proxy.slices)
-                self.writer.sendall(data[at:at + size])
-                at += size
-        self.link.moved += len(data)
-        proxy.moved += len(data)
-        if proxy.rate:
-            time.sleep(len(data) / proxy.rate)
+            if proxy.rate:
+                size = min(size, max(1, proxy.rate // 20))
+            piece = data[at:at + size]
+            self.writer.sendall(piece)
+            at += size
+            proxy.moved += len(piece)
+            if proxy.rate:
+                time.sleep(len(piece) / proxy.rate)
 
 
 class _Link:
     def __init__(self, proxy, client):
-        self.proxy, self.client, self.moved = proxy, client, 0
+        self.proxy, self.client = proxy, client
         self.server = socket.create_connection(("127.0.0.1", proxy.target), timeout=10)
         self.server.settimeout(None)
         for end in (self.client, self.server):
