@@ -1,0 +1,203 @@
+"""What keeps a migration from starting: each is an item with a cause and a remedy, and
+nothing is written before it is put right."""
+
+import pytest
+from support.ports import free_port
+from support.service import ApiError, worth_reading
+from support.workload import fill
+
+
+def snapshot(server, password=None):
+    """What is in a server, by name."""
+    client = server.client(password=password) if password else server.client()
+    out = {}
+    for db in server.counts() if not password else [0]:
+        out[db] = sorted(server.client(db, password=password or server.password).scan_iter(count=1000))
+    assert client.ping()
+    return out
+
+
+def items(found, result):
+    return {item["id"]: item for item in found["items"] if item["result"] == result}
+
+
+def test_two_stock_servers_pass_without_a_warning(service, source, destination):
+    fill(source.url(), 3000)
+    before = snapshot(source)
+    found = service.precheck(source.url(), destination.url())
+    assert found["state"] == "passed", worth_reading(found)
+    assert worth_reading(found) == []
+    assert found["counts"]["pass"] >= 9
+    assert found["counts"]["fail"] == found["counts"]["warn"] == found["counts"]["error"] == 0
+    assert snapshot(source) == before and snapshot(destination) == {}
+
+
+# ---- one thing wrong each: (how to make it, the item's id, its result)
+
+
+def wrong_source_password(source, destination):
+    source.client().config_set("requirepass", "right")
+    source.password = "right"
+    return source.url(user=":wrong"), destination.url()
+
+
+def no_source_password(source, destination):
+    source.client().config_set("requirepass", "right")
+    source.password = "right"
+    return "redis://127.0.0.1:%d" % source.port, destination.url()
+
+
+def wrong_destination_password(source, destination):
+    destination.client().config_set("requirepass", "right")
+    destination.password = "right"
+    return source.url(), destination.url(user=":wrong")
+
+
+def unreachable_source(source, destination):
+    return "redis://127.0.0.1:%d" % free_port(), destination.url()
+
+
+def unreachable_destination(source, destination):
+    return source.url(), "redis://127.0.0.1:%d" % free_port()
+
+
+def unknown_host(source, destination):
+    return "redis://no-such-host.invalid:6379", destination.url()
+
+
+def non_empty_destination(source, destination):
+    destination.client(3).set("somebody's", 1)
+    return source.url(), destination.url()
+
+
+def evicting_destination(source, destination):
+    destination.client().config_set("maxmemory-policy", "allkeys-lru")
+    return source.url(), destination.url()
+
+
+def source_user_without_psync(source, destination):
+    source.client().execute_command("ACL", "SETUSER", "reader", "on", ">pw", "~*", "&*", "+@all",
+                                    "-psync", "-sync")
+    return source.url(user="reader:pw"), destination.url()
+
+
+def destination_user_without_writing(source, destination):
+    destination.client().execute_command("ACL", "SETUSER", "looker", "on", ">pw", "~*", "&*", "+@all",
+                                         "-@write")
+    return source.url(), destination.url(user="looker:pw")
+
+
+def destination_is_a_replica(source, destination):
+    destination.client().execute_command("REPLICAOF", "127.0.0.1", free_port())
+    return source.url(), destination.url()
+
+
+def the_same_server_twice(source, destination):
+    return source.url(), source.url()
+
+
+def destination_too_small(source, destination):
+    destination.client().config_set("maxmemory", "1mb")
+    return source.url(), destination.url()
+
+
+WRONG = [
+    (wrong_source_password, ("src.auth",), "fail"),
+    (no_source_password, ("src.auth",), "fail"),
+    (wrong_destination_password, ("dst.auth", "dst.connect"), "fail"),
+    (unreachable_source, ("src.connect",), "fail"),
+    (unreachable_destination, ("dst.connect",), "fail"),
+    (unknown_host, ("src.dns", "src.connect"), "fail"),
+    (non_empty_destination, ("dst.empty",), "fail"),
+    (evicting_destination, ("dst.eviction",), "warn"),
+    (source_user_without_psync, ("src.psync_permission",), "fail"),
+    (destination_user_without_writing, ("dst.permission", "dst.writable"), "fail"),
+    (destination_is_a_replica, ("dst.writable",), "fail"),
+    (the_same_server_twice, ("dst.same_instance",), "fail"),
+    (destination_too_small, ("dst.memory",), "fail"),
+]
+
+
+@pytest.mark.parametrize("make, ids, result", WRONG, ids=[row[0].__name__ for row in WRONG])
+def test_what_is_wrong_is_named_with_a_remedy(service, source, destination, make, ids, result):
+    fill(source.url(), 600)
+    source_url, destination_url = make(source, destination)
+    before = snapshot(source), snapshot(destination)
+    job = service.job(source_url, destination_url)
+    found = job.precheck()
+    assert found["state"] == "failed", found
+    found_items = items(found, result)
+    named = [found_items[i] for i in ids if i in found_items]
+    assert named, "no %s among %s" % (" or ".join(ids), worth_reading(found))
+    for item in named:
+        assert item["message"] and item["remedy"], item
+        assert "pw" not in item["message"] and "right" not in item["message"].split(), item
+    others = set(items(found, "fail")) | set(items(found, "error"))
+    if result == "warn":
+        assert not others, worth_reading(found)
+    # Nothing that depends on the wrong thing may be reported as another thing that is wrong.
+    assert len(others) <= 2, worth_reading(found)
+    assert job.state == "precheck_failed"
+    with pytest.raises(ApiError) as refused:
+        job.act("start")
+    assert refused.value.status == 409
+    assert (snapshot(source), snapshot(destination)) == before, "something was written"
+    job.release()
+
+
+def test_a_warning_can_be_accepted_and_a_failure_cannot(service, source, destination):
+    source.client().set("k", 1)
+    evicting_destination(source, destination)
+    job = service.job(source.url(), destination.url())
+    assert job.precheck()["state"] == "failed"
+    found = job.precheck(ignore_warnings=True)
+    assert found["state"] == "passed", worth_reading(found)
+    job.act("start")
+    job.wait_caught_up()
+    job.stop()
+    assert destination.client().get("k") == b"1"
+    # Now the destination is not empty.
+    again = service.job(source.url(), destination.url())
+    assert again.precheck(ignore_warnings=True)["state"] == "failed"
+
+
+def test_the_command_line_prints_the_remedy_and_ends_with_3(service, source, destination):
+    non_empty_destination(source, destination)
+    before = snapshot(destination)
+    for command in ("precheck", "migrate"):
+        result = service.run(command, source.url(), destination.url())
+        assert result.returncode == 3, result.stdout + result.stderr
+        text = result.stdout + result.stderr
+        assert "dst.empty" in text and "fix" in text.lower(), text
+    assert snapshot(destination) == before
+
+
+def test_the_command_line_ends_with_0_when_nothing_is_wrong(service, source, destination):
+    result = service.run("precheck", source.url(), destination.url())
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert snapshot(destination) == {}
+
+
+def test_a_password_is_nowhere_but_in_the_sealed_column(start_service, redis_server):
+    """Logs, answers, arguments and environments of all processes, and the spool's names."""
+    canary = "canary-%s" % "Zq7vX3"
+    source = redis_server("--requirepass", canary)
+    source.password = canary
+    destination = redis_server("--requirepass", canary)
+    destination.password = canary
+    source.client().set("k", 1)
+    service = start_service()
+    job = service.job(source.url(), destination.url()).check_and_start()
+    answer = str(job.wait_caught_up()) + str(service.request("GET", job.path + "/prechecks/latest"))
+    seen = []
+    for role, pids in service.roles().items():
+        for pid in pids:
+            for part in ("cmdline", "environ"):
+                with open("/proc/%d/%s" % (pid, part), "rb") as file:
+                    if canary.encode() in file.read():
+                        seen.append("%s %s" % (role, part))
+    job.stop()
+    assert canary not in answer
+    assert seen == []
+    assert [name for name, text in service.logs().items() if canary in text] == []
+    assert [str(p) for p in service.data_dir.rglob("*") if canary in p.name] == []
