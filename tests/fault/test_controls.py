@@ -1,0 +1,30 @@
+"""Negative controls: with one mechanism switched off, the test that guards it must find a
+difference. A control that passes unnoticed means the test proves nothing.
+
+KEYFERRY_FAULTS is read by builds with KF_FAULTS only.
+"""
+
+import pytest
+from support import chaos
+from support.service import has_faults
+
+# (mechanism that is switched off, scenario that must notice, further settings)
+CONTROLS = {
+    "the position moves outside the unit": ("position-outside-unit", chaos.unit_whose_reply_is_lost, {}),
+    "the claim is left out": ("no-claim", chaos.copy_that_arrives_late, {}),
+    "the copy is not fenced": ("unfenced-copy", chaos.copy_that_arrives_late, {"stop": True}),
+    "expiries are not held": ("no-hold", chaos.sessions_that_are_renewed, {}),
+}
+
+
+@pytest.mark.control
+@pytest.mark.parametrize("name", CONTROLS)
+def test_the_guard_notices_when(start_service, source, destination, name):
+    if not has_faults():
+        pytest.fail("this build has no fault switches: configure it with KF_FAULTS=ON")
+    fault, scenario, options = CONTROLS[name]
+    service = start_service(workers=2 if options.get("stop") else 1, env={
+        "KEYFERRY_FAULTS": fault, "KEYFERRY_LEASE_SECONDS": "3", "KEYFERRY_FULL_SYNCS_PER_HOUR": "100"})
+    with pytest.raises(chaos.Divergence) as found:
+        scenario(service, source, destination, **options)
+    print(found.value)

@@ -1,0 +1,241 @@
+"""Faults with a seed and a log, and the scenarios that tests and negative controls share.
+
+A scenario ends in a verdict(): exact, or Divergence with all that was found. A run that
+proves nothing (too little traffic, a fault that did not happen) is Vacuous, which is an error for
+a test and for a control alike.
+"""
+
+import signal
+import time
+
+from support import processes
+from support.compare import compare
+from support.proxy import Proxy
+from support.service import wait_marker
+from support.workload import Pipe, Writer, check_model, fill, pack
+
+
+class Divergence(AssertionError):
+    """The destination is not what the source is."""
+
+
+class Vacuous(AssertionError):
+    """The run is invalid: it could not have shown a fault."""
+
+
+class ActionLog:
+    """What was done when. Its text belongs into every failure."""
+
+    def __init__(self, seed):
+        self.seed, self.began, self.lines = seed, time.monotonic(), []
+
+    def __call__(self, text, *values):
+        self.lines.append("%8.3f  %s" % (time.monotonic() - self.began, text % values if values else text))
+
+    def __str__(self):
+        return "seed %s\n%s" % (self.seed, "\n".join(self.lines))
+
+
+def need(condition, what, log):
+    if not condition:
+        raise Vacuous("INVALID run: %s\n%s" % (what, log))
+
+
+def verdict(source, destination, log, acknowledged=None, keys=1000, commands=1000):
+    """Raise Divergence unless both ends are equal and the writers' model holds. The caller has
+    waited for the marker and stopped the job."""
+    problems = []
+    if acknowledged is not None:
+        writers = acknowledged if isinstance(acknowledged, list) else [acknowledged]
+        done = sum(writer["commands"] for writer in writers)
+        need(done >= commands, "only %d commands were written" % done, log)
+        need(all(n > 0 for w in writers for n in w["sequence"].values()),
+             "a counter was never touched: %s" % writers, log)
+        problems += check_model(destination.url(), writers)
+        not_ours = check_model(source.url(), writers)
+        need(not not_ours, "the model does not hold on the source: %s" % not_ours, log)
+    report = compare(source.url(), destination.url())
+    if not report.equal:
+        problems.append(str(report))
+    if problems:
+        raise Divergence("\n".join(problems) + "\n" + str(log))
+    need(report.equal_keys >= keys, "only %d keys were compared" % report.equal_keys, log)
+    return report
+
+
+def finish(job, source, destination, log, writers=(), **least):
+    """Stop the writers, wait until everything has arrived, stop the job, judge."""
+    acknowledged = [writer.stop() for writer in writers] or None
+    wait_marker(source, destination, timeout=90)
+    log("the marker has arrived")
+    job.stop()
+    return verdict(source, destination, log, acknowledged, **least)
+
+
+def random_kills(service, job, log, rng, count, pause, roles):
+    """kill -9 of `count` random processes of ours, one role at a time; starts `up` again when
+    it was the one. Returns [(role, phase of the job as the API told it before)]."""
+    done = []
+    while len(done) < count:
+        time.sleep(rng.uniform(*pause))
+        answer = job.get()
+        if answer["state"] in ("blocked", "failed"):
+            raise AssertionError("the job is %s: %s %s\n%s" % (
+                answer["state"], answer.get("attention"), answer.get("last_error"), log))
+        there = {role: pids for role, pids in service.roles().items() if role in roles}
+        if not there:
+            continue
+        role = rng.choice(sorted(there))
+        pid = rng.choice(there[role])
+        if not processes.send(pid, signal.SIGKILL):
+            continue
+        log("kill -9 %s %d in %s/%s", role, pid, answer["state"], answer.get("phase"))
+        done.append((role, answer.get("phase")))
+        if role == "up":
+            service.process.wait(10)
+            service.start()
+            log("up is ready again")
+    return done
+
+
+# ---------------------------------------------------------------- scenarios
+
+
+def unit_whose_reply_is_lost(service, source, destination, seed=1, rounds=6):
+    """kill -9 of apply after the destination has executed a unit and before its reply arrives."""
+    log = ActionLog(seed)
+    fill(source.url(), 1500, seed=seed)
+    hits = 0
+    with Proxy(destination.port, seed) as proxy, Writer(source.url(), seed, rate=1500) as writer:
+        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
+        job.wait_caught_up()
+        for _ in range(rounds):
+            (apply,) = service.wait_role("apply")
+            executed = destination.calls("exec")
+            proxy.stall(requests=False)
+            settled, deadline = None, time.monotonic() + 5
+            while settled != destination.calls("exec") and time.monotonic() < deadline:
+                settled = destination.calls("exec")
+                time.sleep(0.1)
+            hits += settled > executed
+            log("%d units after replies were held back", settled - executed)
+            processes.send(apply, signal.SIGKILL)
+            proxy.cut()
+            service.wait_role("apply", other_than=[apply])
+            wait_marker(source, destination)
+        need(hits >= rounds / 2, "the reply of a unit was held in %d of %d rounds" % (hits, rounds), log)
+        finish(job, source, destination, log, [writer])
+
+
+def unit_that_arrives_late(service, source, destination, seed=1, rounds=5):
+    """A unit stays in the network; apply is killed, its successor goes on; then it arrives."""
+    log = ActionLog(seed)
+    fill(source.url(), 1500, seed=seed)
+    with Proxy(destination.port, seed) as proxy, Writer(source.url(), seed, rate=1500) as writer:
+        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
+        job.wait_caught_up()
+        for _ in range(rounds):
+            (apply,) = service.wait_role("apply")
+            proxy.stall(replies=False)
+            deadline = time.monotonic() + 5
+            while not proxy.held() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.1)
+            need(proxy.held() > 0, "no unit was held back", log)
+            log("%d bytes of a unit held", proxy.held())
+            processes.send(apply, signal.SIGKILL)
+            service.wait_role("apply", other_than=[apply])
+            wait_marker(source, destination)
+            proxy.release()
+            log("released behind its successor")
+            wait_marker(source, destination)
+        finish(job, source, destination, log, [writer])
+
+
+def _rewrite_everything(source):
+    """Change every key the copy has seen, so that whatever of it arrives late is seen."""
+    changed = 0
+    for db in source.counts():
+        client = source.client(db)
+        keys = [key for key in client.scan_iter(match="fill:*", count=1000)]
+        pipe = Pipe(source.url())
+        pipe.run([pack("SELECT", db)])
+        pipe.run([pack("DEL", key) if i % 2 else pack("SET", key, "rewritten")
+                  for i, key in enumerate(keys)])
+        pipe.close()
+        changed += len(keys)
+    return changed
+
+
+def copy_that_arrives_late(service, source, destination, seed=1, stop=False):
+    """A part of the copy stays in the network; its child is killed (or, with `stop`, stopped together
+    with its supervisor until another worker has taken over, then continued); the copy is
+    repeated, the tail changes every key; then the late part arrives."""
+    log = ActionLog(seed)
+    made = fill(source.url(), 12_000, seed=seed)
+    with Proxy(destination.port, seed) as proxy:
+        proxy.rate = 600_000
+        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
+        deadline = time.monotonic() + 30
+        while sum(destination.counts().values()) < 500:
+            need(time.monotonic() < deadline, "the copy did not begin", log)
+            time.sleep(0.01)
+        (apply,) = service.wait_role("apply")
+        proxy.stall(replies=False)
+        time.sleep(0.3)
+        need(proxy.held() > 0, "no part of the copy was held back", log)
+        need(sum(destination.counts().values()) < made["keys"] * 0.9, "the copy was already over", log)
+        log("%d bytes of the copy held", proxy.held())
+        stopped = []
+        if stop:
+            worker = int(processes.status(apply)["PPid"])
+            stopped = [worker] + processes.descendants(worker)
+            for pid in stopped:
+                processes.send(pid, signal.SIGSTOP)
+            log("stopped %s", stopped)
+        else:
+            processes.send(apply, signal.SIGKILL)
+        proxy.rate = 0
+        service.wait_role("apply", other_than=stopped or [apply], timeout=40)
+        log("another one copies")
+        wait_marker(source, destination, timeout=60)
+        log("%d keys rewritten in the tail", _rewrite_everything(source))
+        wait_marker(source, destination)
+        proxy.release()
+        for pid in stopped:
+            processes.send(pid, signal.SIGCONT)
+        log("released%s", ", continued" if stopped else "")
+        time.sleep(2)
+        finish(job, source, destination, log, keys=made["keys"] // 3)
+
+
+def sessions_that_are_renewed(service, source, destination, seed=1):
+    """Keys that live 700 ms and are renewed every 200 ms, over a link that stands still for
+    longer than they live. At the end they are given time: all must be there to take it."""
+    log = ActionLog(seed)
+    sessions = ["session:%d" % i for i in range(50)]
+    client = source.client()
+    with Proxy(destination.port, seed) as proxy:
+        job = service.job(source.url(), destination.url(port=proxy.port))
+        for key in sessions:
+            client.set(key, "of a user", px=60_000)
+        job.check_and_start()
+        job.wait_caught_up()
+        for turn in range(20):
+            if turn in (5, 12):
+                proxy.stall()
+                log("the link stands still")
+            if turn in (10, 17):
+                proxy.release()
+                log("the link moves again")
+            pipe = client.pipeline(transaction=False)
+            for key in sessions:
+                pipe.pexpire(key, 700)
+            need(all(pipe.execute()), "a session ran out on the source: this machine is too slow", log)
+            time.sleep(0.2)
+        proxy.release()
+        pipe = client.pipeline(transaction=False)
+        for key in sessions:
+            pipe.pexpire(key, 600_000)
+        need(all(pipe.execute()), "a session ran out on the source: this machine is too slow", log)
+        finish(job, source, destination, log, keys=len(sessions))
