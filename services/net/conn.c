@@ -10,20 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "services/common/clock.h"
 #include "services/net/conn_impl.h"
 #include "services/net/egress.h"
 
 enum { TLS_RECORD_MAX = 16384, WRITEV_MAX = 64 };
-
-static int64_t now_ms(void) {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* One look-up. It is on the heap because the resolver may go on using it after we
  * stopped waiting. */
@@ -227,7 +220,7 @@ bool conn_handshake(struct conn *c, bool *ret_done, struct err *err) {
 bool conn_open(struct conn **ret, const struct endpoint *ep, const struct credentials *cred,
                int64_t timeout_ms, struct err *err) {
     int64_t limit_ms = timeout_ms > 0 ? timeout_ms : ep->connect_timeout_ms;
-    int64_t deadline = now_ms() + limit_ms;
+    int64_t deadline = clock_mono_ms() + limit_ms;
     struct conn *c = NULL;
     bool done = false;
 
@@ -235,7 +228,7 @@ bool conn_open(struct conn **ret, const struct endpoint *ep, const struct creden
         return false;
     while (conn_handshake(c, &done, err)) {
         struct pollfd poll_fd = {.fd = c->fd, .events = conn_events(c, false, false)};
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - clock_mono_ms();
 
         if (done) {
             *ret = c;

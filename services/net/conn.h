@@ -4,7 +4,8 @@
  * conn_fd() for conn_events(), and is then read and written without ever
  * blocking. conn_open() does the first two and waits. TLS verifies chain and name
  * unless the endpoint says otherwise, needs 1.2 or newer, and its early close is
- * the same as a plain close: CLOSED.
+ * the same as a plain close: CLOSED. OpenSSL writes with write(2), so the process
+ * must ignore SIGPIPE (process_harden does).
  *
  * Which addresses may be dialled: egress.h. Source: stack-facts.md 2.
  */

@@ -5,7 +5,6 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,8 +96,6 @@ bool conn_tls_prepare(struct conn *c, const struct endpoint *ep, const struct cr
     const char *name = ep->tls_server_name[0] ? ep->tls_server_name : ep->host;
     struct str key = cred ? secret_str(&cred->client_key_pem) : STR_EMPTY;
 
-    /* OpenSSL writes with write(2): a peer that is gone must be an error, not the end of us. */
-    (void)signal(SIGPIPE, SIG_IGN);
     ERR_clear_error();
     c->tls_context = SSL_CTX_new(TLS_client_method());
     if (!c->tls_context || SSL_CTX_set_min_proto_version(c->tls_context, TLS1_2_VERSION) != 1)

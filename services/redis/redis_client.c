@@ -6,18 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #include "proto/resp/resp_write.h"
+#include "services/common/clock.h"
 
 enum { READ_PIECE = 16 * 1024 };
-
-static int64_t now_ms(void) {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* Take what the connection has and count the replies that are whole. */
 static bool take_replies(struct redis_client *client, struct arena *arena, size_t count,
@@ -46,7 +39,7 @@ static bool take_replies(struct redis_client *client, struct arena *arena, size_
 bool redis_client_pipeline(struct redis_client *client, struct str commands, size_t count,
                            struct arena *arena, const struct resp_value **ret_replies,
                            struct err *err) {
-    int64_t deadline = now_ms() + client->timeout_ms;
+    int64_t deadline = clock_mono_ms() + client->timeout_ms;
     size_t sent = 0, got = 0;
     struct err broken = ERR_INIT;
 
@@ -57,7 +50,7 @@ bool redis_client_pipeline(struct redis_client *client, struct str commands, siz
         struct iovec rest = {.iov_base = (void *)(uintptr_t)(commands.ptr + sent),
                              .iov_len = commands.len - sent};
         struct pollfd waiting = {.fd = conn_fd(client->conn)};
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - clock_mono_ms();
         size_t n = 0;
 
         if (sent < commands.len && broken.code == ERR_NONE &&
@@ -211,13 +204,13 @@ bool redis_client_open(struct redis_client *client, const struct endpoint *ep,
                        const struct credentials *cred, enum redis_side side, int64_t timeout_ms,
                        struct err *err) {
     int64_t limit_ms = timeout_ms > 0 ? timeout_ms : ep->connect_timeout_ms;
-    int64_t begin = now_ms(), left;
+    int64_t begin = clock_mono_ms(), left;
     struct conn *conn;
 
     *client = REDIS_CLIENT_INIT;
     if (!conn_open(&conn, ep, cred, limit_ms, err))
         return false;
-    left = limit_ms - (now_ms() - begin);
+    left = limit_ms - (clock_mono_ms() - begin);
     if (!redis_client_login(client, conn, ep, cred, side, left > 1 ? left : 1, err))
         return false;
     client->timeout_ms = limit_ms;

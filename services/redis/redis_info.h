@@ -35,6 +35,7 @@ struct redis_info {
     int64_t master_port;
     char master_link_status[8]; /* "up", "down" */
     int64_t connected_replicas;
+    int64_t backlog_active; /* 0, 1 */
     int64_t backlog_size, backlog_histlen;
     int64_t used_memory, used_memory_dataset, maxmemory, total_system_memory;
     char maxmemory_policy[32];
@@ -42,6 +43,8 @@ struct redis_info {
     int64_t cluster_enabled;
     int64_t total_error_replies; /* from 6.2 on */
     int64_t total_commands_processed;
+    int64_t net_input_bytes;
+    int64_t changes_since_save; /* writes since the last snapshot */
     int64_t evicted_keys;
     int64_t bgsave_in_progress;
     int64_t latest_fork_usec;

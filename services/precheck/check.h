@@ -1,0 +1,78 @@
+/* check.h - the precheck: what must be true of both ends before data moves.
+ *
+ * check_catalogue.def lists every check there is; the rows that have a function
+ * are built and run. A run connects to both ends, goes through the rows in order
+ * and gives each finding away as soon as it is there. It reads, and with
+ * `probe: full` writes keys named __rmig_probe:<ulid>… that expire in five seconds
+ * and are removed at once: on the destination, and one under the heartbeat's
+ * prefix on the source. No KEYS, MONITOR, DEBUG or CONFIG SET.
+ *
+ * A check that could not be carried out is a result of its own (error); "it did
+ * not pass" is a finding. What an account may not ask makes a warning or skips the
+ * check, never a failure.
+ *
+ * Source: prechecks.tsv; dts-api.md part c.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/base/attrs.h"
+#include "proto/base/err.h"
+#include "services/net/endpoint.h"
+#include "services/redis/redis_client.h"
+
+enum check_severity { CHECK_INFO, CHECK_WARN, CHECK_ERROR }; /* the worst a check can say */
+enum check_result {
+    CHECK_PASSED,
+    CHECK_WARNED,
+    CHECK_FAILED,
+    CHECK_SKIPPED,
+    CHECK_BROKEN, /* "error": it could not be carried out */
+};
+
+/* ---- the catalogue ---- */
+
+struct check_info {
+    const char *id; /* "dst.eviction" */
+    const char *title;
+    const char *remedy;
+    enum check_severity severity;
+    bool ignorable; /* its warning may be accepted */
+    bool built;
+};
+
+/* All checks, in the order in which they run. */
+const struct check_info *check_catalogue(size_t *ret_count);
+
+/* The catalogue as GET /v1/checks shows it: [{"id","title","severity","ignorable","remedy",
+ * "built"}]. A new reference. */
+json_t *check_catalogue_json(void);
+
+/* {"success_rate": n, "counts": {"pass", "warn", "fail", "ignored", "skipped", "error"}} of
+ * the items of a run. success_rate: percent of those not skipped that passed or
+ * are ignored, rounded down; 0 when there are none. Pure. A new reference. */
+json_t *check_summary(const json_t *items);
+
+/* ---- a run ---- */
+
+struct check_hooks {
+    void *context;
+    /* What a login at `end` ("source", "destination") needs, as it is now. */
+    bool (*credentials)(void *context, const char *end, struct credentials *ret, struct err *err);
+    /* One item, borrowed. False ends the run. */
+    bool (*item)(void *context, const json_t *item, struct err *err);
+};
+
+/* Carry out a precheck. `message` is {"source":ENDPOINT, "destination":ENDPOINT,
+ * "spec":{canonical specification}, "probe":"full"|"read_only"}. It takes at most
+ * a minute, ten seconds per check. *ret_facts and *ret_plan are new references.
+ * Errors: PROTOCOL (message), whatever hooks->item fails with. */
+MUST_CHECK bool check_run(const json_t *message, const struct check_hooks *hooks,
+                          json_t **ret_facts, json_t **ret_plan, struct err *err);
+
+/* The duty `check` of a worker's child: spec in; items, facts and plan out through
+ * `socket_fd` as child.h says. Returns the exit code. */
+int check_child_main(int socket_fd);

@@ -1,0 +1,258 @@
+/* What a destination is: writable, empty, large enough, not the source. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "services/precheck/check_run.h"
+
+/* What the server complains about when it refuses a write. */
+static void remedy_for(const struct resp_value *reply, struct check_finding *f) {
+    static const struct {
+        enum resp_error class;
+        const char *remedy;
+    } rows[] = {
+        {RESP_ERROR_READONLY, "Give the primary: this server is a read-only replica"},
+        {RESP_ERROR_MISCONF, "Repair its persistence (disk full?): it refuses writes since a "
+                             "snapshot failed"},
+        {RESP_ERROR_NOREPLICAS, "Attach the replicas that min-replicas-to-write asks for"},
+        {RESP_ERROR_OOM, "Raise maxmemory or choose a larger instance"},
+        {RESP_ERROR_CLUSTERDOWN, "Repair the cluster"},
+        {RESP_ERROR_MOVED, "A cluster is not supported as a destination yet"},
+        {RESP_ERROR_LOADING, "Wait until the destination has loaded its data"},
+    };
+
+    for (size_t i = 0; i < LENGTH_OF(rows); i++)
+        if (check_reply_is(reply, rows[i].class))
+            check_remedy(f, "%s", rows[i].remedy);
+}
+
+static bool select_database(struct check_run *run, int number, struct arena *arena,
+                            const struct resp_value **ret, struct err *err) {
+    char text[12];
+
+    snprintf(text, sizeof(text), "%d", number);
+    return check_ask(run, &run->destination, arena, ret, err, "SELECT", text);
+}
+
+/* Write the probe key and take it away again. */
+static bool probe_write(struct check_run *run, struct arena *arena, struct check_finding *f,
+                        struct err *err) {
+    const struct resp_value *reply, *gone;
+    char shown[160];
+
+    if (!check_ask(run, &run->destination, arena, &reply, err, "SET", run->probe_key, "1", "PX",
+                   CHECK_PROBE_TTL))
+        return false;
+    if (resp_value_is(reply, "OK")) {
+        if (!check_ask(run, &run->destination, arena, &gone, err, "DEL", run->probe_key))
+            return false;
+        return check_pass(f, "A key can be written");
+    }
+    if (check_is_refused(reply))
+        return check_skip(f, "The account may not write: see dst.permission");
+    remedy_for(reply, f);
+    check_observed(f, "%s", check_show(reply, shown));
+    return check_fail(f, "The destination refuses a write: %s", shown);
+}
+
+bool check_dst_writable(struct check_run *run, struct check_finding *ret, struct err *err) {
+    const struct check_end *end = &run->destination;
+    struct arena arena = ARENA_INIT;
+    bool ok;
+
+    if (end->is_sentinel)
+        return check_fail(ret, "This is a Sentinel, not a server with data");
+    if (end->info.cluster_enabled == 1)
+        return check_fail(ret, "A cluster is not supported as a destination yet");
+    check_observed(ret, "%s", end->info.role[0] ? end->info.role : "role unknown");
+    if (strcmp(end->info.role, "slave") == 0) {
+        check_remedy(ret, "Give the primary: this server is a replica");
+        return check_fail(ret, "The destination is a replica: what is written to it would be "
+                               "refused or lost");
+    }
+    if (end->info.loading == 1)
+        return check_fail(ret, "The destination is loading its data");
+    if (!run->may_write)
+        return check_pass(ret, "The destination is a primary (nothing was written to try it)");
+    ok = probe_write(run, &arena, ret, err);
+    arena_done(&arena);
+    return ok;
+}
+
+/* Keys of ours that do not make a destination "not empty". */
+static bool is_ours(const struct check_run *run, struct str key) {
+    struct str tmp = key, tag;
+
+    if (str_starts_with(key, STR_LIT("{kf}:")) ||
+        str_starts_with(key, STR_LIT(CHECK_PROBE_PREFIX)) ||
+        str_starts_with(key, str_from(run->heartbeat_prefix)))
+        return true;
+    return str_starts_with(key, STR_LIT("{")) && str_cut(&tmp, '}', &tag) &&
+           str_starts_with(tmp, STR_LIT("kf:tmp:"));
+}
+
+enum { EMPTY_SCAN_MAX = 20 }; /* calls; enough to pass over what can be ours */
+
+/* How many keys of the selected database are not ours, at least. */
+static bool count_foreign(struct check_run *run, struct arena *arena, int64_t *ret_foreign,
+                          const struct resp_value **ret_refusal, struct err *err) {
+    const struct resp_value *reply;
+    char cursor[24] = "0";
+    int64_t total, ours = 0;
+
+    *ret_refusal = NULL;
+    if (!check_ask(run, &run->destination, arena, &reply, err, "DBSIZE"))
+        return false;
+    if (reply->type != RESP_INTEGER) {
+        *ret_refusal = reply;
+        return true;
+    }
+    total = reply->integer;
+    for (int call = 0; total > 0 && call < EMPTY_SCAN_MAX; call++) {
+        if (!check_ask(run, &run->destination, arena, &reply, err, "SCAN", cursor, "COUNT", "1000"))
+            return false;
+        if (reply->type != RESP_ARRAY || reply->count != 2 || reply->items[0].str.len >= 24)
+            break; /* then every key counts as the user's */
+        for (size_t i = 0; i < reply->items[1].count; i++)
+            ours += is_ours(run, reply->items[1].items[i].str);
+        snprintf(cursor, sizeof(cursor), STR_FMT, STR_ARG(reply->items[0].str));
+        if (strcmp(cursor, "0") == 0)
+            break;
+    }
+    *ret_foreign = total > ours ? total - ours : 0;
+    return true;
+}
+
+/* The databases to look into: the targets, and with all selected whatever the destination has. */
+static size_t databases_to_count(const struct check_run *run, int numbers[CHECK_DATABASES_MAX]) {
+    const struct redis_info *info = &run->destination.info;
+    size_t count = 0;
+
+    if (!run->map_all || !info->has_keyspace)
+        return check_target_databases(run, numbers);
+    for (uint32_t i = 0; i < info->database_count && count < CHECK_DATABASES_MAX; i++)
+        numbers[count++] = info->databases[i].number;
+    return count;
+}
+
+bool check_dst_empty(struct check_run *run, struct check_finding *ret, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply, *refusal = NULL;
+    int numbers[CHECK_DATABASES_MAX];
+    size_t count = databases_to_count(run, numbers), used = 0;
+    int64_t keys = 0;
+    char where[120] = "", shown[160];
+    bool ok = true;
+
+    for (size_t i = 0; ok && !refusal && i < count; i++) {
+        int64_t foreign = 0;
+
+        ok = select_database(run, numbers[i], &arena, &reply, err);
+        if (!ok || !resp_value_is(reply, "OK"))
+            continue; /* what is out of range holds nothing */
+        ok = count_foreign(run, &arena, &foreign, &refusal, err);
+        keys += foreign;
+        if (foreign > 0 && used < sizeof(where) - 24)
+            used += (size_t)snprintf(where + used, sizeof(where) - used, "%sdb%d: %" PRId64,
+                                     used ? ", " : "", numbers[i], foreign);
+    }
+    ok = ok && select_database(run, 0, &arena, &reply, err);
+    if (refusal)
+        check_show(refusal, shown);
+    arena_done(&arena);
+    if (!ok)
+        return false;
+    check_threshold(ret, "0 keys");
+    if (refusal) {
+        check_observed(ret, "%s", shown);
+        check_remedy(ret, "ACL SETUSER %s +dbsize +scan", check_user(&run->destination));
+        return check_warn(ret, "The account may not count the destination's keys");
+    }
+    check_observed(ret, "%s", keys ? where : "0 keys");
+    if (keys == 0)
+        return check_pass(ret, "The destination is empty");
+    if (run->overwrite)
+        return check_warn(ret,
+                          "The destination holds %" PRId64 " keys (%s): those with a name of the "
+                          "source are overwritten, the others stay",
+                          keys, where);
+    return check_fail(ret, "The destination holds %" PRId64 " keys (%s)", keys, where);
+}
+
+bool check_dst_same_instance(struct check_run *run, struct check_finding *ret, struct err *err) {
+    const struct redis_info *from = &run->source.info, *to = &run->destination.info;
+
+    (void)err;
+    if (from->run_id[0] && strcmp(from->run_id, to->run_id) == 0)
+        return check_fail(ret, "Source and destination are the same server");
+    if (strcmp(run->source.ep.host, run->destination.ep.host) == 0 &&
+        run->source.ep.port == run->destination.ep.port)
+        return check_fail(ret, "Source and destination are the same address");
+    if (from->replid[0] && strcmp(from->replid, to->replid) == 0)
+        return check_fail(ret, "Source and destination are of one replication set: one is the "
+                               "other's replica, or both have the same primary");
+    if (!from->run_id[0] || !to->run_id[0]) {
+        check_remedy(ret, "ACL SETUSER … +info on both ends, or make sure by hand");
+        return check_warn(ret, "One of the servers does not tell its identity (INFO)");
+    }
+    return check_pass(ret, "Two different servers");
+}
+
+enum { MEMORY_FACTOR_PERCENT = 120, MEMORY_WARN_PERCENT = 85 };
+
+bool check_dst_memory(struct check_run *run, struct check_finding *ret, struct err *err) {
+    const struct redis_info *from = &run->source.info, *to = &run->destination.info;
+    int64_t data = from->used_memory_dataset, need, have;
+    char need_text[32], have_text[32];
+    bool limited = to->maxmemory > 0;
+
+    (void)err;
+    if (data == REDIS_INFO_UNKNOWN)
+        data = from->used_memory;
+    have = limited ? to->maxmemory : to->total_system_memory;
+    if (data < 0 || to->used_memory < 0 || have <= 0 || data > INT64_MAX / 200) {
+        check_remedy(ret, "ACL SETUSER … +info on both ends, or make sure by hand");
+        return check_warn(ret, "One of the servers does not tell its memory (INFO)");
+    }
+    /* Encodings and allocators differ between servers. */
+    need = data * MEMORY_FACTOR_PERCENT / 100;
+    have = have > to->used_memory ? have - to->used_memory : 0;
+    check_observed(ret, "%s free%s", check_bytes(have, have_text),
+                   limited ? "" : " (no maxmemory; of the machine)");
+    check_threshold(ret, "%s", check_bytes(need, need_text));
+    if (have >= need)
+        return check_pass(ret, "About %s are needed, %s are free", need_text, have_text);
+    /* Without a limit of its own the machine's memory is only a hint. */
+    if (!limited || have >= need * MEMORY_WARN_PERCENT / 100)
+        return check_warn(ret, "About %s are needed, %s are free: it may not fit", need_text,
+                          have_text);
+    return check_fail(ret, "About %s are needed, only %s are free", need_text, have_text);
+}
+
+bool check_dst_eviction(struct check_run *run, struct check_finding *ret, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    char policy[32];
+
+    snprintf(policy, sizeof(policy), "%s", run->destination.info.maxmemory_policy);
+    if (!policy[0]) {
+        if (!check_ask(run, &run->destination, &arena, &reply, err, "CONFIG", "GET",
+                       "maxmemory-policy"))
+            return false;
+        if (reply->type == RESP_ARRAY && reply->count == 2)
+            str_escape(str_first(reply->items[1].str, sizeof(policy) - 1), policy, sizeof(policy));
+        arena_done(&arena);
+    }
+    check_threshold(ret, "noeviction");
+    check_observed(ret, "%s", policy[0] ? policy : "unknown");
+    if (!policy[0]) {
+        check_remedy(ret,
+                     "ACL SETUSER %s +info, or make sure by hand that maxmemory-policy is "
+                     "noeviction",
+                     check_user(&run->destination));
+        return check_warn(ret, "The destination does not tell its eviction policy");
+    }
+    if (strcmp(policy, "noeviction") != 0)
+        return check_warn(ret, "maxmemory-policy is %s: data may be evicted silently", policy);
+    return check_pass(ret, "Nothing is evicted");
+}

@@ -1,0 +1,89 @@
+/* What a run learned about both ends, and what would be done. */
+#include <stdio.h>
+
+#include "services/precheck/check_run.h"
+
+/* Bytes a second a copy moves on one core, for the estimate only. */
+static const int64_t copy_bytes_per_second = (int64_t)100 * 1024 * 1024;
+static const int64_t copy_keys_per_second = 400000;
+
+static json_t *number_or_null(int64_t value) {
+    return value == REDIS_INFO_UNKNOWN ? json_null() : json_integer(value);
+}
+
+static json_t *text_or_null(const char *text) {
+    return text[0] ? json_string(text) : json_null();
+}
+
+static json_t *databases(const struct redis_info *info) {
+    json_t *list;
+
+    if (!info->has_keyspace)
+        return json_null();
+    list = json_array();
+    for (uint32_t i = 0; i < info->database_count; i++)
+        json_array_append_new(list,
+                              json_pack("{s:i, s:I, s:I}", "number", info->databases[i].number,
+                                        "keys", (json_int_t)info->databases[i].keys, "expires",
+                                        (json_int_t)info->databases[i].expires));
+    return list;
+}
+
+static const char *topology(const struct check_end *end) {
+    if (end->is_sentinel)
+        return "sentinel";
+    if (end->info.cluster_enabled == REDIS_INFO_UNKNOWN)
+        return "unknown";
+    return end->info.cluster_enabled ? "cluster" : "standalone";
+}
+
+static json_t *end_facts(const struct check_end *end) {
+    const struct redis_info *info = &end->info;
+
+    if (end->reached != CHECK_STAGE_LOGGED_IN)
+        return json_pack("{s:s, s:b}", "label", end->ep.label, "reachable", 0);
+    return json_pack(
+        "{s:s, s:b, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "label", end->ep.label,
+        "reachable", 1, "product", redis_product_name(info->product), "version",
+        text_or_null(info->version), "topology", topology(end), "role", text_or_null(info->role),
+        "databases", databases(info), "keys", number_or_null(redis_info_keys(info)),
+        "used_memory_bytes", number_or_null(info->used_memory), "maxmemory_bytes",
+        number_or_null(info->maxmemory), "maxmemory_policy", text_or_null(info->maxmemory_policy),
+        "system_memory_bytes", number_or_null(info->total_system_memory), "round_trip_us",
+        number_or_null(end->rtt_us));
+}
+
+json_t *check_facts(const struct check_run *run) {
+    json_t *source = end_facts(&run->source), *destination = end_facts(&run->destination);
+
+    if (run->source.reached == CHECK_STAGE_LOGGED_IN) {
+        json_object_set_new(
+            source, "writes_per_second",
+            number_or_null(run->sampled ? run->writes_per_second : REDIS_INFO_UNKNOWN));
+        json_object_set_new(source, "backlog_bytes", number_or_null(run->source.info.backlog_size));
+    }
+    return json_pack("{s:o, s:o}", "source", source, "destination", destination);
+}
+
+/* Estimates: a person wants to know whether it is seconds or hours. */
+json_t *check_plan(const struct check_run *run) {
+    const struct redis_info *from = &run->source.info;
+    int64_t data = from->used_memory_dataset, keys = redis_info_keys(from), seconds, spool, pause;
+    int64_t rate = run->sampled && run->bytes_per_second > 0 ? run->bytes_per_second : 0;
+
+    if (run->source.reached != CHECK_STAGE_LOGGED_IN ||
+        run->destination.reached != CHECK_STAGE_LOGGED_IN)
+        return json_null();
+    data = data > 0 ? data : 0;
+    keys = keys > 0 ? keys : 0;
+    seconds = 1 + data / copy_bytes_per_second + keys / copy_keys_per_second;
+    spool = data + rate * seconds;
+    /* The last bytes travel, their answer comes back, and the seal is written. */
+    pause = 20 + 4 * (run->destination.rtt_us > 0 ? run->destination.rtt_us / 1000 : 0);
+    return json_pack(
+        "{s:s, s:s, s:I, s:I, s:o, s:b}", "method", "psync", "why",
+        run->incremental ? "The account may replicate: one snapshot, then every change"
+                         : "The account may replicate: one snapshot",
+        "duration_seconds", (json_int_t)seconds, "spool_bytes", (json_int_t)spool, "write_pause_ms",
+        run->incremental ? json_integer((json_int_t)pause) : json_null(), "source_forks", 1);
+}

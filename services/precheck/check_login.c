@@ -1,0 +1,125 @@
+/* Resolving, connecting, TLS and login of both ends: one attempt was made
+ * (check_end_open), and these say which step of it failed. */
+#include <arpa/inet.h>
+#include <limits.h>
+#include <string.h>
+
+#include "services/precheck/check_run.h"
+
+enum { CERTIFICATE_WARN_DAYS = 14 };
+
+static bool is_address(const char *host) {
+    unsigned char address[16];
+
+    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+}
+
+/* The step was not reached: what it would have said is not known. */
+static bool skip_step(const struct check_end *end, struct check_finding *f) {
+    return check_skip(f, "Not tried: an earlier step of connecting to %s failed", end->ep.label);
+}
+
+static bool fail_step(const struct check_end *end, struct check_finding *f) {
+    check_observed(f, "%s", end->failure.frame[0]);
+    return check_fail(f, "%s: %s", end->ep.label, end->failure.frame[0]);
+}
+
+static bool resolves(const struct check_end *end, struct check_finding *f) {
+    if (end->failed_at == CHECK_STAGE_RESOLVED)
+        return fail_step(end, f);
+    if (end->reached < CHECK_STAGE_RESOLVED && end->failed_at != CHECK_STAGE_CONNECTED)
+        return skip_step(end, f);
+    if (is_address(end->ep.host))
+        return check_pass(f, "%s is an address", end->ep.host);
+    return check_pass(f, "%s resolves", end->ep.host);
+}
+
+static bool connects(const struct check_end *end, struct check_finding *f) {
+    if (end->failed_at == CHECK_STAGE_CONNECTED)
+        return fail_step(end, f);
+    if (end->reached < CHECK_STAGE_CONNECTED)
+        return skip_step(end, f);
+    return check_pass(f, "%s accepts connections", end->ep.label);
+}
+
+static bool has_tls(const struct check_end *end, struct check_finding *f) {
+    if (!end->ep.tls)
+        return check_skip(f, "TLS is not asked for");
+    if (end->failed_at == CHECK_STAGE_SECURED)
+        return fail_step(end, f);
+    if (end->reached < CHECK_STAGE_SECURED)
+        return skip_step(end, f);
+    check_threshold(f, "valid for %d days", CERTIFICATE_WARN_DAYS);
+    if (end->certificate_days != INT32_MAX) {
+        check_observed(f, "%d days left", (int)end->certificate_days);
+        if (end->certificate_days < CERTIFICATE_WARN_DAYS) {
+            check_remedy(f, "Renew the server's certificate before the migration starts");
+            return check_warn(f, "The certificate of %s expires in %d days", end->ep.label,
+                              (int)end->certificate_days);
+        }
+    }
+    if (end->ep.tls_verify == ENDPOINT_VERIFY_NONE) {
+        check_remedy(f, "Set tls.verify to full");
+        return check_warn(f, "The certificate of %s is not verified: tls.verify is none",
+                          end->ep.label);
+    }
+    return check_pass(f, "TLS with %s stands and its certificate is valid", end->ep.label);
+}
+
+static bool logs_in(const struct check_end *end, struct check_finding *f) {
+    const struct err *why = &end->failure;
+
+    if (end->reached == CHECK_STAGE_LOGGED_IN)
+        return check_pass(f, "Logged in as %s%s", check_user(end),
+                          end->ep.has_password ? "" : ", without a password");
+    if (end->failed_at != CHECK_STAGE_LOGGED_IN)
+        return skip_step(end, f);
+    if (strstr(why->frame[0], "DENIED"))
+        check_remedy(f, "The server is in protected mode: give it a password and a bind address, "
+                        "or set protected-mode to no");
+    else if (strstr(why->frame[0], "NOAUTH"))
+        check_remedy(f, "The server demands a login: give user and password");
+    else if (strstr(why->frame[0], "without any password configured") ||
+             strstr(why->frame[0], "no password is set"))
+        check_remedy(f, "The server has no password: leave the password empty");
+    return fail_step(end, f);
+}
+
+bool check_src_dns(struct check_run *run, struct check_finding *ret, struct err *err) {
+    (void)err;
+    return resolves(&run->source, ret);
+}
+
+bool check_src_connect(struct check_run *run, struct check_finding *ret, struct err *err) {
+    (void)err;
+    return connects(&run->source, ret);
+}
+
+bool check_src_tls(struct check_run *run, struct check_finding *ret, struct err *err) {
+    (void)err;
+    return has_tls(&run->source, ret);
+}
+
+bool check_src_auth(struct check_run *run, struct check_finding *ret, struct err *err) {
+    (void)err;
+    return logs_in(&run->source, ret);
+}
+
+bool check_dst_connect(struct check_run *run, struct check_finding *ret, struct err *err) {
+    (void)err;
+    if (run->destination.failed_at == CHECK_STAGE_RESOLVED) {
+        check_remedy(ret, "Correct the name or use an address");
+        return fail_step(&run->destination, ret);
+    }
+    return connects(&run->destination, ret);
+}
+
+bool check_dst_tls(struct check_run *run, struct check_finding *ret, struct err *err) {
+    (void)err;
+    return has_tls(&run->destination, ret);
+}
+
+bool check_dst_auth(struct check_run *run, struct check_finding *ret, struct err *err) {
+    (void)err;
+    return logs_in(&run->destination, ret);
+}

@@ -1,0 +1,173 @@
+/* What a source is: its state, version, role and how much it writes. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "services/precheck/check_run.h"
+
+enum {
+    VERSION_MIN = 40000, /* PSYNC2; expiries in the stream are absolute or rewritten from 4.0 on */
+    /* A reconnect takes about this long with the first step of the backoff; below, every lost
+     * connection is a new full copy. */
+    BACKLOG_WARN_SECONDS = 1,
+    BACKLOG_GOOD_SECONDS = 60,
+};
+
+bool check_src_loading(struct check_run *run, struct check_finding *ret, struct err *err) {
+    const struct redis_info *info = &run->source.info;
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    bool ok, loading = info->loading == 1 || info->async_loading == 1;
+
+    if (info->loading == REDIS_INFO_UNKNOWN) {
+        ok = check_ask(run, &run->source, &arena, &reply, err, "PING");
+        loading = ok && check_reply_is(reply, RESP_ERROR_LOADING);
+        arena_done(&arena);
+        if (!ok)
+            return false;
+    }
+    if (loading)
+        return check_fail(ret, "The source is loading its data");
+    return check_pass(ret, "The source is ready");
+}
+
+bool check_src_version(struct check_run *run, struct check_finding *ret, struct err *err) {
+    const struct redis_info *info = &run->source.info;
+
+    (void)err;
+    check_threshold(ret, "Redis 4.0 or newer, Valkey");
+    if (info->version_number == 0) {
+        check_remedy(ret, "ACL SETUSER %s +info", check_user(&run->source));
+        return check_warn(ret, "The source does not tell its version");
+    }
+    check_observed(ret, "%s %s", redis_product_name(info->product), info->version);
+    if (info->product == REDIS_PRODUCT_REDIS && info->version_number < VERSION_MIN)
+        return check_fail(ret, "%s %s is not supported as a source yet",
+                          redis_product_name(info->product), info->version);
+    return check_pass(ret, "%s %s is supported", redis_product_name(info->product), info->version);
+}
+
+bool check_src_topology(struct check_run *run, struct check_finding *ret, struct err *err) {
+    const struct check_end *end = &run->source;
+
+    (void)err;
+    check_threshold(ret, "standalone");
+    if (end->is_sentinel)
+        return check_fail(ret, "This is a Sentinel, not a server with data");
+    if (end->info.cluster_enabled == 1) {
+        check_observed(ret, "cluster");
+        return check_fail(ret, "A cluster is not supported as a source yet");
+    }
+    if (end->info.cluster_enabled == REDIS_INFO_UNKNOWN) {
+        check_remedy(ret, "ACL SETUSER %s +info", check_user(end));
+        return check_warn(ret, "The source does not tell whether it is part of a cluster");
+    }
+    check_observed(ret, "standalone");
+    return check_pass(ret, "The source is a standalone server");
+}
+
+bool check_src_role(struct check_run *run, struct check_finding *ret, struct err *err) {
+    const struct redis_info *info = &run->source.info;
+
+    (void)err;
+    check_observed(ret, "%s", info->role[0] ? info->role : "unknown");
+    if (strcmp(info->role, "slave") != 0)
+        return check_pass(ret, info->role[0] ? "The source is a primary"
+                                             : "The source does not tell its role");
+    if (info->master_link_status[0] && strcmp(info->master_link_status, "up") != 0)
+        return check_fail(ret, "The source is a replica whose link to its primary is %s",
+                          info->master_link_status);
+    check_remedy(ret, "Nothing, if it is meant: a replica bears the load of the snapshot for its "
+                      "primary");
+    return check_warn(ret, "The source is a replica: what its primary has not sent it arrives "
+                           "later, and the heartbeat cannot be written");
+}
+
+/* Megabytes for `seconds` at the measured rate, as a power of two. */
+static int64_t backlog_for(int64_t bytes_per_second, int64_t seconds) {
+    int64_t size = 16;
+
+    while (size < 65536 && size * 1024 * 1024 < bytes_per_second * seconds)
+        size *= 2;
+    return size;
+}
+
+bool check_src_backlog(struct check_run *run, struct check_finding *ret, struct err *err) {
+    int64_t size = run->source.info.backlog_size, rate, seconds;
+    char shown[32];
+
+    if (!run->incremental)
+        return check_skip(ret, "Changes are not followed");
+    if (!check_sample_writes(run, err))
+        return false;
+    rate = run->bytes_per_second;
+    check_threshold(ret, "%d s of writes", BACKLOG_WARN_SECONDS);
+    if (size == REDIS_INFO_UNKNOWN || rate == REDIS_INFO_UNKNOWN)
+        return check_skip(ret, "The account may not ask for the backlog (INFO)");
+    check_bytes(size, shown);
+    if (rate == 0 || (seconds = size / rate) >= BACKLOG_GOOD_SECONDS) {
+        check_observed(ret, "%s, %" PRId64 " bytes/s", shown, rate);
+        return check_pass(ret, "The backlog of %s holds a minute of writes or more", shown);
+    }
+    check_observed(ret, "%s, %" PRId64 " bytes/s: %" PRId64 " s", shown, rate, seconds);
+    check_remedy(ret, "CONFIG SET repl-backlog-size %" PRId64 "mb",
+                 backlog_for(rate, BACKLOG_GOOD_SECONDS));
+    if (seconds >= BACKLOG_WARN_SECONDS)
+        return check_pass(ret,
+                          "The backlog of %s holds %" PRId64 " s of writes: a longer cut of the "
+                          "connection means a new full copy",
+                          shown, seconds);
+    return check_warn(ret,
+                      "The backlog of %s holds less than a second of writes: any cut of the "
+                      "connection means a new full copy",
+                      shown);
+}
+
+bool check_src_full_only_writes(struct check_run *run, struct check_finding *ret, struct err *err) {
+    if (run->incremental)
+        return check_skip(ret, "Changes are followed");
+    if (!check_sample_writes(run, err))
+        return false;
+    if (run->writes_per_second == REDIS_INFO_UNKNOWN)
+        return check_skip(ret, "The account may not ask for the count of writes (INFO)");
+    check_observed(ret, "%" PRId64 " writes/s", run->writes_per_second);
+    check_threshold(ret, "0 writes/s");
+    if (run->writes_per_second > 0)
+        return check_warn(ret, "The source is being written: a copy without its changes is not of "
+                               "one moment for those who write on");
+    return check_pass(ret, "Nobody writes to the source");
+}
+
+bool check_src_modules(struct check_run *run, struct check_finding *ret, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    char names[120] = "";
+    size_t used = 0;
+
+    if (!check_ask(run, &run->source, &arena, &reply, err, "MODULE", "LIST"))
+        return false;
+    if (reply->type != RESP_ARRAY) {
+        arena_done(&arena);
+        return check_skip(ret, "The account may not list modules");
+    }
+    for (size_t i = 0; i < reply->count && used < sizeof(names) - 20; i++) {
+        const struct resp_value *module = &reply->items[i];
+
+        for (size_t n = 0; module->type == RESP_ARRAY && n + 1 < module->count; n += 2) {
+            char name[40];
+
+            if (!resp_value_is(&module->items[n], "name"))
+                continue;
+            str_escape(module->items[n + 1].str, name, sizeof(name));
+            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "",
+                                     name);
+            used = used < sizeof(names) ? used : sizeof(names) - 1;
+        }
+    }
+    arena_done(&arena);
+    if (!used)
+        return check_pass(ret, "The source has no modules");
+    check_observed(ret, "%s", names);
+    return check_warn(ret, "The source has modules (%s): a value of a module's type stops the copy",
+                      names);
+}
