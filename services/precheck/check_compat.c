@@ -193,7 +193,7 @@ bool check_dst_payload_compat(struct check_run *run, struct check_finding *ret, 
     if (ok && (refused || !version))
         check_show(reply, shown);
     if (ok && !version)
-        check_skip(ret, "The account may not SET and DUMP the probe key: %s", shown);
+        check_skip(ret, "The probe key could not be written and read back: %s", shown);
     else if (ok && refused && check_is_refused(reply))
         check_skip(ret, "The account may not RESTORE: see dst.permission");
     else if (ok && refused) {
