@@ -1,0 +1,202 @@
+/* keyferry - the command line. A table of words; each word is a function. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "services/common/process.h"
+#include "services/ctl/ctl_args.h"
+#include "services/ctl/ctl_exit.h"
+#include "services/ctl/ctl_job.h"
+#include "services/ctl/ctl_migrate.h"
+#include "services/ctl/ctl_precheck.h"
+#include "services/ctl/ctl_rdb.h"
+#include "services/ctl/ctl_secrets.h"
+#include "services/ctl/up.h"
+
+#define CLIENT (CTL_TAKES(URL) | CTL_TAKES(API_KEY_FILE) | CTL_TAKES(DATA_DIR) | CTL_TAKES(JSON))
+#define ENDS                                                                                       \
+    (CTL_TAKES(SOURCE_PASSWORD_FILE) | CTL_TAKES(SOURCE_CA) | CTL_TAKES(SOURCE_CERT) |             \
+     CTL_TAKES(SOURCE_KEY) | CTL_TAKES(SOURCE_SERVER_NAME) | CTL_TAKES(DEST_PASSWORD_FILE) |       \
+     CTL_TAKES(DEST_CA) | CTL_TAKES(DEST_CERT) | CTL_TAKES(DEST_KEY) |                             \
+     CTL_TAKES(DEST_SERVER_NAME) | CTL_TAKES(DATABASE) | CTL_TAKES(PREFIX) |                       \
+     CTL_TAKES(CONFLICT_MODE) | CTL_TAKES(FULL_ONLY))
+
+static int show_version(const struct ctl_args *args) {
+    (void)args;
+    printf("keyferry " KF_VERSION "\n");
+    return CTL_EXIT_REACHED;
+}
+
+static int inspect(const struct ctl_args *args) {
+    char json[] = "--json";
+    char *argv[] = {args->argument[0], ctl_args_flag(args, CTL_JSON) ? json : NULL, NULL};
+
+    return ctl_rdb_inspect(argv[1] ? 2 : 1, argv);
+}
+
+static int settle(const struct ctl_args *args) {
+    (void)args;
+    fprintf(stderr, "keyferry: settling a destination without its job is not supported yet; "
+                    "`keyferry job stop` settles one with it\n");
+    return CTL_EXIT_FAILED;
+}
+
+static const struct ctl_word words[] = {
+    {.name = "up",
+     .arguments = "",
+     .options = CTL_TAKES(DATA_DIR) | CTL_TAKES(LISTEN) | CTL_TAKES(WORKERS),
+     .summary = "Run the whole service in the foreground: private PostgreSQL, API, workers.",
+     .examples = "  keyferry up\n"
+                 "  keyferry up --data-dir /var/lib/keyferry --listen 127.0.0.1:8090 --workers 4\n"
+                 "  KEYFERRY_DATABASE_URL=postgresql://keyferry@db/keyferry keyferry up\n",
+     .run = up_run},
+    {.name = "migrate",
+     .arguments = "SOURCE_URL DESTINATION_URL",
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .options = CLIENT | ENDS | CTL_TAKES(IGNORE_WARNINGS) | CTL_TAKES(UNTIL) | CTL_TAKES(NAME) |
+                CTL_TAKES(PLAN),
+     .summary = "Check both ends, copy everything, follow every change. Ctrl-C leaves the job "
+                "running.",
+     .examples = "  keyferry migrate redis://10.0.1.5 redis://10.0.2.9\n"
+                 "  keyferry migrate --plan redis://10.0.1.5 rediss://10.0.2.9:6380\n"
+                 "  keyferry migrate --database 3:0 --source-password-file pw redis://user@a "
+                 "redis://b --until caught-up\n",
+     .run = ctl_migrate_run},
+    {.name = "precheck",
+     .arguments = "SOURCE_URL DESTINATION_URL",
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .options = CLIENT | ENDS,
+     .summary = "Check both ends and say what to fix. Changes nothing.",
+     .examples = "  keyferry precheck redis://10.0.1.5 redis://10.0.2.9\n",
+     .run = ctl_precheck_run},
+    {.name = "job list",
+     .arguments = "",
+     .options = CLIENT | CTL_TAKES(STATE),
+     .summary = "List jobs, newest first.",
+     .run = ctl_job_list},
+    {.name = "job show",
+     .arguments = "JOB",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .options = CLIENT,
+     .summary = "One job: where it stands.",
+     .run = ctl_job_show},
+    {.name = "job watch",
+     .arguments = "JOB",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .options = CLIENT | CTL_TAKES(UNTIL),
+     .summary = "Follow a job. Ctrl-C leaves it running.",
+     .run = ctl_job_watch},
+    {.name = "job pause",
+     .arguments = "JOB",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .options = CLIENT | CTL_TAKES(NO_WAIT),
+     .summary = "Let a job rest where it is.",
+     .run = ctl_job_pause},
+    {.name = "job resume",
+     .arguments = "JOB",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .options = CLIENT | CTL_TAKES(NO_WAIT) | CTL_TAKES(ON_FULL_RESYNC),
+     .summary = "Go on with a paused, blocked or failed job.",
+     .run = ctl_job_resume},
+    {.name = "job stop",
+     .arguments = "JOB",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .options = CLIENT | CTL_TAKES(NO_WAIT) | CTL_TAKES(NO_DRAIN),
+     .summary = "Apply what the source holds now, settle expiries, end the job.",
+     .run = ctl_job_stop},
+    {.name = "job throttle",
+     .arguments = "JOB",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .options = CLIENT | CTL_TAKES(BYTES_PER_SECOND) | CTL_TAKES(COMMANDS_PER_SECOND) |
+                CTL_TAKES(KEYS_PER_SECOND),
+     .summary = "Limit a job, or show its limits. Takes effect within two seconds.",
+     .run = ctl_job_throttle},
+    {.name = "job logs",
+     .arguments = "JOB",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .options = CLIENT,
+     .summary = "What happened to a job.",
+     .run = ctl_job_logs},
+    {.name = "settle",
+     .arguments = "DESTINATION_URL",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .summary = "Put the expiries of an abandoned destination right (not supported yet).",
+     .run = settle},
+    {.name = "rdb inspect",
+     .arguments = "FILE",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .options = CTL_TAKES(JSON),
+     .summary = "What a snapshot file holds. Needs no service.",
+     .examples = "  keyferry rdb inspect /var/lib/redis/dump.rdb\n",
+     .run = inspect},
+    {.name = "version",
+     .arguments = "",
+     .summary = "Say which version this is.",
+     .run = show_version},
+};
+
+static void show_words(FILE *out) {
+    fprintf(out, "keyferry moves a Redis or Valkey server to another, live.\n\n");
+    for (size_t i = 0; i < LENGTH_OF(words); i++)
+        fprintf(out, "  %-14s %s\n", words[i].name, words[i].summary);
+    fprintf(out, "\n`keyferry WORD --help` says more.\n");
+}
+
+static int show_help(const struct ctl_word *word) {
+    struct buf text = BUF_INIT(64 * 1024);
+    struct err err = ERR_INIT;
+    int code = CTL_EXIT_REACHED;
+
+    if (ctl_args_help(word, &text, &err))
+        printf("%s", text.ptr);
+    else
+        code = ctl_exit_with(&err);
+    buf_done(&text);
+    return code;
+}
+
+/* Advice, once, where somebody will read it. */
+static void advise(int passwords) {
+    if (passwords > 0)
+        fprintf(stderr, "keyferry: a password in a URL stays in the shell's history; "
+                        "--source-password-file and --destination-password-file avoid that\n");
+}
+
+int main(int argc, char **argv) {
+    int passwords = ctl_secrets_take_arguments(argc, argv);
+    const struct ctl_word *word;
+    struct err err = ERR_INIT;
+    struct ctl_args args;
+    int used = 0;
+
+    process_harden();
+    word = ctl_args_word(words, LENGTH_OF(words), argc, argv, &used);
+    if (!word) {
+        bool asked = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+                                   strcmp(argv[1], "help") == 0);
+
+        show_words(asked ? stdout : stderr);
+        return asked ? CTL_EXIT_REACHED : CTL_EXIT_USAGE;
+    }
+    if (!ctl_args_parse(&args, word, argc - used - 1, argv + used + 1, &err)) {
+        (void)ctl_exit_with(&err);
+        fprintf(stderr, "usage: keyferry %s %s%s\n", word->name, word->arguments,
+                word->options ? " [options]; --help shows them" : "");
+        return CTL_EXIT_USAGE;
+    }
+    if (ctl_args_flag(&args, CTL_HELP))
+        return show_help(word);
+    advise(passwords);
+    return word->run(&args);
+}
