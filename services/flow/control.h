@@ -51,8 +51,9 @@ struct control_block {
     _Atomic uint64_t tail_bytes_per_second_max;
     _Atomic uint64_t tail_commands_per_second_max;
 
-    /* Written by receive. Offsets count bytes of the source's history: the
-     * stream is spooled up to, and not including, stream_end. */
+    /* Written by receive. Offsets count bytes of the source's history as PSYNC
+     * does: the first byte of all is 1, and the stream is spooled up to, and not
+     * including, stream_end. */
     _Atomic uint32_t link;                 /* enum control_link */
     _Atomic uint64_t snapshot_generation;  /* which full sync of this task; 0 = none yet */
     _Atomic uint64_t snapshot_bytes;       /* spooled of it */
@@ -63,10 +64,12 @@ struct control_block {
     _Atomic uint64_t reconnects;
     _Atomic uint64_t full_syncs;
     _Atomic uint64_t spool_bytes;     /* on disk now */
-    _Atomic uint64_t source_offset;   /* the source's own, sampled once a second */
+    _Atomic uint64_t source_offset;   /* the source's end, counted as stream_end; once a second */
     _Atomic uint64_t source_keys;     /* of the mapped databases, by INFO, when the copy began */
     _Atomic uint64_t backlog_bytes;   /* of the source's replication backlog; 0 = unknown */
-    _Atomic uint64_t drain_offset;    /* sampled after STOP_DRAIN was seen; 0 = not yet */
+    _Atomic uint64_t drain_offset;    /* as source_offset, after STOP_DRAIN; 0 = not yet */
+    _Atomic uint64_t replid_changes;  /* the spool's meta file names a newer replid; raised
+                                         (release) before the first byte that follows it */
     _Atomic uint32_t heartbeat_state; /* 0 off, 1 writing, 2 refused by the source */
 
     /* Written by apply. */

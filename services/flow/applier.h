@@ -1,0 +1,65 @@
+/* applier.h - what the stages of an apply process share.
+ *
+ * One task, one process, one thread: apply.c fills it, copy.c, tail.c and settle.c
+ * work on it in turn. Nothing in it outlives the process.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "services/flow/control.h"
+#include "services/flow/lane.h"
+#include "services/flow/position.h"
+#include "services/flow/task_spec.h"
+
+/* Held expiries are written this much later; recognisable by its size alone, so
+ * taking it off can be repeated (t + 2^42 ms; 2^42 ms are 139 years). */
+#define HELD_EXPIRY_MS ((int64_t)1 << 42)
+
+enum { APPLIER_LANES = 3 };
+
+struct applier {
+    int socket_fd;
+    int spool_fd; /* directory of the task's spool */
+    int bell, receive_bell;
+    struct control_block *control;
+    struct task_spec spec;
+    struct position position; /* as claimed, moved on as units are acknowledged */
+
+    /* Facts of the destination. */
+    uint32_t version;         /* 0xMMmmpp of the Redis it is, or is compatible with */
+    bool is_valkey;
+    uint16_t payload_version; /* RDB version of its own DUMP payloads */
+    bool can_seal;            /* it counts error replies and lets us read the count */
+    uint8_t database_ok[TASK_DATABASES_MAX / 8]; /* SELECT n works */
+};
+
+/* Open one more connection to the destination, logged in and in the position's
+ * database. Errors: those of redis_client_open; of asking for credentials. */
+MUST_CHECK bool applier_connect(struct applier *a, struct redis_client *ret_client,
+                                struct err *err);
+
+/* The destination database of a source database: -1 when it is not selected.
+ * Errors: DEST_DB_RANGE when the destination does not have it. */
+MUST_CHECK bool applier_map_database(const struct applier *a, uint64_t source_db,
+                                     int *ret_destination, struct err *err);
+
+/* What the supervisor wants, now. */
+static inline enum control_want applier_want(const struct applier *a) {
+    return (enum control_want)atomic_load_explicit(&a->control->want, memory_order_relaxed);
+}
+
+#define CONTROL_SET(a, field, value)                                                               \
+    atomic_store_explicit(&(a)->control->field, (value), memory_order_relaxed)
+#define CONTROL_ADD(a, field, value)                                                               \
+    atomic_fetch_add_explicit(&(a)->control->field, (value), memory_order_relaxed)
+#define CONTROL_GET(a, field) atomic_load_explicit(&(a)->control->field, memory_order_relaxed)
+
+/* How a stage ended when it did not fail. */
+enum applier_next {
+    APPLIER_ON,       /* the next stage may begin */
+    APPLIER_PAUSED,   /* asked to pause */
+    APPLIER_STOP,     /* asked to stop: settle and close */
+    APPLIER_RESTART,  /* begin again with a claim (a new snapshot replaced the one at work) */
+};

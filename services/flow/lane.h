@@ -1,0 +1,115 @@
+/* lane.h - one connection to the destination that writes fenced, atomic units.
+ *
+ * I/O: owns a connection; never blocks after lane_open. At most one EXEC is
+ * outstanding. A unit goes out as
+ *
+ *     [seal] commands… [position] EXEC · WATCH pos · HMGET pos epoch off err · MULTI
+ *
+ * and the next one only when every reply of this one is in: EXEC succeeded, every
+ * element of it is good, the position shows our epoch and the offset we wrote,
+ * nothing has failed there, and the next MULTI was accepted. Anything else ends
+ * the lane: nothing more is sent, and whoever goes on must claim first.
+ *
+ * Why not more units in flight, and why commands never precede their MULTI's
+ * reply: a refused unit does not stop the next one, and commands behind a refused
+ * MULTI run bare (measured on five servers; proto/README.md).
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/err.h"
+#include "proto/resp/resp_reply.h"
+#include "services/flow/position.h"
+#include "services/flow/unit.h"
+#include "services/redis/redis_client.h"
+
+enum lane_state {
+    LANE_CLOSED,
+    LANE_GATE,  /* WATCH, HMGET and MULTI are out; their replies are not in */
+    LANE_READY, /* a MULTI is open and guarded: a unit may be sent */
+    LANE_BUSY,  /* a unit is out */
+};
+
+/* How units of this lane end. */
+enum lane_mode {
+    LANE_COPY, /* data only; the gate checks the owner */
+    LANE_TAIL, /* the position changes with the data, errors are counted beside it */
+};
+
+struct lane {
+    enum lane_state state;
+    enum lane_mode mode;
+    struct redis_client client;
+    const struct task_spec *spec;
+    char key[POSITION_KEY_MAX];
+    int database; /* of the position */
+    bool seal;    /* the server can count its errors for us */
+
+    /* What the gate must show. */
+    uint64_t expect_epoch, expect_next;
+    bool has_next; /* expect_next counts (a position was written) */
+
+    /* Going out: the unit's pieces between two buffers of ours. */
+    struct buf head, tail;
+    struct unit *unit; /* borrowed while BUSY */
+    size_t sent;       /* bytes of head, unit and tail together */
+
+    /* Coming in. */
+    struct buf in;
+    size_t in_at;
+    uint32_t queued_left;  /* "+QUEUED" still to come */
+    uint32_t exec_count;   /* elements the EXEC must have */
+    int step;              /* which reply is next, see lane.c */
+    struct resp_skip skip; /* inside an element of EXEC */
+    uint32_t skip_errors;
+    uint32_t element;
+    struct err refused; /* the first refusal of this unit */
+    bool was_refused;
+    bool position_after; /* KF_FAULTS: the position is sent after EXEC, as a negative control */
+    struct buf position;
+};
+
+/* Where a tail unit ends. */
+struct lane_position {
+    uint64_t next; /* first byte not in the unit */
+    int source_db;
+    const char *replid; /* 40 hex, when it changed since the last unit; else NULL */
+    bool whole;         /* the unit removed the position: write every field again */
+};
+
+void lane_init(struct lane *lane, const struct task_spec *spec, enum lane_mode mode);
+
+/* Take over an open client, whose database is the position's, and send the first
+ * gate. `position` is what was claimed. */
+MUST_CHECK bool lane_start(struct lane *lane, struct redis_client client,
+                           const struct position *position, bool seal, struct err *err);
+void lane_close(struct lane *lane); /* fine in every state; frees the buffers too */
+
+/* Send the unit; the lane must be READY. The unit is the lane's until it is READY
+ * again. `end` is NULL in a copy.
+ * Errors: those of conn_writev, MEMORY. */
+MUST_CHECK bool lane_send(struct lane *lane, struct unit *unit, const struct position *position,
+                          const struct lane_position *end, struct err *err);
+
+/* Do what can be done without waiting: write, read, judge replies.
+ * Errors end the lane:
+ *   DEST_DOWN, CLOSED …      the connection
+ *   FENCED                   EXEC answered nil, or the gate shows another claim
+ *   POSITION_MISSING         our key is gone
+ *   DIVERGED                 a command of a tail unit failed when executed
+ *   DEST_OOM, DEST_NOPERM …  the unit was refused as a whole: nothing of it happened
+ *   PROTOCOL                 a reply that does not belong here */
+MUST_CHECK bool lane_pump(struct lane *lane, struct err *err);
+
+/* For poll(2). */
+static inline int lane_fd(const struct lane *lane) {
+    return conn_fd(lane->client.conn);
+}
+short lane_events(const struct lane *lane);
+
+/* Give the client back, outside any transaction and without a WATCH: for settling
+ * and closing. The lane must be READY and is CLOSED afterwards.
+ * Errors: those of redis_client_call. */
+MUST_CHECK bool lane_leave(struct lane *lane, struct redis_client *ret_client, struct err *err);

@@ -1,0 +1,302 @@
+#include "services/flow/position.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/base/arena.h"
+
+static const char *const state_names[] = {"copy", "tail", "done", "stopped"};
+
+const char *position_state_name(enum position_state state) {
+    return state_names[state];
+}
+
+void position_key(const struct task_spec *spec, char ret_key[POSITION_KEY_MAX]) {
+    snprintf(ret_key, POSITION_KEY_MAX, POSITION_PREFIX "%s:%" PRIu32, spec->job, spec->task);
+}
+
+/* ---- reading ------------------------------------------------------------------- */
+
+enum field { F_STATE, F_LEASE, F_EPOCH, F_GEN, F_FRESH, F_RID, F_OFF, F_DB, F_SEQ, F_ERR, F_COUNT };
+static const char *const field_names[F_COUNT] = {"state", "lease", "epoch", "gen", "fresh",
+                                                 "rid",   "off",   "db",    "seq", "err"};
+
+static bool wrong_reply(const struct resp_value *reply, const char *what, struct err *err) {
+    if (reply->type == RESP_ERROR) {
+        (void)redis_reply_error(reply->str, REDIS_DESTINATION, err);
+        return err_wrap(err, "%s", what);
+    }
+    return err_set(err, ERR_PROTOCOL, "%s: the destination answered with something else", what);
+}
+
+static bool parse_field(const struct resp_value *items, enum field f, uint64_t *ret,
+                        struct err *err) {
+    if (items[f].type == RESP_NIL) {
+        *ret = 0;
+        return true;
+    }
+    if (items[f].type != RESP_BULK || !str_parse_u64(items[f].str, ret))
+        return err_set(err, ERR_POSITION_MISSING,
+                       "field %s of our position on the destination is no number of ours",
+                       field_names[f]);
+    return true;
+}
+
+static bool parse_fields(const struct resp_value *items, struct position *ret, struct err *err) {
+    struct position p = {.state = POSITION_COPY};
+    uint64_t fresh, db;
+    bool known = false;
+
+    for (int i = 0; i < (int)LENGTH_OF(state_names); i++) {
+        if (str_equal(items[F_STATE].str, str_from(state_names[i]))) {
+            p.state = (enum position_state)i;
+            known = true;
+        }
+    }
+    if (!known || !parse_field(items, F_LEASE, &p.lease, err) ||
+        !parse_field(items, F_EPOCH, &p.epoch, err) ||
+        !parse_field(items, F_GEN, &p.generation, err) ||
+        !parse_field(items, F_FRESH, &fresh, err) || !parse_field(items, F_OFF, &p.next, err) ||
+        !parse_field(items, F_DB, &db, err) || !parse_field(items, F_SEQ, &p.seq, err) ||
+        !parse_field(items, F_ERR, &p.err, err))
+        return known ? false
+                     : err_set(err, ERR_POSITION_MISSING,
+                               "our position on the destination has an unknown state");
+    if (items[F_RID].type == RESP_BULK && items[F_RID].str.len == 40)
+        memcpy(p.replid, items[F_RID].str.ptr, 40);
+    p.fresh = fresh == 1;
+    p.source_db = (int)db;
+    *ret = p;
+    return true;
+}
+
+/* SELECT, WATCH, HMGET: *ret_exists tells whether there is a position. */
+static bool watch_and_read(struct redis_client *client, const struct task_spec *spec,
+                           struct arena *arena, bool *ret_exists, struct position *ret,
+                           struct err *err) {
+    char key[POSITION_KEY_MAX], db[16];
+    struct str select[2] = {STR_LIT("SELECT")}, watch[2] = {STR_LIT("WATCH")};
+    struct str read[2 + F_COUNT] = {STR_LIT("HMGET")};
+    struct redis_command commands[3] = {{select, 2}, {watch, 2}, {read, LENGTH_OF(read)}};
+    const struct resp_value *replies[3];
+
+    position_key(spec, key);
+    snprintf(db, sizeof(db), "%d", spec->lowest_database);
+    select[1] = str_from(db);
+    watch[1] = read[1] = str_from(key);
+    for (int i = 0; i < F_COUNT; i++)
+        read[2 + i] = str_from(field_names[i]);
+    if (!redis_client_pipeline(client, commands, LENGTH_OF(commands), arena, replies, err))
+        return false;
+    for (int i = 0; i < 2; i++) {
+        if (replies[i]->type != RESP_SIMPLE)
+            return wrong_reply(replies[i], "watching our position", err);
+    }
+    if (replies[2]->type != RESP_ARRAY || replies[2]->count != F_COUNT)
+        return wrong_reply(replies[2], "reading our position", err);
+    *ret_exists = replies[2]->items[F_EPOCH].type == RESP_BULK;
+    return !*ret_exists || parse_fields(replies[2]->items, ret, err);
+}
+
+/* ---- deciding ------------------------------------------------------------------ */
+
+/* Empty apart from keys of ours in every mapped database. */
+static bool check_empty(struct redis_client *client, const struct task_spec *spec,
+                        struct arena *arena, bool *ret_empty, struct err *err) {
+    *ret_empty = true;
+    for (int db = 0; db < TASK_DATABASES_MAX; db++) {
+        char number[16];
+        const struct resp_value *selected, *size, *ours;
+        bool mapped = spec->map_all;
+
+        for (int i = 0; !mapped && i < TASK_DATABASES_MAX; i++)
+            mapped = spec->database_map[i] == db;
+        if (!mapped)
+            continue;
+        snprintf(number, sizeof(number), "%d", db);
+        if (!redis_client_call(client, arena, &selected, err, "SELECT", number, NULL))
+            return false;
+        if (selected->type == RESP_ERROR)
+            break; /* past the last database; using it is refused when it is met */
+        if (!redis_client_call(client, arena, &size, err, "DBSIZE", NULL))
+            return false;
+        if (size->type != RESP_INTEGER)
+            return wrong_reply(size, "counting the destination's keys", err);
+        if (size->integer == 0)
+            continue;
+        /* A few keys of ours may stand there from other jobs; one page tells. */
+        if (size->integer > 1000) {
+            *ret_empty = false;
+            break;
+        }
+        if (!redis_client_call(client, arena, &ours, err, "KEYS", POSITION_PREFIX "*", NULL))
+            return false;
+        if (ours->type != RESP_ARRAY)
+            return wrong_reply(ours, "looking for keys of ours", err);
+        if ((int64_t)ours->count != size->integer)
+            *ret_empty = false;
+    }
+    return true;
+}
+
+/* What the position will be once this claim is through. */
+static bool decide(struct redis_client *client, const struct task_spec *spec, bool exists,
+                   const struct position *now, struct arena *arena, struct position *ret,
+                   struct err *err) {
+    bool empty = false;
+
+    if (!exists) {
+        *ret = (struct position){.state = POSITION_COPY, .generation = 1};
+        if (spec->claimed_before && spec->recopy == TASK_RECOPY_FAIL)
+            return err_set(err, ERR_POSITION_MISSING,
+                           "our key on the destination is gone: it was flushed, replaced or is "
+                           "another server");
+        if (!check_empty(client, spec, arena, &empty, err))
+            return false;
+        ret->fresh = empty || spec->recopy == TASK_RECOPY_FLUSH;
+        if (spec->claimed_before)
+            ret->generation = 2; /* never 1 again: the spool may still hold the first */
+        else if (!empty && !spec->overwrite)
+            return err_set(err, ERR_DEST_NOT_EMPTY, "the destination holds keys");
+        return true;
+    }
+    *ret = *now;
+    if (now->state == POSITION_STOPPED || now->state == POSITION_DONE)
+        return err_set(err, ERR_SEALED, "the task was closed on the destination (%s)",
+                       position_state_name(now->state));
+    if (now->lease > spec->lease)
+        return err_set(err, ERR_LEASE_BEHIND, "%" PRIu64, now->lease);
+    if (spec->recopy != TASK_RECOPY_FAIL && now->state == POSITION_TAIL) {
+        ret->state = POSITION_COPY;
+        ret->generation++;
+        ret->err = 0;
+        ret->fresh = now->fresh || spec->recopy == TASK_RECOPY_FLUSH;
+        return true;
+    }
+    if (now->err > 0)
+        return err_set(err, ERR_DIVERGED,
+                       "%" PRIu64 " commands that succeeded on the source failed on the destination",
+                       now->err);
+    return true;
+}
+
+/* ---- writing ------------------------------------------------------------------- */
+
+/* MULTI, HSET of all that a claim decides, EXEC; under the WATCH of the read. */
+static bool write_claim(struct redis_client *client, const struct task_spec *spec,
+                        const struct position *p, bool raise, struct arena *arena,
+                        struct err *err) {
+    char key[POSITION_KEY_MAX];
+    struct str multi[1] = {STR_LIT("MULTI")}, exec[1] = {STR_LIT("EXEC")};
+    struct str set[24] = {STR_LIT("HSET")};
+    size_t n = 2;
+    struct redis_command commands[3] = {{multi, 1}, {set, 0}, {exec, 1}};
+    const struct resp_value *replies[3];
+
+    position_key(spec, key);
+    set[1] = str_from(key);
+#define SET_FIELD(name, value)                                                                     \
+    (set[n++] = STR_LIT(name), set[n++] = str_from(arena_printf(arena, "%" PRIu64, (value))))
+    SET_FIELD("v", (uint64_t)1);
+    SET_FIELD("lease", spec->lease);
+    SET_FIELD("epoch", p->epoch + (raise ? 1 : 0));
+    SET_FIELD("gen", p->generation);
+    SET_FIELD("fresh", (uint64_t)(p->fresh ? 1 : 0));
+    SET_FIELD("err", p->err);
+#undef SET_FIELD
+    set[n++] = STR_LIT("state");
+    set[n++] = str_from(position_state_name(p->state));
+    commands[1].argc = n;
+    if (!redis_client_pipeline(client, commands, LENGTH_OF(commands), arena, replies, err))
+        return false;
+    if (replies[2]->type == RESP_NIL)
+        return err_set(err, ERR_FENCED, "the position changed while we claimed it");
+    for (int i = 0; i < 3; i++) {
+        if (replies[i]->type == RESP_ERROR)
+            return wrong_reply(replies[i], "claiming the position", err);
+    }
+    if (replies[2]->type != RESP_ARRAY || replies[2]->count != 1 ||
+        replies[2]->items[0].type != RESP_INTEGER)
+        return wrong_reply(replies[2]->count == 1 ? &replies[2]->items[0] : replies[2],
+                           "claiming the position", err);
+    return true;
+}
+
+bool position_claim(struct redis_client *client, const struct task_spec *spec,
+                    struct position *ret_position, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    struct position now = {0}, next;
+    bool raise = !(spec->faults & TASK_FAULT_CLAIM_LEFT_OUT);
+    bool exists;
+    bool ok = watch_and_read(client, spec, &arena, &exists, &now, err) &&
+              decide(client, spec, exists, &now, &arena, &next, err);
+
+    /* Looking around may have left the position's database; the WATCH holds. */
+    if (ok && !exists) {
+        const struct resp_value *selected;
+
+        ok = redis_client_call(client, &arena, &selected, err, "SELECT",
+                               arena_printf(&arena, "%d", spec->lowest_database), NULL);
+    }
+    ok = ok && write_claim(client, spec, &next, raise, &arena, err);
+    if (ok) {
+        next.lease = spec->lease;
+        next.epoch += raise ? 1 : 0;
+        *ret_position = next;
+    }
+    arena_done(&arena);
+    return ok;
+}
+
+bool position_close(struct redis_client *client, const struct task_spec *spec,
+                    struct position *position, enum position_state state, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    struct position now = {0};
+    bool exists;
+    bool ok = watch_and_read(client, spec, &arena, &exists, &now, err);
+
+    if (ok && (!exists || now.epoch != position->epoch))
+        ok = err_set(err, ERR_FENCED, "another claim has taken the task");
+    if (ok) {
+        now.state = state;
+        ok = write_claim(client, spec, &now, true, &arena, err);
+    }
+    if (ok) {
+        position->state = state;
+        position->epoch++;
+    }
+    arena_done(&arena);
+    return ok;
+}
+
+/* ---- messages ------------------------------------------------------------------ */
+
+json_t *position_to_json(const struct position *p, const char *type) {
+    return json_pack("{s:s, s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I}", "type", type, "state",
+                     position_state_name(p->state), "replid", p->replid, "offset",
+                     (json_int_t)p->next, "db", p->source_db, "generation",
+                     (json_int_t)p->generation, "epoch", (json_int_t)p->epoch, "lease",
+                     (json_int_t)p->lease, "seq", (json_int_t)p->seq);
+}
+
+bool position_from_json(const json_t *message, struct position *ret_position, struct err *err) {
+    struct position p = {0};
+    const char *state = NULL, *replid = NULL;
+    json_int_t next = 0, generation = 0;
+
+    /* jansson takes a const tree only without const; it does not change it. */
+    if (json_unpack((json_t *)(uintptr_t)message, "{s:s, s:s, s:I, s:I}", "state", &state,
+                    "replid", &replid, "offset", &next, "generation", &generation) != 0 ||
+        strlen(replid) > 40)
+        return err_set(err, ERR_PROTOCOL, "a position message without its members");
+    for (int i = 0; i < (int)LENGTH_OF(state_names); i++) {
+        if (strcmp(state, state_names[i]) == 0)
+            p.state = (enum position_state)i;
+    }
+    memcpy(p.replid, replid, strlen(replid));
+    p.next = (uint64_t)next;
+    p.generation = (uint64_t)generation;
+    *ret_position = p;
+    return true;
+}

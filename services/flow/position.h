@@ -1,0 +1,79 @@
+/* position.h - what the destination knows of a task: how far, whose, sealed or not.
+ *
+ * One hash `{kf}:<job>:<task>` in the lowest mapped database. It changes in the
+ * same transaction as the data, so it is the authority for position and owner;
+ * the control database only mirrors it. Fields, all decimal but rid and state:
+ *
+ *   v      format, 1                    state  copy | tail | done | stopped
+ *   lease  of the control database      epoch  raised by every claim
+ *   gen    snapshot being copied        fresh  1: empty when first claimed
+ *   rid    history (replid)             off    next byte wanted of it
+ *   db     source database selected     seq    units applied, for ever
+ *   err    commands that failed, by the destination's own count
+ *   base   scratch of the error seal
+ *
+ * Every connect claims: epoch + 1 by compare-and-set. A transaction of an older
+ * claim then fails its WATCH or its gate, wherever its bytes still are.
+ *
+ * Source: reference measurements "Exactly once over MULTI/EXEC" (Redis 6.0 - 8.6,
+ * Valkey 8.1, 9.1); MULTI, WATCH and EXEC of both products.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/base/err.h"
+#include "services/flow/task_spec.h"
+#include "services/redis/redis_client.h"
+
+enum position_state { POSITION_COPY, POSITION_TAIL, POSITION_DONE, POSITION_STOPPED };
+
+struct position {
+    enum position_state state;
+    uint64_t lease, epoch, generation, seq, err;
+    bool fresh;
+    char replid[41];
+    uint64_t next; /* first byte of the history that is not applied */
+    int source_db;
+};
+
+enum { POSITION_KEY_MAX = 64 };
+
+/* "{kf}:<job>:<task>". All keys of ours on a destination begin with POSITION_PREFIX. */
+#define POSITION_PREFIX "{kf}:"
+void position_key(const struct task_spec *spec, char ret_key[POSITION_KEY_MAX]);
+
+const char *position_state_name(enum position_state state);
+
+/* Claim the task on the destination and read where it is. The client must be open
+ * and is left in the position's database. A task without a position gets one
+ * (state copy, generation 1) when the specification says that none existed before;
+ * `spec->recopy` turns a lost or outdated one into a new copy.
+ *
+ * Errors:
+ *   POSITION_MISSING  it existed and is gone
+ *   SEALED            the task was stopped or cut over
+ *   LEASE_BEHIND      the destination has seen a newer lease
+ *   DIVERGED          a command of ours failed there earlier
+ *   DEST_NOT_EMPTY    a first claim of a destination that must be empty
+ *   FENCED            another claim was at work at this very moment
+ *   and those of redis_client_command, DEST_... by reply
+ */
+MUST_CHECK bool position_claim(struct redis_client *client, const struct task_spec *spec,
+                               struct position *ret_position, struct err *err);
+
+/* The last write of a task: state stopped or done and the epoch raised, so that no
+ * later unit of any worker passes its gate. Nothing may be in flight.
+ * Errors: FENCED; those of redis_client_command. */
+MUST_CHECK bool position_close(struct redis_client *client, const struct task_spec *spec,
+                               struct position *position, enum position_state state,
+                               struct err *err);
+
+/* The members of a "position" message; a new reference. */
+json_t *position_to_json(const struct position *position, const char *type);
+
+/* What receive needs of it. Errors: PROTOCOL. */
+MUST_CHECK bool position_from_json(const json_t *message, struct position *ret_position,
+                                   struct err *err);

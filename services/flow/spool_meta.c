@@ -1,0 +1,60 @@
+#include "services/flow/spool_meta.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "services/flow/spool_log.h"
+
+bool spool_meta_read(int base_fd, struct spool_meta *ret_meta, struct err *err) {
+    char text[256];
+    struct spool_meta meta = {0};
+    unsigned format = 0;
+    int complete = 0;
+    ssize_t n;
+    int fd = openat(base_fd, "meta", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    memset(ret_meta, 0, sizeof(*ret_meta));
+    if (fd < 0)
+        return errno == ENOENT ||
+               err_set(err, ERR_IO, "opening the spool's meta file: %s", strerror(errno));
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (n < 0)
+        return err_set(err, ERR_IO, "reading the spool's meta file: %s", strerror(errno));
+    text[n] = '\0';
+    /* NOLINTNEXTLINE(cert-err34-c): our own file; a number out of range reads as another format */
+    if (sscanf(text,
+               "keyferry-spool %u generation %" SCNu64 " replid %40s snapshot_offset %" SCNu64
+               " complete %d bytes %" SCNu64 " .",
+               &format, &meta.generation, meta.replid, &meta.snapshot_offset, &complete,
+               &meta.snapshot_bytes) == 6 &&
+        format == SPOOL_FORMAT && strlen(meta.replid) == 40) {
+        meta.snapshot_complete = complete == 1;
+        *ret_meta = meta;
+    }
+    return true;
+}
+
+bool spool_meta_write(int base_fd, const struct spool_meta *meta, struct err *err) {
+    char text[256];
+    int len = snprintf(text, sizeof(text),
+                       "keyferry-spool %u generation %" PRIu64 " replid %s snapshot_offset %" PRIu64
+                       " complete %d bytes %" PRIu64 " .\n",
+                       (unsigned)SPOOL_FORMAT, meta->generation, meta->replid,
+                       meta->snapshot_offset, meta->snapshot_complete ? 1 : 0,
+                       meta->snapshot_bytes);
+    int fd = openat(base_fd, "meta.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool ok;
+
+    if (fd < 0)
+        return err_set(err, ERR_IO, "making the spool's meta file: %s", strerror(errno));
+    ok = write(fd, text, (size_t)len) == len && fdatasync(fd) == 0;
+    close(fd);
+    if (!ok || renameat(base_fd, "meta.new", base_fd, "meta") != 0)
+        return err_set(err, ERR_IO, "writing the spool's meta file: %s", strerror(errno));
+    return true;
+}
