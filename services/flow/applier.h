@@ -8,14 +8,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/command/command_rewrite.h"
 #include "services/flow/control.h"
 #include "services/flow/lane.h"
 #include "services/flow/position.h"
 #include "services/flow/task_spec.h"
-
-/* Held expiries are written this much later; recognisable by its size alone, so
- * taking it off can be repeated (t + 2^42 ms; 2^42 ms are 139 years). */
-#define HELD_EXPIRY_MS ((int64_t)1 << 42)
 
 enum { APPLIER_LANES = 3 };
 
@@ -28,10 +25,10 @@ struct applier {
     struct position position; /* as claimed, moved on as units are acknowledged */
 
     /* Facts of the destination. */
-    uint32_t version;         /* 0xMMmmpp of the Redis it is, or is compatible with */
-    bool is_valkey;
-    uint16_t payload_version; /* RDB version of its own DUMP payloads */
-    bool can_seal;            /* it counts error replies and lets us read the count */
+    struct command_target target;
+    bool has_functions; /* 7.0 */
+    bool has_lfu_hints; /* 5.0: RESTORE … IDLETIME, FREQ */
+    bool can_seal;      /* it counts error replies and lets us read the count */
     uint8_t database_ok[TASK_DATABASES_MAX / 8]; /* SELECT n works */
 };
 

@@ -72,6 +72,10 @@ void unit_fill(struct unit *u, size_t n) {
     u->own.len += n;
 }
 
+bool unit_added(struct unit *u, size_t before, struct err *err) {
+    return u->own.len == before || add_piece(u, NULL, before, u->own.len - before, err);
+}
+
 bool unit_put(struct unit *u, struct str bytes, struct err *err) {
     char *room = unit_room(u, bytes.len, err);
 

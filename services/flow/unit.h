@@ -52,6 +52,10 @@ MUST_CHECK bool unit_borrow(struct unit *u, struct str bytes, struct err *err);
 char *unit_room(struct unit *u, size_t len, struct err *err);
 void unit_fill(struct unit *u, size_t n);
 
+/* What was appended to u->own directly, from length `before` on, becomes a piece.
+ * Errors: TOO_BIG, MEMORY. */
+MUST_CHECK bool unit_added(struct unit *u, size_t before, struct err *err);
+
 /* Commands from strings, copied. `unit_command` counts one. */
 MUST_CHECK bool unit_command(struct unit *u, const struct str *argv, size_t argc, struct err *err);
 

@@ -1,0 +1,36 @@
+/* throttle.h - no more than so many a second.
+ *
+ * Pure: the caller brings the clock. A bucket that fills with the rate and holds
+ * a tenth of a second of it; what was taken may overdraw it once (a unit is never
+ * split), and then one waits until it is level again.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct throttle {
+    double level; /* what may be taken now; negative = overdrawn */
+    int64_t filled_us;
+};
+
+/* How long to wait before the next may be taken at `per_second` (0 = no limit);
+ * 0 = now. `now_us` is monotonic. */
+static inline int64_t throttle_wait_us(struct throttle *t, uint64_t per_second, int64_t now_us) {
+    double rate = (double)per_second / 1e6;
+
+    if (per_second == 0) {
+        t->level = 0;
+        t->filled_us = now_us;
+        return 0;
+    }
+    t->level += rate * (double)(now_us - t->filled_us);
+    t->filled_us = now_us;
+    if (t->level > rate * 1e5)
+        t->level = rate * 1e5;
+    return t->level >= 0 ? 0 : (int64_t)(-t->level / rate) + 1;
+}
+
+static inline void throttle_take(struct throttle *t, uint64_t n) {
+    t->level -= (double)n;
+}
