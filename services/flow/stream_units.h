@@ -1,9 +1,9 @@
 /* stream_units.h - from the source's stream to units of the destination.
  *
- * Pure but for malloc and the table of databases. Scans commands, follows SELECT
- * and MULTI, filters, rewrites, and appends to a unit only whole source units:
- * after each call the unit ends at a boundary of the source, where a position may
- * be written.
+ * Pure but for malloc; the applier gives the facts of both ends. Scans commands,
+ * follows SELECT and MULTI, filters, rewrites, and appends whole source units
+ * only: after each call the unit ends where a position may be written. What
+ * travels as it came is borrowed from the view in runs, not copied.
  */
 #pragma once
 
@@ -14,45 +14,52 @@
 #include "services/flow/applier.h"
 #include "services/flow/unit.h"
 
-enum {
-    STREAM_UNIT_COMMANDS = 5000,
-    STREAM_UNIT_BYTES = 1024 * 1024,
-    /* One transaction of the source goes out as one: as much of it as is built here. */
-    STREAM_UNIT_OWN_MAX = 1024 * 1024 * 1024,
-};
+enum { STREAM_UNIT_COMMANDS = 5000, STREAM_UNIT_BYTES = 1024 * 1024 };
 
-/* What a unit does beside its commands. */
+/* A transaction of the source is applied as one, so as much of it as that. */
+#define STREAM_TRANSACTION_BYTES_MAX ((uint64_t)1 << 30)
+
+/* A unit and what it does beside its commands. */
 struct stream_unit {
     struct unit unit;
-    uint64_t next;        /* position behind it */
-    int source_db;        /* selected there */
-    uint64_t commands;    /* of the source, applied */
-    uint64_t skipped;     /* of the source, counted only */
-    bool alone;           /* must not be joined with others: it removes the position */
-    bool touched;         /* it moved the position, if only past a PING */
-    double heartbeat_ms;  /* wall clock in the newest heartbeat of ours; 0 = none */
+    uint64_t next;       /* position behind it; 0 = nothing was taken */
+    int source_db;       /* selected there */
+    uint64_t commands;   /* of the source, applied */
+    uint64_t skipped;    /* of the source, counted only */
+    bool alone;          /* it removes the position: nothing may join it */
+    double heartbeat_ms; /* wall clock in the newest heartbeat of ours; 0 = none */
 };
+
+static inline bool stream_unit_is_full(const struct stream_unit *u) {
+    return u->alone || u->unit.commands >= STREAM_UNIT_COMMANDS ||
+           u->unit.bytes >= STREAM_UNIT_BYTES;
+}
 
 struct stream_units {
     struct applier *a;
     struct resp_scan scan;
-    uint64_t at;       /* stream offset of the next command to scan */
-    int source_db;     /* selected behind what is in units */
-    char own_heartbeat[128];
-
-    /* A transaction of the source that has begun: nothing of it is in a unit yet. */
+    uint64_t start; /* everything before is in units; a boundary of the source */
+    uint64_t at;    /* next byte to scan; beyond start inside a transaction */
+    int source_db;  /* selected at start */
     bool in_multi;
-    uint64_t multi_start; /* offset of its MULTI */
-    int multi_db;         /* selected before it */
+    bool multi_alone;   /* it holds a command that removes the position */
+    const char *run;    /* forwarded bytes not yet put into the unit */
+    size_t run_len;
+    char heartbeat[160]; /* our own key */
 };
 
-void stream_units_init(struct stream_units *s, struct applier *a, uint64_t at, int source_db);
+/* Bytes from `start` on; source_db is selected there. */
+void stream_units_init(struct stream_units *s, struct applier *a, uint64_t start, int source_db);
 
-/* Append whole source units from `view` (which starts at s->at or, inside a
- * transaction, at s->multi_start) to `out` until it is full or nothing whole is
- * left. `received_ms` tells when the bytes up to an offset came in.
- * *ret_getack: the source asked for an ACK.
- * Errors: of command_decide, command_rewrite, resp_command_scan; DEST_DB_RANGE. */
-MUST_CHECK bool stream_units_take(struct stream_units *s, struct str view,
-                                  uint64_t (*received_ms)(const void *ctx, uint64_t offset),
-                                  const void *ctx, struct stream_unit *out, struct err *err);
+void stream_unit_clear(struct stream_unit *u, const struct applier *a);
+
+/* Take whole source units from `view`, which starts at s->start, until `out` is
+ * full, must not grow, or nothing whole is left. received_ms is when the newest
+ * of these bytes came in.
+ * Errors: of command_decide, command_rewrite and resp_command_scan; DEST_DB_RANGE,
+ * UNIT_TOO_LARGE. */
+MUST_CHECK bool stream_units_take(struct stream_units *s, struct str view, uint64_t received_ms,
+                                  struct stream_unit *out, struct err *err);
+
+/* The key of a task's heartbeat, as receive writes it. */
+void stream_heartbeat_key(const struct task_spec *spec, char *dst, size_t dst_size);

@@ -1,0 +1,346 @@
+#include "services/flow/apply.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "services/common/log.h"
+#include "services/flow/child.h"
+#include "services/flow/copy.h"
+#include "services/flow/settle.h"
+#include "services/flow/spool_meta.h"
+#include "services/flow/tail.h"
+#include "services/redis/redis_info.h"
+
+enum { CONNECT_MS = 10000, GO_MS = 60000, WAIT_MS = 200 };
+
+/* ---- the destination ----------------------------------------------------------------- */
+
+bool applier_connect(struct applier *a, struct redis_client *ret_client, struct err *err) {
+    struct credentials cred = CREDENTIALS_INIT;
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    struct redis_client client = REDIS_CLIENT_INIT;
+    struct endpoint ep = a->spec.destination; /* borrowed, but for the database */
+    bool ok;
+
+    ep.database = a->spec.lowest_database;
+    ok = child_ask_credentials(a->socket_fd, "destination", &cred, err) &&
+         redis_client_open(&client, &ep, &cred, REDIS_DESTINATION, CONNECT_MS, err) &&
+         redis_client_call(&client, &arena, &reply, err, "SELECT",
+                           arena_printf(&arena, "%d", ep.database), NULL);
+    if (ok && reply->type == RESP_ERROR)
+        ok = redis_reply_error(reply->str, REDIS_DESTINATION, err);
+    credentials_done(&cred);
+    arena_done(&arena);
+    if (!ok) {
+        redis_client_close(&client);
+        return err_wrap(err, "connecting to the destination %s", a->spec.destination.label);
+    }
+    *ret_client = client;
+    return true;
+}
+
+bool applier_map_database(const struct applier *a, uint64_t source_db, int *ret_destination,
+                          struct err *err) {
+    int to = -1;
+
+    if (source_db < TASK_DATABASES_MAX)
+        to = a->spec.map_all ? (int)source_db : a->spec.database_map[source_db];
+    else if (a->spec.map_all)
+        return err_set(err, ERR_DEST_DB_RANGE, "database %" PRIu64 " is beyond %d", source_db,
+                       TASK_DATABASES_MAX - 1);
+    if (to >= 0 && !(a->database_ok[to / 8] & (1u << (to % 8))))
+        return err_set(err, ERR_DEST_DB_RANGE,
+                       "the destination has no database %d (CONFIG databases)", to);
+    *ret_destination = to;
+    return true;
+}
+
+/* Which SELECT n work: found out while nothing is at stake, because a SELECT that
+ * fails inside a transaction lets the rest of it run in the wrong database. */
+static bool learn_databases(struct applier *a, struct redis_client *client, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    bool ok = true;
+
+    memset(a->database_ok, 0, sizeof(a->database_ok));
+    for (int db = 0; ok && db < TASK_DATABASES_MAX; db++) {
+        ok = redis_client_call(client, &arena, &reply, err, "SELECT",
+                               arena_printf(&arena, "%d", db), NULL);
+        if (ok && reply->type == RESP_ERROR)
+            break;
+        a->database_ok[db / 8] |= (uint8_t)(1u << (db % 8));
+    }
+    ok = ok && redis_client_call(client, &arena, &reply, err, "SELECT",
+                                 arena_printf(&arena, "%d", a->spec.lowest_database), NULL);
+    arena_done(&arena);
+    return ok;
+}
+
+static uint32_t packed_version(uint32_t decimal) {
+    return (decimal / 10000) << 16 | (decimal / 100 % 100) << 8 | decimal % 100;
+}
+
+static bool learn_facts(struct applier *a, struct redis_client *client, struct redis_info *info,
+                        struct err *err) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply, *inside;
+    bool ok;
+
+    redis_info_init(info);
+    ok = redis_client_call(client, &arena, &reply, err, "INFO", NULL) &&
+         redis_client_call(client, &arena, &inside, err, "EVAL",
+                           "return redis.call('INFO','stats')", "0", NULL);
+    if (ok && reply->type == RESP_BULK)
+        redis_info_parse(reply->str, info);
+    if (ok) {
+        a->can_seal = inside->type == RESP_BULK && info->total_error_replies >= 0;
+        a->has_functions = info->redis_compat >= 70000;
+        a->has_lfu_hints = info->redis_compat >= 50000;
+    }
+    arena_done(&arena);
+    return ok && learn_databases(a, client, err);
+}
+
+/* The version its own payloads carry: what RESTORE accepts from us. */
+static bool learn_payload_version(struct applier *a, struct redis_client *client,
+                                  const struct redis_info *info, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    char key[POSITION_KEY_MAX];
+    const struct resp_value *reply;
+    uint16_t version = 0;
+    bool ok;
+
+    position_key(&a->spec, key);
+    ok = redis_client_call(client, &arena, &reply, err, "DUMP", key, NULL);
+    if (ok && reply->type == RESP_ERROR)
+        ok = redis_reply_error(reply->str, REDIS_DESTINATION, err);
+    else if (ok && (reply->type != RESP_BULK || reply->str.len < 11))
+        ok = err_set(err, ERR_POSITION_MISSING, "our key on the destination is gone");
+    if (ok) {
+        const unsigned char *footer =
+            (const unsigned char *)reply->str.ptr + reply->str.len - 10;
+
+        version = (uint16_t)(footer[0] | footer[1] << 8);
+        a->target = command_target(info->product == REDIS_PRODUCT_VALKEY,
+                                   packed_version(info->version_number), version,
+                                   a->spec.held_expiry && a->spec.incremental);
+    }
+    arena_done(&arena);
+    return ok;
+}
+
+/* ---- claiming ----------------------------------------------------------------------------- */
+
+static bool say(struct applier *a, json_t *message, struct err *err) {
+    bool ok = child_send(a->socket_fd, message, err);
+
+    json_decref(message);
+    return ok;
+}
+
+static bool say_type(struct applier *a, const char *type, struct err *err) {
+    return say(a, json_pack("{s:s}", "type", type), err);
+}
+
+/* Tell who we found, wait for the word to go where this was the first claim ever,
+ * and let receive begin. */
+static bool announce(struct applier *a, const struct redis_info *info, struct err *err) {
+    json_t *answer = NULL;
+    json_t *message = position_to_json(&a->position, "position");
+    bool ok;
+
+    CONTROL_SET(a, destination_epoch, a->position.epoch);
+    ok = say(a,
+             json_pack("{s:s, s:s, s:s, s:s}", "type", "facts", "end", "destination", "product",
+                       redis_product_name(info->product), "version", info->version),
+             err);
+    if (ok && !a->spec.claimed_before)
+        ok = child_ask(a->socket_fd, message, "go", &answer, err);
+    else if (ok)
+        ok = child_send(a->socket_fd, message, err);
+    json_decref(message);
+    json_decref(answer);
+    a->spec.claimed_before = ok || a->spec.claimed_before;
+    return ok && say(a,
+                     json_pack("{s:s, s:o}", "type", "start", "position",
+                               position_to_json(&a->position, "position")),
+                     err);
+}
+
+static bool claim(struct applier *a, struct redis_client *ret_client, struct err *err) {
+    struct redis_client client = REDIS_CLIENT_INIT;
+    struct redis_info *info = calloc(1, sizeof(*info));
+    bool ok;
+
+    if (!info)
+        return err_set(err, ERR_MEMORY, "no memory for INFO");
+    CONTROL_SET(a, phase, CONTROL_CLAIMING);
+    ok = applier_connect(a, &client, err) && learn_facts(a, &client, info, err) &&
+         position_claim(&client, &a->spec, &a->position, err) &&
+         learn_payload_version(a, &client, info, err) && announce(a, info, err);
+    free(info);
+    if (!ok) {
+        redis_client_close(&client);
+        return false;
+    }
+    if (a->position.state == POSITION_COPY)
+        a->spec.recopy = a->spec.recopy == TASK_RECOPY_FLUSH ? TASK_RECOPY_FAIL : a->spec.recopy;
+    *ret_client = client;
+    return true;
+}
+
+/* ---- stages ------------------------------------------------------------------------------- */
+
+static enum applier_next as_next(enum control_want want) {
+    return want == CONTROL_RUN     ? APPLIER_ON
+           : want == CONTROL_PAUSE ? APPLIER_PAUSED
+                                   : APPLIER_STOP;
+}
+
+/* Until the first bytes of a snapshot that is new enough are in the spool. */
+static enum applier_next wait_for_snapshot(struct applier *a) {
+    struct control_block *control = a->control;
+
+    CONTROL_SET(a, phase, CONTROL_SNAPSHOT_WAIT);
+    for (;;) {
+        enum control_want want = applier_want(a);
+
+        if (want != CONTROL_RUN)
+            return as_next(want);
+        control_bell_arm(&control->apply_sleeps);
+        if (atomic_load(&control->snapshot_generation) >= a->position.generation &&
+            atomic_load(&control->snapshot_bytes) > 0) {
+            control_bell_clear(a->bell, &control->apply_sleeps);
+            return APPLIER_ON;
+        }
+        control_bell_wait(a->bell, &control->apply_sleeps, WAIT_MS);
+    }
+}
+
+/* Settle, then close the position: nothing of ours writes there again. */
+static bool stop(struct applier *a, struct redis_client *client, struct err *err) {
+    char key[POSITION_KEY_MAX];
+    struct settle_options options = {
+        .position_key = key,
+        .position_database = a->spec.lowest_database,
+        .epoch = a->position.epoch,
+        .keys_done = &a->control->settle_keys_done,
+    };
+    uint64_t settled;
+
+    position_key(&a->spec, key);
+    CONTROL_SET(a, phase, CONTROL_SETTLING);
+    for (int db = 0; a->target.held && db < TASK_DATABASES_MAX; db++) {
+        bool mapped = a->spec.map_all;
+
+        for (int i = 0; !mapped && i < TASK_DATABASES_MAX; i++)
+            mapped = a->spec.database_map[i] == db;
+        if (mapped && (a->database_ok[db / 8] & (1u << (db % 8))) &&
+            !settle_database(client, db, &options, &settled, err))
+            return false;
+    }
+    CONTROL_SET(a, settled, 1);
+    if (!position_close(client, &a->spec, &a->position, POSITION_STOPPED, err))
+        return false;
+    CONTROL_SET(a, phase, CONTROL_DONE);
+    return say_type(a, "settled", err);
+}
+
+static bool done(struct applier *a, struct redis_client *client, struct err *err) {
+    if (!position_close(client, &a->spec, &a->position, POSITION_DONE, err))
+        return false;
+    CONTROL_SET(a, settled, 1);
+    CONTROL_SET(a, phase, CONTROL_DONE);
+    return say_type(a, "done", err);
+}
+
+/* One life of a claim. *ret_next is RESTART when another must follow. */
+static bool run(struct applier *a, enum applier_next *ret_next, struct err *err) {
+    struct redis_client client = REDIS_CLIENT_INIT;
+    enum applier_next next;
+    bool ok;
+
+    if (!claim(a, &client, err))
+        return false;
+    next = as_next(applier_want(a));
+    ok = true;
+    if (a->position.state == POSITION_COPY && next == APPLIER_ON) {
+        next = wait_for_snapshot(a);
+        if (next == APPLIER_ON) {
+            struct redis_client claimed = client;
+
+            client = REDIS_CLIENT_INIT;
+            ok = copy_run(a, claimed, &next, &client, err);
+        }
+        if (ok && next == APPLIER_ON)
+            ok = a->spec.incremental ? say_type(a, "copied", err) : done(a, &client, err);
+        if (ok && next == APPLIER_ON && !a->spec.incremental) {
+            redis_client_close(&client);
+            *ret_next = APPLIER_ON;
+            return true;
+        }
+    }
+    /* A drain needs the tail to run on; every other wish is met where we are. */
+    if (ok && a->position.state == POSITION_TAIL &&
+        (next == APPLIER_ON || applier_want(a) == CONTROL_STOP_DRAIN)) {
+        struct redis_client claimed = client;
+
+        client = REDIS_CLIENT_INIT;
+        ok = tail_run(a, claimed, &next, &client, err);
+    }
+    if (ok && next == APPLIER_STOP)
+        ok = stop(a, &client, err);
+    redis_client_close(&client);
+    *ret_next = next;
+    return ok;
+}
+
+static bool open_spool(struct applier *a, struct err *err) {
+    if (mkdir(a->spec.spool_dir, 0700) != 0 && errno != EEXIST)
+        return err_set(err, ERR_IO, "making the spool directory: %s", strerror(errno));
+    a->spool_fd = open(a->spec.spool_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return a->spool_fd >= 0 ||
+           err_set(err, ERR_IO, "opening the spool directory: %s", strerror(errno));
+}
+
+static bool read_spec(struct applier *a, struct err *err) {
+    json_t *message = NULL;
+    bool ok = child_receive(a->socket_fd, GO_MS, &message, err);
+
+    if (ok && !message)
+        ok = err_set(err, ERR_TIMEOUT, "no specification came");
+    ok = ok && task_spec_parse(message, &a->spec, err);
+    json_decref(message);
+    return ok;
+}
+
+int apply_main(int socket_fd) {
+    struct applier *a = calloc(1, sizeof(*a));
+    enum applier_next next = APPLIER_RESTART;
+    struct err err = ERR_INIT;
+    bool ok;
+
+    if (!a)
+        return 1;
+    a->socket_fd = socket_fd;
+    a->bell = CHILD_FD_APPLY_BELL;
+    a->receive_bell = CHILD_FD_RECEIVE_BELL;
+    a->spool_fd = -1;
+    ok = read_spec(a, &err) && control_map(CHILD_FD_CONTROL, &a->control, &err) &&
+         open_spool(a, &err);
+    while (ok && next == APPLIER_RESTART)
+        ok = run(a, &next, &err);
+    if (!ok)
+        child_send_error(socket_fd, &err);
+    task_spec_done(&a->spec);
+    if (a->spool_fd >= 0)
+        close(a->spool_fd);
+    control_unmap(a->control);
+    free(a);
+    return ok ? 0 : 1;
+}

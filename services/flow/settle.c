@@ -1,0 +1,95 @@
+#include "services/flow/settle.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "proto/base/arena.h"
+#include "proto/command/held_expiry.h"
+#include "services/common/clock.h"
+
+enum {
+    COUNT_FIRST = 500, /* keys a script looks at, to begin with */
+    COUNT_MIN = 10,
+    COUNT_MAX = 5000,
+    SCRIPT_US_MAX = 4000, /* the destination serves nobody else meanwhile */
+};
+
+/* ARGV: position's db, db, epoch ("" = nobody's), cursor, count, first, end, pad.
+ * Before 7.0 there is no PEXPIRETIME; a TTL and the server's clock give the same
+ * to the millisecond. */
+static const char script[] =
+    "if ARGV[3]~='' then redis.call('SELECT',ARGV[1]) "
+    "if redis.call('HGET',KEYS[1],'epoch')~=ARGV[3] then return 'fenced' end end "
+    "redis.call('SELECT',ARGV[2]) "
+    "local f,e,p=tonumber(ARGV[6]),tonumber(ARGV[7]),tonumber(ARGV[8]) "
+    "local r=redis.call('SCAN',ARGV[4],'COUNT',ARGV[5]) "
+    "local n=0 "
+    "local x=redis.pcall('PEXPIRETIME',KEYS[1]) "
+    "local base=nil "
+    "if type(x)=='table' then local t=redis.call('TIME') base=t[1]*1000+math.floor(t[2]/1000) end "
+    "for _,k in ipairs(r[2]) do local t "
+    "if base then t=redis.call('PTTL',k) if t>0 then t=t+base end "
+    "else t=redis.call('PEXPIRETIME',k) end "
+    "if t>=f and t<e then redis.call('PEXPIREAT',k,string.format('%.0f',t-p)) n=n+1 end end "
+    "return {r[1],n}";
+
+static bool one_script(struct redis_client *client, struct arena *arena, int db,
+                       const struct settle_options *o, const char *cursor, unsigned count,
+                       const struct resp_value **ret_reply, struct err *err) {
+    const char *key = o && o->position_key ? o->position_key : "keyferry";
+    const char *epoch =
+        o && o->position_key ? arena_printf(arena, "%" PRIu64, o->epoch) : "";
+
+    return redis_client_call(client, arena, ret_reply, err, "EVAL", script, "1", key,
+                             arena_printf(arena, "%d", o ? o->position_database : 0),
+                             arena_printf(arena, "%d", db), epoch, cursor,
+                             arena_printf(arena, "%u", count),
+                             arena_printf(arena, "%" PRIu64, HELD_EXPIRY_FIRST_MS),
+                             arena_printf(arena, "%" PRIu64, HELD_EXPIRY_END_MS),
+                             arena_printf(arena, "%" PRIu64, HELD_EXPIRY_PAD_MS), NULL);
+}
+
+bool settle_database(struct redis_client *client, int db, const struct settle_options *options,
+                     uint64_t *ret_settled, struct err *err) {
+    char cursor[32] = "0";
+    unsigned count = COUNT_FIRST;
+    uint64_t settled = 0;
+    bool ok = true;
+
+    do {
+        struct arena arena = ARENA_INIT;
+        const struct resp_value *reply;
+        int64_t begun_us = clock_mono_us();
+
+        ok = one_script(client, &arena, db, options, cursor, count, &reply, err);
+        if (ok && reply->type == RESP_ERROR) {
+            (void)redis_reply_error(reply->str, REDIS_DESTINATION, err);
+            ok = err_wrap(err, "settling expiries in database %d", db);
+        } else if (ok && resp_value_is(reply, "fenced")) {
+            ok = err_set(err, ERR_FENCED, "another claim has taken the task");
+        } else if (ok && (reply->type != RESP_ARRAY || reply->count != 2 ||
+                          reply->items[0].type != RESP_BULK ||
+                          reply->items[0].str.len >= sizeof(cursor) ||
+                          reply->items[1].type != RESP_INTEGER)) {
+            ok = err_set(err, ERR_PROTOCOL, "the settling script answered something else");
+        }
+        if (ok) {
+            int64_t took_us = clock_mono_us() - begun_us;
+
+            memcpy(cursor, reply->items[0].str.ptr, reply->items[0].str.len);
+            cursor[reply->items[0].str.len] = '\0';
+            settled += (uint64_t)reply->items[1].integer;
+            if (options && options->keys_done)
+                atomic_fetch_add_explicit(options->keys_done, (uint64_t)reply->items[1].integer,
+                                          memory_order_relaxed);
+            if (took_us > SCRIPT_US_MAX && count > COUNT_MIN)
+                count /= 2;
+            else if (took_us < SCRIPT_US_MAX / 3 && count < COUNT_MAX)
+                count += count / 4;
+        }
+        arena_done(&arena);
+    } while (ok && strcmp(cursor, "0") != 0);
+    if (ok)
+        *ret_settled = settled;
+    return ok;
+}

@@ -1,0 +1,271 @@
+#include "services/flow/tail.h"
+
+#include <inttypes.h>
+#include <poll.h>
+
+#include "services/common/clock.h"
+#include "services/flow/child.h"
+#include "services/flow/spool_meta.h"
+#include "services/flow/spool_reader.h"
+#include "services/flow/stream_units.h"
+#include "services/flow/throttle.h"
+
+enum {
+    WAIT_MS = 200,          /* wishes of the supervisor are looked at this often at least */
+    EMPTY_EVERY_MS = 1000,  /* a position that only passed a PING is written so often */
+    ANSWER_MAX_MS = 120000, /* a destination that is silent for longer is taken for dead */
+    UNIT_OWN_MAX = 1200 * 1024 * 1024,
+};
+
+struct tail {
+    struct applier *a;
+    struct lane lane;
+    struct spool_reader reader;
+    struct stream_units units;
+    struct stream_unit buffers[2];
+    struct stream_unit *filling, *flying;
+    bool in_flight;
+    int64_t sent_at_ms;
+
+    uint64_t replid_seen; /* control.replid_changes that `replid` reflects */
+    char replid[41];      /* newest name of the history */
+    bool replid_pending;  /* not yet in the position */
+    bool replid_flying;
+
+    bool said_caught_up;
+    struct throttle bytes, commands;
+};
+
+/* ---- acknowledged ------------------------------------------------------------------ */
+
+static void note_latency(struct tail *t, double heartbeat_ms) {
+    double now = (double)clock_wall_us() / 1000.0;
+
+    if (heartbeat_ms <= 0)
+        return;
+    CONTROL_SET(t->a, latency_us,
+                now > heartbeat_ms ? (uint64_t)((now - heartbeat_ms) * 1000.0) : 0);
+    CONTROL_SET(t->a, latency_at_ms, (uint64_t)now);
+}
+
+static void note_acknowledged(struct tail *t) {
+    struct applier *a = t->a;
+    struct stream_unit *u = t->flying;
+
+    t->in_flight = false;
+    a->position.next = u->next;
+    a->position.source_db = u->source_db;
+    a->position.seq++;
+    if (t->replid_flying) {
+        memcpy(a->position.replid, t->replid, sizeof(a->position.replid));
+        t->replid_flying = false;
+    }
+    CONTROL_SET(a, applied_offset, u->next);
+    CONTROL_ADD(a, commands_applied, u->commands);
+    CONTROL_ADD(a, commands_skipped, u->skipped);
+    CONTROL_ADD(a, bytes_applied, u->unit.bytes);
+    CONTROL_ADD(a, units_applied, 1);
+    note_latency(t, u->heartbeat_ms);
+    stream_unit_clear(u, a);
+    spool_reader_release(&t->reader, a->position.next);
+}
+
+/* Say once that nothing known is outstanding. */
+static void note_caught_up(struct tail *t) {
+    uint64_t source = CONTROL_GET(t->a, source_offset);
+    struct err ignored = ERR_INIT;
+    json_t *message;
+
+    if (t->said_caught_up || t->in_flight || source == 0 || t->a->position.next < source)
+        return;
+    t->said_caught_up = true;
+    message = json_pack("{s:s}", "type", "caught_up");
+    /* Only news: the supervisor sees the same numbers in the control block. */
+    (void)!child_send(t->a->socket_fd, message, &ignored);
+    json_decref(message);
+}
+
+/* ---- sending ------------------------------------------------------------------------- */
+
+static bool refresh_replid(struct tail *t, struct err *err) {
+    uint64_t changes =
+        atomic_load_explicit(&t->a->control->replid_changes, memory_order_acquire);
+    struct spool_meta meta;
+
+    if (changes == t->replid_seen)
+        return true;
+    if (!spool_meta_read(t->a->spool_fd, &meta, err))
+        return false;
+    t->replid_seen = changes;
+    if (meta.generation == 0 || strcmp(meta.replid, t->replid) == 0)
+        return true;
+    memcpy(t->replid, meta.replid, sizeof(t->replid));
+    t->replid_pending = true;
+    return true;
+}
+
+static int64_t throttled_us(struct tail *t) {
+    uint64_t bytes_max = CONTROL_GET(t->a, tail_bytes_per_second_max);
+    uint64_t commands_max = CONTROL_GET(t->a, tail_commands_per_second_max);
+    int64_t bytes_us, commands_us, now;
+
+    if (bytes_max == 0 && commands_max == 0)
+        return 0;
+    now = clock_mono_us();
+    bytes_us = throttle_wait_us(&t->bytes, bytes_max, now);
+    commands_us = throttle_wait_us(&t->commands, commands_max, now);
+    return bytes_us > commands_us ? bytes_us : commands_us;
+}
+
+static bool worth_sending(const struct tail *t) {
+    const struct stream_unit *u = t->filling;
+
+    return u->unit.commands > 0 ||
+           (u->next > 0 && (clock_mono_ms() - t->sent_at_ms >= EMPTY_EVERY_MS ||
+                            u->heartbeat_ms > 0 || applier_want(t->a) != CONTROL_RUN));
+}
+
+static bool send(struct tail *t, struct err *err) {
+    struct stream_unit *u = t->filling;
+    struct lane_position end = {
+        .next = u->next,
+        .source_db = u->source_db,
+        .replid = t->replid_pending ? t->replid : NULL,
+        .whole = u->alone,
+    };
+
+    throttle_take(&t->bytes, u->unit.bytes);
+    throttle_take(&t->commands, u->commands);
+    t->sent_at_ms = clock_mono_ms();
+    t->replid_flying = t->replid_pending;
+    t->replid_pending = false;
+    t->filling = t->flying;
+    t->flying = u;
+    t->in_flight = true;
+    return lane_send(&t->lane, &u->unit, &t->a->position, &end, err);
+}
+
+/* ---- the loop --------------------------------------------------------------------------- */
+
+static bool take(struct tail *t, struct err *err) {
+    uint64_t end = atomic_load_explicit(&t->a->control->stream_end, memory_order_acquire);
+    struct str view;
+
+    if (end <= t->units.at)
+        return true;
+    /* The name of the history comes before its bytes. */
+    return refresh_replid(t, err) &&
+           spool_reader_view(&t->reader, t->units.start, end, &view, err) &&
+           stream_units_take(&t->units, view,
+                             spool_reader_received_ms(&t->reader, t->units.at + 1), t->filling,
+                             err);
+}
+
+static void rest(struct tail *t, int64_t wait_us) {
+    struct pollfd fds[2] = {
+        {.fd = lane_fd(&t->lane), .events = lane_events(&t->lane)},
+        {.fd = t->a->bell, .events = POLLIN},
+    };
+    struct control_block *control = t->a->control;
+    int timeout_ms = wait_us > 0 && wait_us / 1000 < WAIT_MS ? (int)(wait_us / 1000) + 1 : WAIT_MS;
+
+    if (t->in_flight && stream_unit_is_full(t->filling)) {
+        (void)poll(fds, 1, timeout_ms); /* more bytes would find no room: let the bell be */
+        return;
+    }
+    control_bell_arm(&control->apply_sleeps);
+    if (wait_us > 0 || atomic_load(&control->stream_end) <= t->units.at + t->units.scan.at ||
+        t->in_flight)
+        (void)poll(fds, 2, timeout_ms);
+    control_bell_clear(t->a->bell, &control->apply_sleeps);
+}
+
+/* Everything that may still be applied has been, and nothing is on its way. */
+static bool finished(const struct tail *t, enum control_want want) {
+    uint64_t goal = CONTROL_GET(t->a, drain_offset);
+
+    if (t->in_flight || t->lane.state != LANE_READY)
+        return false;
+    if (want != CONTROL_STOP_DRAIN)
+        return want != CONTROL_RUN;
+    return goal != 0 && t->a->position.next >= goal;
+}
+
+static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
+    for (;;) {
+        enum control_want want = applier_want(t->a);
+        bool may_send = want == CONTROL_RUN || want == CONTROL_STOP_DRAIN;
+        int64_t wait_us = 0;
+
+        if (!lane_pump(&t->lane, err))
+            return false;
+        if (t->in_flight && t->lane.state == LANE_READY)
+            note_acknowledged(t);
+        if (t->in_flight && clock_mono_ms() - t->sent_at_ms > ANSWER_MAX_MS)
+            return err_set(err, ERR_DEST_DOWN, "no answer to a unit in %d s", ANSWER_MAX_MS / 1000);
+        note_caught_up(t);
+        if (finished(t, want)) {
+            *ret_next = want == CONTROL_PAUSE ? APPLIER_PAUSED : APPLIER_STOP;
+            return true;
+        }
+        if (may_send && !take(t, err))
+            return false;
+        if (may_send && t->lane.state == LANE_READY && worth_sending(t)) {
+            wait_us = throttled_us(t);
+            if (wait_us == 0) {
+                if (!send(t, err))
+                    return false;
+                continue;
+            }
+        }
+        rest(t, wait_us);
+    }
+}
+
+/* The spool must hold what comes next before it can be read. */
+static bool wait_for_stream(struct applier *a) {
+    struct control_block *control = a->control;
+
+    while (applier_want(a) == CONTROL_RUN || applier_want(a) == CONTROL_STOP_DRAIN) {
+        control_bell_arm(&control->apply_sleeps);
+        if (atomic_load(&control->stream_end) >= a->position.next &&
+            atomic_load(&control->stream_start) <= a->position.next) {
+            control_bell_clear(a->bell, &control->apply_sleeps);
+            return true;
+        }
+        control_bell_wait(a->bell, &control->apply_sleeps, WAIT_MS);
+    }
+    return false;
+}
+
+bool tail_run(struct applier *a, struct redis_client client, enum applier_next *ret_next,
+              struct redis_client *ret_client, struct err *err) {
+    struct tail t = {.a = a, .reader = SPOOL_READER_INIT};
+    bool ok;
+
+    CONTROL_SET(a, applied_offset, a->position.next);
+    CONTROL_SET(a, phase, CONTROL_INCREMENTAL);
+    if (!wait_for_stream(a)) {
+        *ret_next = applier_want(a) == CONTROL_PAUSE ? APPLIER_PAUSED : APPLIER_STOP;
+        *ret_client = client;
+        return true;
+    }
+    t.filling = &t.buffers[0];
+    t.flying = &t.buffers[1];
+    for (int i = 0; i < 2; i++) {
+        unit_init(&t.buffers[i].unit, UNIT_OWN_MAX);
+        stream_unit_clear(&t.buffers[i], a);
+    }
+    memcpy(t.replid, a->position.replid, sizeof(t.replid));
+    t.replid_seen = UINT64_MAX; /* look once in any case */
+    stream_units_init(&t.units, a, a->position.next, a->position.source_db);
+    lane_init(&t.lane, &a->spec, LANE_TAIL);
+    ok = lane_start(&t.lane, client, &a->position, a->can_seal, err) &&
+         spool_reader_open(&t.reader, a->spool_fd, "stream", a->position.next, err) &&
+         loop(&t, ret_next, err) && lane_leave(&t.lane, ret_client, err);
+    lane_close(&t.lane);
+    spool_reader_close(&t.reader);
+    unit_done(&t.buffers[0].unit);
+    unit_done(&t.buffers[1].unit);
+    return ok;
+}
