@@ -55,8 +55,8 @@ static inline enum control_want applier_want(const struct applier *a) {
 
 /* How a stage ended when it did not fail. */
 enum applier_next {
-    APPLIER_ON,       /* the next stage may begin */
-    APPLIER_PAUSED,   /* asked to pause */
-    APPLIER_STOP,     /* asked to stop: settle and close */
-    APPLIER_RESTART,  /* begin again with a claim (a new snapshot replaced the one at work) */
+    APPLIER_ON,      /* the next stage may begin */
+    APPLIER_PAUSED,  /* asked to pause */
+    APPLIER_STOP,    /* asked to stop: settle and close */
+    APPLIER_RESTART, /* begin again with a claim (a new snapshot replaced the one at work) */
 };

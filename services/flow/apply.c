@@ -33,7 +33,7 @@ bool applier_connect(struct applier *a, struct redis_client *ret_client, struct 
          redis_client_call(&client, &arena, &reply, err, "SELECT",
                            arena_printf(&arena, "%d", ep.database), NULL);
     if (ok && reply->type == RESP_ERROR)
-        ok = redis_reply_error(reply->str, REDIS_DESTINATION, err);
+        ok = redis_client_refused(&client, reply, "choosing the database", err);
     credentials_done(&cred);
     arena_done(&arena);
     if (!ok) {
@@ -118,12 +118,11 @@ static bool learn_payload_version(struct applier *a, struct redis_client *client
     position_key(&a->spec, key);
     ok = redis_client_call(client, &arena, &reply, err, "DUMP", key, NULL);
     if (ok && reply->type == RESP_ERROR)
-        ok = redis_reply_error(reply->str, REDIS_DESTINATION, err);
+        ok = redis_client_refused(client, reply, "reading our key", err);
     else if (ok && (reply->type != RESP_BULK || reply->str.len < 11))
         ok = err_set(err, ERR_POSITION_MISSING, "our key on the destination is gone");
     if (ok) {
-        const unsigned char *footer =
-            (const unsigned char *)reply->str.ptr + reply->str.len - 10;
+        const unsigned char *footer = (const unsigned char *)reply->str.ptr + reply->str.len - 10;
 
         version = (uint16_t)(footer[0] | footer[1] << 8);
         a->target = command_target(info->product == REDIS_PRODUCT_VALKEY,
@@ -197,9 +196,7 @@ static bool claim(struct applier *a, struct redis_client *ret_client, struct err
 /* ---- stages ------------------------------------------------------------------------------- */
 
 static enum applier_next as_next(enum control_want want) {
-    return want == CONTROL_RUN     ? APPLIER_ON
-           : want == CONTROL_PAUSE ? APPLIER_PAUSED
-                                   : APPLIER_STOP;
+    return want == CONTROL_RUN ? APPLIER_ON : want == CONTROL_PAUSE ? APPLIER_PAUSED : APPLIER_STOP;
 }
 
 /* Until the first bytes of a snapshot that is new enough are in the spool. */

@@ -59,7 +59,7 @@ struct control_block {
     _Atomic uint64_t snapshot_bytes;       /* spooled of it */
     _Atomic uint64_t snapshot_bytes_total; /* 0 = the source did not say */
     _Atomic uint32_t snapshot_complete;
-    _Atomic uint64_t stream_start; /* the oldest offset held; before stream_end (release) */
+    _Atomic uint64_t stream_start;   /* the oldest offset held; before stream_end (release) */
     _Atomic uint64_t stream_end;     /* release by receive, acquire by apply */
     _Atomic uint64_t received_bytes; /* since the child started */
     _Atomic uint64_t reconnects;

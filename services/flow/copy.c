@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "proto/rdb/rdb_string.h"
 #include "services/common/clock.h"
 #include "services/flow/copy_encode.h"
 #include "services/flow/copy_mark.h"
@@ -232,8 +233,9 @@ static bool take_event(struct copy *c, const struct rdb_event *ev, struct unit *
         return take_aux(c, ev, unit, err);
     case RDB_EV_FUNCTION:
         if (!c->a->has_functions)
-            return err_set(err, ERR_DEST_UNKNOWN_COMMAND,
-                           "the source holds function libraries, which the destination does not know");
+            return err_set(
+                err, ERR_DEST_UNKNOWN_COMMAND,
+                "the source holds function libraries, which the destination does not know");
         if (ev->function.pre_ga)
             return err_set(err, ERR_RDB_UNSUPPORTED,
                            "a function library of a release candidate of 7.0");
@@ -366,9 +368,9 @@ static bool begin_tail(struct copy *c, struct err *err) {
     struct applier *a = c->a;
     struct unit *unit = &c->lanes[0].unit;
     char key[POSITION_KEY_MAX], next[24], db[16];
-    struct str set[] = {STR_LIT("HSET"), STR_EMPTY,    STR_LIT("state"), STR_LIT("tail"),
-                        STR_LIT("rid"),  STR_EMPTY,    STR_LIT("off"),   STR_EMPTY,
-                        STR_LIT("db"),   STR_EMPTY,    STR_LIT("seq"),   STR_LIT("0"),
+    struct str set[] = {STR_LIT("HSET"), STR_EMPTY,   STR_LIT("state"), STR_LIT("tail"),
+                        STR_LIT("rid"),  STR_EMPTY,   STR_LIT("off"),   STR_EMPTY,
+                        STR_LIT("db"),   STR_EMPTY,   STR_LIT("seq"),   STR_LIT("0"),
                         STR_LIT("err"),  STR_LIT("0")};
 
     position_key(&a->spec, key);
@@ -459,8 +461,8 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
     copy_encoder_init(&c->encoder, &a->target, a->has_lfu_hints);
     c->lanes[0].lane.client = client; /* closed with the lane if what follows fails */
     rdb_parser_init(&c->parser);
-    if (!spool_meta_read(a->spool_fd, &c->meta, err) ||
-        !copy_mark_read(a->spool_fd, &mark, err) || !open_lanes(c, client, err))
+    if (!spool_meta_read(a->spool_fd, &c->meta, err) || !copy_mark_read(a->spool_fd, &mark, err) ||
+        !open_lanes(c, client, err))
         return false;
     while (!all_ready(c)) {
         if (!pump_lanes(c, err))

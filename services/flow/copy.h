@@ -18,6 +18,5 @@
  * still copy) and *ret_client is a connection that may go on.
  * Errors: of lane.h, spool_reader.h, rdb_parser.h; DEST_NOT_EMPTY and
  * FULL_RESYNC_NEEDED when a second snapshot must not replace the first by itself. */
-MUST_CHECK bool copy_run(struct applier *a, struct redis_client client,
-                         enum applier_next *ret_next, struct redis_client *ret_client,
-                         struct err *err);
+MUST_CHECK bool copy_run(struct applier *a, struct redis_client client, enum applier_next *ret_next,
+                         struct redis_client *ret_client, struct err *err);

@@ -176,8 +176,8 @@ static bool put_single(struct copy_encoder *e, const struct rdb_event *ev, bool 
     struct str key, value;
     uint64_t at_ms;
 
-    if (!unit_select(unit, database, err) ||
-        !copy_encoder_key(e, ev, &key, err) || !expiry_to_write(e, ev, &at_ms, err))
+    if (!unit_select(unit, database, err) || !copy_encoder_key(e, ev, &key, err) ||
+        !expiry_to_write(e, ev, &at_ms, err))
         return false;
     if (!as_string)
         return put_restore(e, ev, key, at_ms, unit, err);
@@ -210,8 +210,7 @@ bool copy_encoder_put(struct copy_encoder *e, const struct rdb_event *ev, int da
 }
 
 bool copy_encoder_put_code(struct copy_encoder *e, const char *command, const char *verb,
-                           const char *option, struct str raw, struct unit *unit,
-                           struct err *err) {
+                           const char *option, struct str raw, struct unit *unit, struct err *err) {
     struct str argv[4] = {str_from(command), str_from(verb)}, source;
     size_t argc = 2;
     size_t before;

@@ -18,7 +18,7 @@ enum { COPY_MSET_KEYS = 32 };
 
 struct copy_encoder {
     const struct command_target *target;
-    bool has_hints; /* RESTORE knows IDLETIME and FREQ */
+    bool has_hints;         /* RESTORE knows IDLETIME and FREQ */
     enum rdb_vendor vendor; /* of the snapshot; the caller sets it when it is known */
 
     /* Strings waiting for their MSET; slices of the snapshot or of the scratch. */
@@ -47,6 +47,6 @@ MUST_CHECK bool copy_encoder_put(struct copy_encoder *e, const struct rdb_event 
 MUST_CHECK bool copy_encoder_flush(struct copy_encoder *e, struct unit *unit, struct err *err);
 
 /* FUNCTION LOAD REPLACE, SCRIPT LOAD: `raw` is a raw snapshot string. */
-MUST_CHECK bool copy_encoder_put_code(struct copy_encoder *e, const char *command,
-                                      const char *verb, const char *option, struct str raw,
-                                      struct unit *unit, struct err *err);
+MUST_CHECK bool copy_encoder_put_code(struct copy_encoder *e, const char *command, const char *verb,
+                                      const char *option, struct str raw, struct unit *unit,
+                                      struct err *err);

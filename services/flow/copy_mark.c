@@ -14,9 +14,15 @@ enum { FIELDS = 10, FILE_BYTES = FIELDS * 8 + 4 };
 
 static void store(const struct copy_mark *mark, unsigned char *dst) {
     uint64_t fields[FIELDS] = {
-        mark->generation,    mark->at.offset,           mark->at.crc,
-        mark->at.db,         (uint64_t)mark->at.version, (uint64_t)mark->at.vendor,
-        mark->at.crc_enabled, mark->keys_done,           mark->keys_expired,
+        mark->generation,
+        mark->at.offset,
+        mark->at.crc,
+        mark->at.db,
+        (uint64_t)mark->at.version,
+        (uint64_t)mark->at.vendor,
+        mark->at.crc_enabled,
+        mark->keys_done,
+        mark->keys_expired,
         (uint64_t)(int64_t)mark->stream_db,
     };
 

@@ -157,7 +157,7 @@ static int gather(const struct lane *lane, struct iovec *iov) {
     uint32_t pieces = lane->unit ? lane->unit->piece_count : 0;
 
     for (uint32_t i = 0; i < pieces + 2 && n < IOV_MAX_USED; i++) {
-        struct str s = i == 0             ? parts[0]
+        struct str s = i == 0            ? parts[0]
                        : i == pieces + 1 ? parts[1]
                                          : unit_piece_str(lane->unit, i - 1);
 
@@ -296,7 +296,8 @@ static enum resp_status take_exec(struct lane *lane, struct str in, size_t *ret_
         return RESP_WRONG;
     }
     if (item.type == RESP_NIL)
-        return fail(err, ERR_FENCED, "EXEC answered nil: the position was changed by somebody else");
+        return fail(err, ERR_FENCED,
+                    "EXEC answered nil: the position was changed by somebody else");
     if (item.type != RESP_ARRAY || item.integer != (int64_t)lane->exec_count)
         return fail(err, ERR_PROTOCOL, "EXEC answered another number of replies");
     lane->element = 0;

@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "proto/base/arena.h"
+#include "proto/resp/resp_write.h"
+
+enum { REQUEST_MAX = 4096 };
 
 static const char *const state_names[] = {"copy", "tail", "done", "stopped"};
 
@@ -22,11 +25,10 @@ enum field { F_STATE, F_LEASE, F_EPOCH, F_GEN, F_FRESH, F_RID, F_OFF, F_DB, F_SE
 static const char *const field_names[F_COUNT] = {"state", "lease", "epoch", "gen", "fresh",
                                                  "rid",   "off",   "db",    "seq", "err"};
 
-static bool wrong_reply(const struct resp_value *reply, const char *what, struct err *err) {
-    if (reply->type == RESP_ERROR) {
-        (void)redis_reply_error(reply->str, REDIS_DESTINATION, err);
-        return err_wrap(err, "%s", what);
-    }
+static bool wrong_reply(const struct redis_client *client, const struct resp_value *reply,
+                        const char *what, struct err *err) {
+    if (reply->type == RESP_ERROR)
+        return redis_client_refused(client, reply, what, err);
     return err_set(err, ERR_PROTOCOL, "%s: the destination answered with something else", what);
 }
 
@@ -76,25 +78,29 @@ static bool watch_and_read(struct redis_client *client, const struct task_spec *
                            struct arena *arena, bool *ret_exists, struct position *ret,
                            struct err *err) {
     char key[POSITION_KEY_MAX], db[16];
-    struct str select[2] = {STR_LIT("SELECT")}, watch[2] = {STR_LIT("WATCH")};
     struct str read[2 + F_COUNT] = {STR_LIT("HMGET")};
-    struct redis_command commands[3] = {{select, 2}, {watch, 2}, {read, LENGTH_OF(read)}};
+    struct buf commands = BUF_INIT(REQUEST_MAX);
     const struct resp_value *replies[3];
+    bool ok;
 
     position_key(spec, key);
     snprintf(db, sizeof(db), "%d", spec->lowest_database);
-    select[1] = str_from(db);
-    watch[1] = read[1] = str_from(key);
+    read[1] = str_from(key);
     for (int i = 0; i < F_COUNT; i++)
         read[2 + i] = str_from(field_names[i]);
-    if (!redis_client_pipeline(client, commands, LENGTH_OF(commands), arena, replies, err))
+    ok = resp_put_words(&commands, err, "SELECT", db, NULL) &&
+         resp_put_words(&commands, err, "WATCH", key, NULL) &&
+         resp_put_command(&commands, LENGTH_OF(read), read, err) &&
+         redis_client_pipeline(client, buf_str(&commands), 3, arena, replies, err);
+    buf_done(&commands);
+    if (!ok)
         return false;
     for (int i = 0; i < 2; i++) {
         if (replies[i]->type != RESP_SIMPLE)
-            return wrong_reply(replies[i], "watching our position", err);
+            return wrong_reply(client, replies[i], "watching our position", err);
     }
     if (replies[2]->type != RESP_ARRAY || replies[2]->count != F_COUNT)
-        return wrong_reply(replies[2], "reading our position", err);
+        return wrong_reply(client, replies[2], "reading our position", err);
     *ret_exists = replies[2]->items[F_EPOCH].type == RESP_BULK;
     return !*ret_exists || parse_fields(replies[2]->items, ret, err);
 }
@@ -122,7 +128,7 @@ static bool check_empty(struct redis_client *client, const struct task_spec *spe
         if (!redis_client_call(client, arena, &size, err, "DBSIZE", NULL))
             return false;
         if (size->type != RESP_INTEGER)
-            return wrong_reply(size, "counting the destination's keys", err);
+            return wrong_reply(client, size, "counting the destination's keys", err);
         if (size->integer == 0)
             continue;
         /* A few keys of ours may stand there from other jobs; one page tells. */
@@ -133,7 +139,7 @@ static bool check_empty(struct redis_client *client, const struct task_spec *spe
         if (!redis_client_call(client, arena, &ours, err, "KEYS", POSITION_PREFIX "*", NULL))
             return false;
         if (ours->type != RESP_ARRAY)
-            return wrong_reply(ours, "looking for keys of ours", err);
+            return wrong_reply(client, ours, "looking for keys of ours", err);
         if ((int64_t)ours->count != size->integer)
             *ret_empty = false;
     }
@@ -176,7 +182,8 @@ static bool decide(struct redis_client *client, const struct task_spec *spec, bo
     }
     if (now->err > 0)
         return err_set(err, ERR_DIVERGED,
-                       "%" PRIu64 " commands that succeeded on the source failed on the destination",
+                       "%" PRIu64
+                       " commands that succeeded on the source failed on the destination",
                        now->err);
     return true;
 }
@@ -188,11 +195,11 @@ static bool write_claim(struct redis_client *client, const struct task_spec *spe
                         const struct position *p, bool raise, struct arena *arena,
                         struct err *err) {
     char key[POSITION_KEY_MAX];
-    struct str multi[1] = {STR_LIT("MULTI")}, exec[1] = {STR_LIT("EXEC")};
     struct str set[24] = {STR_LIT("HSET")};
     size_t n = 2;
-    struct redis_command commands[3] = {{multi, 1}, {set, 0}, {exec, 1}};
+    struct buf commands = BUF_INIT(REQUEST_MAX);
     const struct resp_value *replies[3];
+    bool ok;
 
     position_key(spec, key);
     set[1] = str_from(key);
@@ -207,18 +214,21 @@ static bool write_claim(struct redis_client *client, const struct task_spec *spe
 #undef SET_FIELD
     set[n++] = STR_LIT("state");
     set[n++] = str_from(position_state_name(p->state));
-    commands[1].argc = n;
-    if (!redis_client_pipeline(client, commands, LENGTH_OF(commands), arena, replies, err))
+    ok = resp_put_words(&commands, err, "MULTI", NULL) &&
+         resp_put_command(&commands, n, set, err) && resp_put_words(&commands, err, "EXEC", NULL) &&
+         redis_client_pipeline(client, buf_str(&commands), 3, arena, replies, err);
+    buf_done(&commands);
+    if (!ok)
         return false;
     if (replies[2]->type == RESP_NIL)
         return err_set(err, ERR_FENCED, "the position changed while we claimed it");
     for (int i = 0; i < 3; i++) {
         if (replies[i]->type == RESP_ERROR)
-            return wrong_reply(replies[i], "claiming the position", err);
+            return wrong_reply(client, replies[i], "claiming the position", err);
     }
     if (replies[2]->type != RESP_ARRAY || replies[2]->count != 1 ||
         replies[2]->items[0].type != RESP_INTEGER)
-        return wrong_reply(replies[2]->count == 1 ? &replies[2]->items[0] : replies[2],
+        return wrong_reply(client, replies[2]->count == 1 ? &replies[2]->items[0] : replies[2],
                            "claiming the position", err);
     return true;
 }
@@ -286,8 +296,8 @@ bool position_from_json(const json_t *message, struct position *ret_position, st
     json_int_t next = 0, generation = 0;
 
     /* jansson takes a const tree only without const; it does not change it. */
-    if (json_unpack((json_t *)(uintptr_t)message, "{s:s, s:s, s:I, s:I}", "state", &state,
-                    "replid", &replid, "offset", &next, "generation", &generation) != 0 ||
+    if (json_unpack((json_t *)(uintptr_t)message, "{s:s, s:s, s:I, s:I}", "state", &state, "replid",
+                    &replid, "offset", &next, "generation", &generation) != 0 ||
         strlen(replid) > 40)
         return err_set(err, ERR_PROTOCOL, "a position message without its members");
     for (int i = 0; i < (int)LENGTH_OF(state_names); i++) {

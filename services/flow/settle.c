@@ -37,8 +37,7 @@ static bool one_script(struct redis_client *client, struct arena *arena, int db,
                        const struct settle_options *o, const char *cursor, unsigned count,
                        const struct resp_value **ret_reply, struct err *err) {
     const char *key = o && o->position_key ? o->position_key : "keyferry";
-    const char *epoch =
-        o && o->position_key ? arena_printf(arena, "%" PRIu64, o->epoch) : "";
+    const char *epoch = o && o->position_key ? arena_printf(arena, "%" PRIu64, o->epoch) : "";
 
     return redis_client_call(client, arena, ret_reply, err, "EVAL", script, "1", key,
                              arena_printf(arena, "%d", o ? o->position_database : 0),
@@ -63,8 +62,7 @@ bool settle_database(struct redis_client *client, int db, const struct settle_op
 
         ok = one_script(client, &arena, db, options, cursor, count, &reply, err);
         if (ok && reply->type == RESP_ERROR) {
-            (void)redis_reply_error(reply->str, REDIS_DESTINATION, err);
-            ok = err_wrap(err, "settling expiries in database %d", db);
+            ok = redis_client_refused(client, reply, "settling expiries", err);
         } else if (ok && resp_value_is(reply, "fenced")) {
             ok = err_set(err, ERR_FENCED, "another claim has taken the task");
         } else if (ok && (reply->type != RESP_ARRAY || reply->count != 2 ||

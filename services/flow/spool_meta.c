@@ -41,13 +41,14 @@ bool spool_meta_read(int base_fd, struct spool_meta *ret_meta, struct err *err) 
 
 bool spool_meta_write(int base_fd, const struct spool_meta *meta, struct err *err) {
     char text[256];
-    int len = snprintf(text, sizeof(text),
-                       "keyferry-spool %u generation %" PRIu64 " replid %s snapshot_offset %" PRIu64
-                       " complete %d bytes %" PRIu64 " .\n",
-                       (unsigned)SPOOL_FORMAT, meta->generation, meta->replid,
-                       meta->snapshot_offset, meta->snapshot_complete ? 1 : 0,
-                       meta->snapshot_bytes);
-    int fd = openat(base_fd, "meta.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int len =
+        snprintf(text, sizeof(text),
+                 "keyferry-spool %u generation %" PRIu64 " replid %s snapshot_offset %" PRIu64
+                 " complete %d bytes %" PRIu64 " .\n",
+                 (unsigned)SPOOL_FORMAT, meta->generation, meta->replid, meta->snapshot_offset,
+                 meta->snapshot_complete ? 1 : 0, meta->snapshot_bytes);
+    int fd =
+        openat(base_fd, "meta.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     bool ok;
 
     if (fd < 0)

@@ -12,11 +12,11 @@
 #include "proto/base/err.h"
 
 struct spool_meta {
-    uint64_t generation;       /* 0 = nothing was ever received */
-    char replid[41];           /* the history the stream log belongs to, hex */
-    uint64_t snapshot_offset;  /* where in it the snapshot was taken; the stream log starts there */
-    bool snapshot_complete;    /* every byte of it is in the log */
-    uint64_t snapshot_bytes;   /* valid when complete */
+    uint64_t generation;      /* 0 = nothing was ever received */
+    char replid[41];          /* the history the stream log belongs to, hex */
+    uint64_t snapshot_offset; /* where in it the snapshot was taken; the stream log starts there */
+    bool snapshot_complete;   /* every byte of it is in the log */
+    uint64_t snapshot_bytes;  /* valid when complete */
 };
 
 /* A missing file is a meta with generation 0. A file of another format or one

@@ -21,8 +21,9 @@ void spool_reader_close(struct spool_reader *r) {
 
 static bool reserve(struct spool_reader *r, uint64_t segment, struct err *err) {
     /* Mapping fresh addresses over the whole range drops what was mapped in it. */
-    void *at = mmap(r->range, RANGE_BYTES, PROT_NONE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (r->range ? MAP_FIXED : 0), -1, 0);
+    void *at =
+        mmap(r->range, RANGE_BYTES, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (r->range ? MAP_FIXED : 0), -1, 0);
 
     if (at == MAP_FAILED)
         return err_set(err, ERR_IO, "reserving addresses for the spool: %s", strerror(errno));

@@ -16,11 +16,11 @@ enum { SPOOL_READER_TIMES = 256 };
 
 struct spool_reader {
     int dir_fd;
-    char *range;           /* reserved addresses; NULL = none */
-    uint64_t range_offset; /* offset of the range's first byte; a segment's start */
+    char *range;                     /* reserved addresses; NULL = none */
+    uint64_t range_offset;           /* offset of the range's first byte; a segment's start */
     uint64_t mapped_from, mapped_to; /* offsets mapped now; whole segments */
-    uint64_t checked_end;  /* everything before it (from where we began) is whole */
-    int index_fd;          /* of the segment checked_end lies in */
+    uint64_t checked_end;            /* everything before it (from where we began) is whole */
+    int index_fd;                    /* of the segment checked_end lies in */
     uint64_t index_segment, index_at;
 
     /* Receipt times of the newest pieces, a ring, for relative expiries. */

@@ -75,8 +75,11 @@ static bool put_words(struct stream_units *s, struct stream_unit *out, struct er
                       struct str a, struct str b, struct str c) {
     struct str argv[3] = {a, b, c};
 
-    return end_run(s, out, err) &&
-           unit_command(&out->unit, argv, c.len ? 3u : b.len ? 2u : 1u, err);
+    return end_run(s, out, err) && unit_command(&out->unit, argv,
+                                                c.len   ? 3u
+                                                : b.len ? 2u
+                                                        : 1u,
+                                                err);
 }
 
 /* FLUSHALL reaches the mapped databases only: the others are not the job's. */
@@ -87,9 +90,8 @@ static bool flush_all(struct stream_units *s, const struct resp_command *command
     for (int db = 0; db < TASK_DATABASES_MAX; db++) {
         int target = s->a->spec.database_map[db];
 
-        if (target >= 0 &&
-            (!select_database(s, target, out, err) ||
-             !put_words(s, out, err, STR_LIT("FLUSHDB"), STR_EMPTY, STR_EMPTY)))
+        if (target >= 0 && (!select_database(s, target, out, err) ||
+                            !put_words(s, out, err, STR_LIT("FLUSHDB"), STR_EMPTY, STR_EMPTY)))
             return false;
     }
     return true;
@@ -132,8 +134,8 @@ static bool cross_databases(struct stream_units *s, const struct resp_command *c
     if (!applier_map_database(s->a, d->db, &other, err))
         return false;
     if (other < 0)
-        return err_set(err, ERR_COMMAND_REFUSED,
-                       "%s into a database that is not migrated", d->row->name);
+        return err_set(err, ERR_COMMAND_REFUSED, "%s into a database that is not migrated",
+                       d->row->name);
     if (!end_run(s, out, err))
         return false;
     before = out->unit.own.len;
@@ -327,8 +329,8 @@ bool stream_units_take(struct stream_units *s, struct str view, uint64_t receive
         status = resp_command_scan(&s->scan, rest, &command, err);
         if (status == RESP_NEED_MORE)
             break;
-        ok = status == RESP_GOT && take_one(s, str_skip(view, s->start - base), &command,
-                                            received_ms, out, &full, err);
+        ok = status == RESP_GOT &&
+             take_one(s, str_skip(view, s->start - base), &command, received_ms, out, &full, err);
     }
     if (full) /* scan it again when its turn comes */
         resp_scan_clear(&s->scan, s->at);

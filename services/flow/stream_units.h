@@ -42,8 +42,8 @@ struct stream_units {
     uint64_t at;    /* next byte to scan; beyond start inside a transaction */
     int source_db;  /* selected at start */
     bool in_multi;
-    bool multi_alone;   /* it holds a command that removes the position */
-    const char *run;    /* forwarded bytes not yet put into the unit */
+    bool multi_alone; /* it holds a command that removes the position */
+    const char *run;  /* forwarded bytes not yet put into the unit */
     size_t run_len;
     char heartbeat[160]; /* our own key */
 };

@@ -88,8 +88,7 @@ static void note_caught_up(struct tail *t) {
 /* ---- sending ------------------------------------------------------------------------- */
 
 static bool refresh_replid(struct tail *t, struct err *err) {
-    uint64_t changes =
-        atomic_load_explicit(&t->a->control->replid_changes, memory_order_acquire);
+    uint64_t changes = atomic_load_explicit(&t->a->control->replid_changes, memory_order_acquire);
     struct spool_meta meta;
 
     if (changes == t->replid_seen)
@@ -156,9 +155,8 @@ static bool take(struct tail *t, struct err *err) {
     /* The name of the history comes before its bytes. */
     return refresh_replid(t, err) &&
            spool_reader_view(&t->reader, t->units.start, end, &view, err) &&
-           stream_units_take(&t->units, view,
-                             spool_reader_received_ms(&t->reader, t->units.at + 1), t->filling,
-                             err);
+           stream_units_take(&t->units, view, spool_reader_received_ms(&t->reader, t->units.at + 1),
+                             t->filling, err);
 }
 
 static void rest(struct tail *t, int64_t wait_us) {

@@ -15,6 +15,5 @@
  * source had is applied.
  * Errors: of lane.h, spool_reader.h, command_policy.h, command_rewrite.h;
  * UNIT_TOO_LARGE. */
-MUST_CHECK bool tail_run(struct applier *a, struct redis_client client,
-                         enum applier_next *ret_next, struct redis_client *ret_client,
-                         struct err *err);
+MUST_CHECK bool tail_run(struct applier *a, struct redis_client client, enum applier_next *ret_next,
+                         struct redis_client *ret_client, struct err *err);

@@ -29,7 +29,7 @@ struct unit {
 };
 
 enum {
-    UNIT_BORROW_MIN = 512,  /* shorter pieces are cheaper copied */
+    UNIT_BORROW_MIN = 512, /* shorter pieces are cheaper copied */
     UNIT_PIECES_MAX = 1 << 22,
 };
 
