@@ -1,0 +1,288 @@
+#include "services/flow/receive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "services/common/clock.h"
+#include "services/flow/child.h"
+#include "services/flow/receiver.h"
+
+enum {
+    SPEC_MS = 60000,
+    START_MS = 120000,
+    ACK_MS = 1000,
+    ACK_SOON_MS = 100, /* until a source that waits for it streams */
+    TRIM_MS = 500,
+    WAIT_MS = 200,
+};
+
+/* ---- the spool's room --------------------------------------------------------------- */
+
+static uint64_t spooled(const struct receiver *r) {
+    return spool_writer_bytes(&r->snapshot) + spool_writer_bytes(&r->stream);
+}
+
+/* Drop what is applied. Some of the applied stream is kept: a destination that
+ * falls back to an older state of itself goes on from there. */
+static bool trim(struct receiver *r, struct err *err) {
+    int64_t now = clock_mono_ms();
+    uint64_t applied = atomic_load_explicit(&r->control->applied_offset, memory_order_relaxed);
+    uint64_t keep = r->spec.spool_quota_bytes / 4;
+
+    if (now < r->trim_at_ms)
+        return true;
+    r->trim_at_ms = now + TRIM_MS;
+    if (applied > 0 && r->snapshot.end > 0) {
+        if (!spool_writer_reset(&r->snapshot, 0, err))
+            return false;
+    } else {
+        spool_writer_trim(&r->snapshot,
+                          atomic_load_explicit(&r->control->copy_bytes_done, memory_order_relaxed));
+    }
+    if (applied > r->stream.start && applied - r->stream.start > keep) {
+        spool_writer_trim(&r->stream, applied - keep);
+        atomic_store_explicit(&r->control->stream_start, r->stream.start, memory_order_release);
+    }
+    atomic_store_explicit(&r->control->spool_bytes, spooled(r), memory_order_relaxed);
+    return true;
+}
+
+/* Whether the snapshot's own link may be read: the stream has the last quarter. */
+static bool snapshot_has_room(const struct receiver *r) {
+    return spooled(r) < r->spec.spool_quota_bytes / 4 * 3;
+}
+
+static bool check_quota(const struct receiver *r, struct err *err) {
+    return spooled(r) < r->spec.spool_quota_bytes ||
+           err_set(err, ERR_SPOOL_FULL,
+                   "the spool holds %" PRIu64 " bytes, its quota; the stream is taken up again "
+                   "when the destination has caught up",
+                   spooled(r));
+}
+
+/* ---- the loop -------------------------------------------------------------------------- */
+
+/* An ACK a second; sooner while a source waits for one before it streams. */
+static bool acknowledge(struct receiver *r, struct err *err) {
+    int64_t now = clock_mono_ms();
+
+    if (now < r->ack_at_ms || r->main_link.stage != LINK_STREAM)
+        return true;
+    r->ack_at_ms = now + (r->stream_heard ? ACK_MS : ACK_SOON_MS);
+    return source_link_ack(&r->main_link, r->stream.end, err);
+}
+
+/* Another claim of apply: it may need what the spool no longer, or not yet, holds. */
+static bool read_messages(struct receiver *r, struct err *err) {
+    for (;;) {
+        json_t *message = NULL;
+        struct position position;
+        bool held;
+
+        if (!child_receive(r->socket_fd, 0, &message, err))
+            return false;
+        if (!message)
+            return true;
+        if (!position_from_json(json_object_get(message, "position"), &position, err)) {
+            json_decref(message);
+            return err_wrap(err, "reading a message of the supervisor");
+        }
+        json_decref(message);
+        held = position.state == POSITION_TAIL
+                   ? r->stream.start <= position.next && position.next <= r->stream.end
+                   : r->meta.generation >= position.generation;
+        if (!held)
+            return err_set(err, ERR_SPOOL_CORRUPT,
+                           "the position went where the spool does not reach");
+        r->position = position;
+    }
+}
+
+/* Asked to end, or nothing is left to be received. */
+static bool over(struct receiver *r) {
+    uint32_t want = atomic_load_explicit(&r->control->want, memory_order_relaxed);
+    uint32_t phase = atomic_load_explicit(&r->control->phase, memory_order_relaxed);
+
+    return want == CONTROL_PAUSE || want == CONTROL_STOP_NOW ||
+           (want == CONTROL_STOP_DRAIN && phase >= CONTROL_SETTLING) || phase == CONTROL_DONE;
+}
+
+/* A drain ends where the source is now: asked once. */
+static bool sample_drain(struct receiver *r, struct err *err) {
+    uint64_t end;
+
+    if (atomic_load_explicit(&r->control->want, memory_order_relaxed) != CONTROL_STOP_DRAIN ||
+        atomic_load_explicit(&r->control->drain_offset, memory_order_relaxed) != 0)
+        return true;
+    if (!source_side_sample(&r->side, &end, err))
+        return err_wrap(err, "asking the source where a drain must end");
+    atomic_store_explicit(&r->control->drain_offset, end, memory_order_release);
+    control_bell_ring(r->apply_bell, &r->control->apply_sleeps);
+    return true;
+}
+
+static void wait(struct receiver *r, bool read_snapshot, int timeout_ms) {
+    struct pollfd fds[3];
+    int n = 0;
+
+    fds[n++] = (struct pollfd){.fd = r->socket_fd, .events = POLLIN};
+    if (r->main_link.stage != LINK_CLOSED && r->main_link.stage != LINK_ENDED)
+        fds[n++] = (struct pollfd){.fd = conn_fd(r->main_link.conn),
+                                   .events = source_link_events(&r->main_link, true)};
+    if (r->snapshot_link.stage != LINK_CLOSED && r->snapshot_link.stage != LINK_ENDED)
+        fds[n++] = (struct pollfd){.fd = conn_fd(r->snapshot_link.conn),
+                                   .events = source_link_events(&r->snapshot_link, read_snapshot)};
+    (void)poll(fds, (nfds_t)n, timeout_ms < WAIT_MS ? timeout_ms : WAIT_MS);
+}
+
+static void note_link(struct receiver *r) {
+    uint32_t link = r->main_link.stage == LINK_STREAM         ? CONTROL_LINK_STREAM
+                    : r->snapshot_link.stage == LINK_SNAPSHOT ? CONTROL_LINK_SNAPSHOT
+                    : r->main_link.stage == LINK_SNAPSHOT     ? CONTROL_LINK_SNAPSHOT
+                                                              : CONTROL_LINK_DOWN;
+
+    atomic_store_explicit(&r->control->link, link, memory_order_relaxed);
+}
+
+static bool loop(struct receiver *r, struct err *err) {
+    struct source_link_sink sink = receive_sink(r);
+
+    while (!over(r)) {
+        bool read_snapshot = snapshot_has_room(r);
+        int tick_ms;
+
+        if (!source_link_pump(&r->main_link, &sink, r->buffer, RECEIVER_BUFFER_BYTES, true, err) ||
+            !source_link_pump(&r->snapshot_link, &sink, r->buffer, RECEIVER_BUFFER_BYTES,
+                              read_snapshot, err))
+            return false;
+        if (r->snapshot_link.stage == LINK_ENDED)
+            source_link_close(&r->snapshot_link);
+        note_link(r);
+        if (!acknowledge(r, err) || !trim(r, err) || !check_quota(r, err) ||
+            !sample_drain(r, err) || !read_messages(r, err))
+            return false;
+        tick_ms = source_side_tick(&r->side);
+        wait(r, read_snapshot,
+             r->main_link.stage == LINK_STREAM && !r->stream_heard ? ACK_SOON_MS : tick_ms);
+    }
+    return true;
+}
+
+/* ---- beginning ---------------------------------------------------------------------------- */
+
+static bool expect(struct receiver *r, int timeout_ms, json_t **ret_message, struct err *err) {
+    return child_receive(r->socket_fd, timeout_ms, ret_message, err) &&
+           (*ret_message || err_set(err, ERR_TIMEOUT, "the supervisor said nothing"));
+}
+
+static bool read_spec(struct receiver *r, struct err *err) {
+    json_t *message = NULL;
+    bool ok = expect(r, SPEC_MS, &message, err) && task_spec_parse(message, &r->spec, err);
+
+    json_decref(message);
+    return ok;
+}
+
+static bool read_start(struct receiver *r, struct err *err) {
+    json_t *message = NULL;
+    bool ok = expect(r, START_MS, &message, err) &&
+              position_from_json(json_object_get(message, "position"), &r->position, err);
+
+    json_decref(message);
+    return ok;
+}
+
+static bool open_spool(struct receiver *r, struct err *err) {
+    if (mkdir(r->spec.spool_dir, 0700) != 0 && errno != EEXIST)
+        return err_set(err, ERR_IO, "making the spool directory: %s", strerror(errno));
+    r->spool_fd = open(r->spec.spool_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r->spool_fd < 0)
+        return err_set(err, ERR_IO, "opening the spool directory: %s", strerror(errno));
+    return spool_meta_read(r->spool_fd, &r->meta, err) &&
+           spool_writer_open(&r->snapshot, r->spool_fd, "snapshot", err) &&
+           spool_writer_open(&r->stream, r->spool_fd, "stream", err);
+}
+
+/* Who the source is, and how many keys there are to be copied. */
+static bool meet_source(struct receiver *r, struct err *err) {
+    json_t *facts;
+    uint64_t keys = 0;
+    bool ok;
+
+    redis_info_init(&r->source);
+    source_side_init(&r->side, &r->spec, r->control, r->socket_fd);
+    if (!source_side_open(&r->side, &r->source, err))
+        return false;
+    for (uint32_t i = 0; i < r->source.database_count; i++) {
+        int db = r->source.databases[i].number;
+
+        if (db >= 0 && db < TASK_DATABASES_MAX &&
+            (r->spec.map_all || r->spec.database_map[db] >= 0) && r->source.databases[i].keys > 0)
+            keys += (uint64_t)r->source.databases[i].keys;
+    }
+    if (r->position.state == POSITION_COPY)
+        atomic_store_explicit(&r->control->source_keys, keys, memory_order_relaxed);
+    facts = json_pack("{s:s, s:s, s:s, s:s}", "type", "facts", "end", "source", "product",
+                      redis_product_name(r->source.product), "version", r->source.version);
+    ok = child_send(r->socket_fd, facts, err);
+    json_decref(facts);
+    return ok;
+}
+
+/* A spool without room waits for the destination before it takes up the stream. */
+static bool wait_for_room(struct receiver *r, struct err *err) {
+    while (!over(r) && spooled(r) >= r->spec.spool_quota_bytes / 4 * 3) {
+        if (!trim(r, err) || !read_messages(r, err))
+            return false;
+        wait(r, false, WAIT_MS);
+    }
+    return true;
+}
+
+static bool run(struct receiver *r, struct err *err) {
+    if (!read_spec(r, err) || !control_map(CHILD_FD_CONTROL, &r->control, err) ||
+        !open_spool(r, err) || !read_start(r, err) || !meet_source(r, err))
+        return false;
+    r->at_boundary = true;
+    return wait_for_room(r, err) && (over(r) || (receive_plan(r, err) && loop(r, err)));
+}
+
+int receive_main(int socket_fd) {
+    struct receiver *r = calloc(1, sizeof(*r));
+    struct err err = ERR_INIT;
+    bool ok;
+
+    if (!r)
+        return 1;
+    r->socket_fd = socket_fd;
+    r->spool_fd = -1;
+    r->bell = CHILD_FD_RECEIVE_BELL;
+    r->apply_bell = CHILD_FD_APPLY_BELL;
+    r->snapshot = r->stream = SPOOL_WRITER_INIT;
+    r->buffer = malloc(RECEIVER_BUFFER_BYTES);
+    source_link_init(&r->main_link);
+    source_link_init(&r->snapshot_link);
+    ok = r->buffer ? run(r, &err) : err_set(&err, ERR_MEMORY, "no memory for a read buffer");
+    if (r->control) {
+        atomic_store_explicit(&r->control->link, CONTROL_LINK_DOWN, memory_order_relaxed);
+        source_side_close(&r->side, over(r));
+    }
+    if (!ok)
+        child_send_error(socket_fd, &err);
+    source_link_close(&r->main_link);
+    source_link_close(&r->snapshot_link);
+    spool_writer_close(&r->snapshot);
+    spool_writer_close(&r->stream);
+    if (r->spool_fd >= 0)
+        close(r->spool_fd);
+    task_spec_done(&r->spec);
+    control_unmap(r->control);
+    free(r->buffer);
+    free(r);
+    return ok ? 0 : 1;
+}

@@ -1,0 +1,103 @@
+#include <inttypes.h>
+
+#include "services/flow/child.h"
+#include "services/flow/receiver.h"
+
+/* Redis sends its snapshot and its stream over two connections from 6.2 on, and
+ * every Valkey does: nothing then piles up in the source's output buffer. */
+static bool has_rdb_only(const struct redis_info *info) {
+    return info->product == REDIS_PRODUCT_VALKEY || info->version_number >= 60200;
+}
+
+static struct psync_options options_for(const struct receiver *r) {
+    return (struct psync_options){
+        .valkey_version =
+            r->source.product == REDIS_PRODUCT_VALKEY && r->source.version_number >= 80000,
+        .may_read_eof = true,
+    };
+}
+
+bool receive_open_link(struct receiver *r, struct source_link *link,
+                       const struct psync_options *options, struct err *err) {
+    struct credentials cred = CREDENTIALS_INIT;
+    bool ok = child_ask_credentials(r->socket_fd, "source", &cred, err) &&
+              source_link_open(link, &r->spec.source, &cred, options, err);
+
+    credentials_done(&cred);
+    return ok || err_wrap(err, "attaching to the source %s", r->spec.source.label);
+}
+
+bool receive_ask_full_sync(struct receiver *r, const char *reason, struct err *err) {
+    json_t *request = json_pack("{s:s, s:s}", "type", "full_sync", "reason", reason);
+    json_t *answer = NULL;
+    bool ok = child_ask(r->socket_fd, request, "full_sync_answer", &answer, err);
+
+    if (ok && !json_is_true(json_object_get(answer, "allowed")))
+        ok = err_set(err, ERR_FULL_SYNC_BUDGET,
+                     "another full sync of this source is allowed in %" JSON_INTEGER_FORMAT " s",
+                     json_integer_value(json_object_get(answer, "retry_after_ms")) / 1000);
+    json_decref(request);
+    json_decref(answer);
+    r->full_sync_allowed = ok;
+    return ok;
+}
+
+static bool start_full(struct receiver *r, const char *reason, struct err *err) {
+    struct psync_options options = options_for(r);
+    uint64_t wanted = r->position.generation;
+
+    if (!receive_ask_full_sync(r, reason, err))
+        return false;
+    r->resuming = false;
+    r->new_generation = r->meta.generation + 1 > wanted ? r->meta.generation + 1 : wanted;
+    options.rdb_only = has_rdb_only(&r->source);
+    return receive_open_link(r, options.rdb_only ? &r->snapshot_link : &r->main_link, &options,
+                             err);
+}
+
+static bool start_stream(struct receiver *r, const char *replid, uint64_t next, struct err *err) {
+    struct psync_options options = options_for(r);
+
+    r->resuming = true;
+    if (!repl_position_set_id(&options.position, str_from(replid)))
+        return err_set(err, ERR_FULL_RESYNC_NEEDED, "the position names no history");
+    options.position.next = next;
+    return receive_open_link(r, &r->main_link, &options, err);
+}
+
+/* The tail has begun: only the history itself can go on. */
+static bool plan_tail(struct receiver *r, struct err *err) {
+    const struct position *p = &r->position;
+    bool holds = r->meta.generation > 0 && r->stream.start <= p->next && p->next <= r->stream.end;
+
+    if (!holds) {
+        /* The spool was lost, or the destination went back further than it reaches:
+         * the source's backlog may still have what is missing. */
+        r->meta = (struct spool_meta){
+            .generation = p->generation, .snapshot_offset = p->next - 1, .snapshot_complete = true};
+        memcpy(r->meta.replid, p->replid, sizeof(r->meta.replid));
+        if (!spool_writer_reset(&r->stream, p->next, err) ||
+            !spool_meta_write(r->spool_fd, &r->meta, err))
+            return false;
+    }
+    receive_publish(r);
+    return start_stream(r, r->meta.replid, r->stream.end, err);
+}
+
+bool receive_plan(struct receiver *r, struct err *err) {
+    bool usable = r->meta.generation >= r->position.generation && r->meta.generation > 0 &&
+                  r->meta.snapshot_complete;
+
+    if (r->position.state == POSITION_TAIL)
+        return plan_tail(r, err);
+    if (!usable)
+        return start_full(r, r->meta.generation == 0 ? "first" : "interrupted", err);
+    /* The snapshot is all here; the stream goes on behind what was spooled of it. */
+    if (r->stream.end <= r->meta.snapshot_offset &&
+        !spool_writer_reset(&r->stream, r->meta.snapshot_offset + 1, err))
+        return false;
+    receive_publish(r);
+    if (!r->spec.incremental)
+        return true;
+    return start_stream(r, r->meta.replid, r->stream.end, err);
+}

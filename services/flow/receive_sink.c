@@ -1,0 +1,152 @@
+#include <inttypes.h>
+
+#include "services/common/clock.h"
+#include "services/flow/receiver.h"
+
+enum { ACK_SOON_MS = 100 };
+
+void receive_publish(struct receiver *r) {
+    struct control_block *c = r->control;
+
+    atomic_store_explicit(&c->snapshot_complete, r->meta.snapshot_complete ? 1u : 0u,
+                          memory_order_relaxed);
+    atomic_store_explicit(&c->snapshot_bytes, r->snapshot.end, memory_order_release);
+    atomic_store_explicit(&c->stream_start, r->stream.start, memory_order_release);
+    atomic_store_explicit(&c->stream_end, r->stream.end, memory_order_release);
+    atomic_store_explicit(&c->snapshot_generation, r->meta.generation, memory_order_release);
+    control_bell_ring(r->apply_bell, &c->apply_sleeps);
+}
+
+/* A snapshot begins: what the logs held belongs to another history or time. */
+static bool begin_snapshot(struct receiver *r, const struct repl_position *at, struct err *err) {
+    struct control_block *c = r->control;
+
+    if (r->resuming) {
+        if (r->position.state == POSITION_TAIL)
+            return err_set(err, ERR_FULL_RESYNC_NEEDED,
+                           "the source offers a full sync instead of offset %" PRIu64
+                           ": its backlog no longer reaches back, or its history is another",
+                           r->stream.end);
+        if (!receive_ask_full_sync(r, "history_lost", err))
+            return false;
+        r->resuming = false;
+        r->new_generation = r->meta.generation + 1;
+    }
+    r->meta = (struct spool_meta){.generation = r->new_generation, .snapshot_offset = at->next - 1};
+    memcpy(r->meta.replid, at->replid, sizeof(r->meta.replid));
+    /* Nothing may be taken for the new snapshot before the logs are empty. */
+    atomic_store_explicit(&c->snapshot_generation, 0, memory_order_release);
+    if (!spool_writer_reset(&r->snapshot, 0, err) ||
+        !spool_writer_reset(&r->stream, at->next, err) ||
+        !spool_meta_write(r->spool_fd, &r->meta, err))
+        return false;
+    atomic_fetch_add_explicit(&c->full_syncs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->replid_changes, 1, memory_order_release);
+    receive_publish(r);
+    return true;
+}
+
+static bool continue_stream(struct receiver *r, const struct repl_position *at, struct err *err) {
+    if (at->next != r->stream.end)
+        return err_set(err, ERR_PROTOCOL, "the source continues at another offset than asked for");
+    if (strcmp(at->replid, r->meta.replid) == 0)
+        return true;
+    /* A new name for the same history (a failover): kept before its first byte. */
+    memcpy(r->meta.replid, at->replid, sizeof(r->meta.replid));
+    if (!spool_meta_write(r->spool_fd, &r->meta, err))
+        return false;
+    atomic_fetch_add_explicit(&r->control->replid_changes, 1, memory_order_release);
+    return true;
+}
+
+static bool on_answered(void *ctx, struct source_link *link, bool full, struct err *err) {
+    struct receiver *r = ctx;
+    bool beside = link == &r->snapshot_link;
+
+    if (!full) {
+        if (beside)
+            return err_set(err, ERR_PROTOCOL,
+                           "the source continues where a snapshot was asked for");
+        r->stream_heard = true;
+        return continue_stream(r, &link->psync.position, err);
+    }
+    if (link == &r->main_link && r->snapshot_link.stage != LINK_CLOSED)
+        return err_set(err, ERR_SOURCE_BUSY,
+                       "the backlog was overrun before the stream could be attached beside the "
+                       "snapshot: a larger repl-backlog-size helps");
+    if (!begin_snapshot(r, &link->psync.position, err))
+        return false;
+    if (beside && link->psync.rdb_only && r->spec.incremental) {
+        struct psync_options options = {.position = link->psync.position,
+                                        .valkey_version = link->options.valkey_version,
+                                        .may_read_eof = true};
+
+        return receive_open_link(r, &r->main_link, &options, err);
+    }
+    return true;
+}
+
+static bool on_header(void *ctx, struct source_link *link, struct err *err) {
+    struct receiver *r = ctx;
+
+    (void)err;
+    atomic_store_explicit(&r->control->snapshot_bytes_total,
+                          link->header.has_length ? link->header.length : 0, memory_order_relaxed);
+    atomic_store_explicit(&r->control->link, CONTROL_LINK_SNAPSHOT, memory_order_relaxed);
+    return true;
+}
+
+static bool on_snapshot(void *ctx, struct str bytes, struct err *err) {
+    struct receiver *r = ctx;
+
+    if (bytes.len == 0)
+        return true;
+    if (!spool_writer_append(&r->snapshot, bytes, (uint64_t)clock_wall_ms(), err))
+        return false;
+    atomic_store_explicit(&r->control->snapshot_bytes, r->snapshot.end, memory_order_release);
+    atomic_fetch_add_explicit(&r->control->received_bytes, bytes.len, memory_order_relaxed);
+    control_bell_ring(r->apply_bell, &r->control->apply_sleeps);
+    return true;
+}
+
+static bool on_snapshot_end(void *ctx, struct err *err) {
+    struct receiver *r = ctx;
+
+    r->meta.snapshot_complete = true;
+    r->meta.snapshot_bytes = r->snapshot.end;
+    if (!spool_meta_write(r->spool_fd, &r->meta, err))
+        return false;
+    atomic_store_explicit(&r->control->snapshot_bytes_total, r->snapshot.end, memory_order_relaxed);
+    atomic_store_explicit(&r->control->snapshot_complete, 1u, memory_order_release);
+    control_bell_ring(r->apply_bell, &r->control->apply_sleeps);
+    r->ack_at_ms = clock_mono_ms() + ACK_SOON_MS;
+    return true;
+}
+
+static bool on_stream(void *ctx, struct str bytes, struct err *err) {
+    struct receiver *r = ctx;
+
+    /* A boundary of commands begins with an array or a keep-alive: anything else
+     * means that an offset was wrong, which would corrupt silently. */
+    if (r->at_boundary && bytes.ptr[0] != '*' && bytes.ptr[0] != '\n')
+        return err_set(err, ERR_PROTOCOL, "the stream does not begin with a command");
+    r->at_boundary = false;
+    r->stream_heard = true;
+    if (!spool_writer_append(&r->stream, bytes, (uint64_t)clock_wall_ms(), err))
+        return false;
+    atomic_store_explicit(&r->control->stream_end, r->stream.end, memory_order_release);
+    atomic_fetch_add_explicit(&r->control->received_bytes, bytes.len, memory_order_relaxed);
+    control_bell_ring(r->apply_bell, &r->control->apply_sleeps);
+    return true;
+}
+
+struct source_link_sink receive_sink(struct receiver *r) {
+    return (struct source_link_sink){
+        .answered = on_answered,
+        .header = on_header,
+        .snapshot = on_snapshot,
+        .snapshot_end = on_snapshot_end,
+        .stream = on_stream,
+        .ctx = r,
+    };
+}

@@ -1,0 +1,132 @@
+#include "services/flow/source_side.h"
+
+#include <stdlib.h>
+
+#include "services/common/clock.h"
+#include "services/flow/child.h"
+#include "services/flow/stream_units.h"
+
+enum {
+    OPEN_MS = 5000,
+    CALL_MS = 1000, /* the links are not read meanwhile */
+    REOPEN_MS = 5000,
+    BEAT_TTL_MIN_MS = 10000,
+};
+
+void source_side_init(struct source_side *side, const struct task_spec *spec,
+                      struct control_block *control, int socket_fd) {
+    *side = (struct source_side){
+        .spec = spec, .control = control, .socket_fd = socket_fd, .client = REDIS_CLIENT_INIT};
+}
+
+/* The heartbeat lives in the lowest selected database: any will do, it is dropped. */
+static int beat_database(const struct task_spec *spec) {
+    for (int db = 0; !spec->map_all && db < TASK_DATABASES_MAX; db++) {
+        if (spec->database_map[db] >= 0)
+            return db;
+    }
+    return 0;
+}
+
+static bool open_client(struct source_side *side, struct err *err) {
+    struct credentials cred = CREDENTIALS_INIT;
+    struct endpoint ep = side->spec->source; /* borrowed, but for the database */
+    bool ok;
+
+    ep.database = beat_database(side->spec);
+    ok = child_ask_credentials(side->socket_fd, "source", &cred, err) &&
+         redis_client_open(&side->client, &ep, &cred, REDIS_SOURCE, OPEN_MS, err);
+    credentials_done(&cred);
+    if (ok)
+        side->client.timeout_ms = CALL_MS;
+    return ok || err_wrap(err, "connecting to the source %s", side->spec->source.label);
+}
+
+bool source_side_open(struct source_side *side, struct redis_info *ret_info, struct err *err) {
+    bool refused;
+
+    return open_client(side, err) && redis_client_info(&side->client, ret_info, &refused, err);
+}
+
+void source_side_close(struct source_side *side, bool remove_heartbeat) {
+    if (remove_heartbeat && side->client.conn && side->spec->heartbeat &&
+        !side->heartbeat_refused) {
+        struct arena arena = ARENA_INIT;
+        struct err ignored = ERR_INIT;
+        const struct resp_value *reply;
+        char key[160];
+
+        stream_heartbeat_key(side->spec, key, sizeof(key));
+        (void)!redis_client_call(&side->client, &arena, &reply, &ignored, "DEL", key, NULL);
+        arena_done(&arena);
+    }
+    redis_client_close(&side->client);
+}
+
+static bool beat(struct source_side *side, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    uint64_t ttl_ms = (uint64_t)side->spec->heartbeat_interval_ms * 5;
+    int64_t now_us = clock_wall_us();
+    char key[160];
+    bool ok;
+
+    if (!side->spec->heartbeat || side->heartbeat_refused)
+        return true;
+    stream_heartbeat_key(side->spec, key, sizeof(key));
+    if (ttl_ms < BEAT_TTL_MIN_MS)
+        ttl_ms = BEAT_TTL_MIN_MS;
+    ok = redis_client_call(
+        &side->client, &arena, &reply, err, "PSETEX", key,
+        arena_printf(&arena, "%llu", (unsigned long long)ttl_ms),
+        arena_printf(&arena, "%lld.%03d", (long long)(now_us / 1000), (int)(now_us % 1000)), NULL);
+    if (ok) {
+        side->heartbeat_refused = reply->type == RESP_ERROR;
+        atomic_store_explicit(&side->control->heartbeat_state, side->heartbeat_refused ? 2u : 1u,
+                              memory_order_relaxed);
+    }
+    arena_done(&arena);
+    return ok;
+}
+
+bool source_side_sample(struct source_side *side, uint64_t *ret_end, struct err *err) {
+    struct redis_info *info = calloc(1, sizeof(*info));
+    bool refused = false;
+    bool ok;
+
+    if (!info)
+        return err_set(err, ERR_MEMORY, "no memory for INFO");
+    redis_info_init(info);
+    ok = (side->client.conn || open_client(side, err)) &&
+         redis_client_info(&side->client, info, &refused, err);
+    if (ok && (refused || info->repl_offset < 0))
+        ok = err_set(err, ERR_SOURCE_NOPERM,
+                     "the account may not read INFO replication: the end of the stream is unknown");
+    if (ok) {
+        *ret_end = (uint64_t)info->repl_offset + 1;
+        atomic_store_explicit(&side->control->source_offset, *ret_end, memory_order_relaxed);
+        atomic_store_explicit(&side->control->backlog_bytes,
+                              info->backlog_size > 0 ? (uint64_t)info->backlog_size : 0,
+                              memory_order_relaxed);
+    } else {
+        redis_client_close(&side->client);
+    }
+    free(info);
+    return ok;
+}
+
+int source_side_tick(struct source_side *side) {
+    int64_t now = clock_mono_ms();
+    struct err err = ERR_INIT;
+    uint64_t end;
+
+    if (now < side->next_at_ms)
+        return (int)(side->next_at_ms - now);
+    side->next_at_ms = now + side->spec->heartbeat_interval_ms;
+    if ((!side->client.conn && !open_client(side, &err)) || !beat(side, &err) ||
+        !source_side_sample(side, &end, &err)) {
+        redis_client_close(&side->client);
+        side->next_at_ms = now + REOPEN_MS;
+    }
+    return (int)(side->next_at_ms - clock_mono_ms());
+}

@@ -1,0 +1,44 @@
+/* source_side.h - the ordinary client beside the replication links.
+ *
+ * I/O, blocking for at most a second a call. Once a heartbeat interval it writes
+ * the heartbeat key (its way through the stream is the lag) and asks where the
+ * source is (the bytes still to come). A source that refuses the heartbeat is
+ * followed without it; a side that fails is opened again later: nothing of the
+ * data depends on it, except the goal of a drain.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/base/err.h"
+#include "services/flow/control.h"
+#include "services/flow/task_spec.h"
+#include "services/redis/redis_client.h"
+
+struct source_side {
+    const struct task_spec *spec;
+    struct control_block *control;
+    int socket_fd; /* the supervisor's, for credentials */
+    struct redis_client client;
+    int64_t next_at_ms; /* monotonic: when to do something again */
+    bool heartbeat_refused;
+};
+
+void source_side_init(struct source_side *side, const struct task_spec *spec,
+                      struct control_block *control, int socket_fd);
+
+/* Connect and read INFO. Errors: those of redis_client_open and redis_client_info. */
+MUST_CHECK bool source_side_open(struct source_side *side, struct redis_info *ret_info,
+                                 struct err *err);
+
+/* When due: beat, ask, publish. Failures close the side and are forgotten here.
+ * Returns the time until the next call is due, in ms. */
+int source_side_tick(struct source_side *side);
+
+/* Where the source is now, counted as stream_end, in *ret_end.
+ * Errors: SOURCE_DOWN and the like. */
+MUST_CHECK bool source_side_sample(struct source_side *side, uint64_t *ret_end, struct err *err);
+
+/* Take the heartbeat key away (best effort) and close. */
+void source_side_close(struct source_side *side, bool remove_heartbeat);
