@@ -135,8 +135,10 @@ bool rdb_summary_add(struct rdb_summary *s, const struct rdb_event *ev, struct e
         add_aux(s, ev->aux.key, ev->aux.value);
         return true;
     case RDB_EV_FUNCTION:
-        if (s->functions < RDB_SUMMARY_FUNCTIONS_MAX)
-            s->function_source[s->functions] = ev->function.source;
+        if (s->functions < RDB_SUMMARY_FUNCTIONS_MAX) {
+            s->function[s->functions].name = ev->function.name;
+            s->function[s->functions].source = ev->function.source;
+        }
         s->functions++;
         return true;
     case RDB_EV_MODULE_AUX:

@@ -55,7 +55,10 @@ struct rdb_summary {
     size_t database_count, database_room;
 
     uint64_t functions;
-    struct str function_source[RDB_SUMMARY_FUNCTIONS_MAX]; /* raw */
+    struct {
+        struct str name;   /* raw; set in records of release candidates only */
+        struct str source; /* raw */
+    } function[RDB_SUMMARY_FUNCTIONS_MAX];
     struct rdb_summary_module modules[RDB_SUMMARY_MODULES_MAX];
     size_t module_count;
     bool more_modules; /* than fit */

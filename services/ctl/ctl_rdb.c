@@ -101,12 +101,14 @@ static const char *shown(struct str raw, char *dst) {
     return dst;
 }
 
-static const char *library_shown(struct str raw, char *dst) {
+static const char *library_shown(const struct rdb_summary *s, size_t at, char *dst) {
     struct buf scratch = BUF_INIT(SOURCE_MAX);
     struct err err = ERR_INIT;
     struct str source, name = STR_EMPTY;
 
-    if (rdb_string_decode(raw, &scratch, &source, &err))
+    if (s->function[at].name.len)
+        return shown(s->function[at].name, dst);
+    if (rdb_string_decode(s->function[at].source, &scratch, &source, &err))
         name = rdb_summary_library_name(source);
     str_escape(name.len ? name : STR_LIT("(unnamed)"), dst, NAME_SHOWN_MAX);
     buf_done(&scratch);
@@ -135,7 +137,7 @@ static void print_beside_keys(const struct rdb_summary *s) {
 
     printf("functions  %" PRIu64, s->functions);
     for (size_t i = 0; i < functions_known(s); i++)
-        printf("%s%s", i ? ", " : ": ", library_shown(s->function_source[i], name));
+        printf("%s%s", i ? ", " : ": ", library_shown(s, i, name));
     printf("\nmodules    %zu%s", s->module_count, s->more_modules ? " or more" : "");
     for (size_t i = 0; i < s->module_count; i++) {
         rdb_module_name(s->modules[i].module_id, name);
@@ -230,7 +232,7 @@ static json_t *json_libraries(const struct rdb_summary *s) {
     char name[NAME_SHOWN_MAX];
 
     for (size_t i = 0; i < functions_known(s); i++)
-        json_array_append_new(all, json_string(library_shown(s->function_source[i], name)));
+        json_array_append_new(all, json_string(library_shown(s, i, name)));
     return all;
 }
 

@@ -78,6 +78,19 @@ static void modules_are_named_once_with_all_they_own(void) {
     buf_done(&file);
 }
 
+static void libraries_are_remembered_with_what_names_them(void) {
+    struct buf file = rdb_story_file("REDIS0010", STR_LIT("\xf6\1n\3LUA\0\4code\xf5\4code"));
+    struct rdb_summary s = RDB_SUMMARY_INIT;
+
+    count(buf_str(&file), &s);
+    CU_ASSERT_EQUAL(s.functions, 2);
+    CU_ASSERT(str_equal(s.function[0].name, STR_LIT("\1n")));
+    CU_ASSERT_EQUAL(s.function[1].name.len, 0);
+    CU_ASSERT(str_equal(s.function[1].source, STR_LIT("\4code")));
+    rdb_summary_done(&s);
+    buf_done(&file);
+}
+
 static void a_library_names_itself_in_its_first_line(void) {
     CU_ASSERT(str_equal(rdb_summary_library_name(STR_LIT("#!lua name=mylib\nredis.x()")),
                         STR_LIT("mylib")));
@@ -92,6 +105,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_snapshot_is_counted_by_database_and_type),
     CUNIT_TEST(databases_in_any_order_become_one_row_each),
     CUNIT_TEST(modules_are_named_once_with_all_they_own),
+    CUNIT_TEST(libraries_are_remembered_with_what_names_them),
     CUNIT_TEST(a_library_names_itself_in_its_first_line),
 };
 CUNIT_MAIN("rdb_summary", tests)
