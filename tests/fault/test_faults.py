@@ -43,35 +43,13 @@ def test_sessions_renewed_over_a_standing_link_are_not_lost(service, source, des
 
 def test_a_stopped_worker_that_is_continued_after_a_takeover_changes_nothing(
         start_service, source, destination):
-    log = ActionLog(1)
     service = start_service(workers=2, env={"KEYFERRY_LEASE_SECONDS": "3"})
-    fill(source.url(), 1500)
-    with Proxy(destination.port) as proxy, Writer(source.url(), rate=1500) as writer:
-        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
-        job.wait_caught_up()
-        for _ in range(2):
-            (apply,) = service.wait_role("apply")
-            worker = int(processes.status(apply)["PPid"])
-            family = [worker] + processes.descendants(worker)
-            proxy.stall(replies=False)
-            time.sleep(0.3)
-            need(proxy.held() > 0, "nothing was in flight", log)
-            for pid in family:
-                processes.send(pid, signal.SIGSTOP)
-            log("stopped worker %d with %d bytes in flight", worker, proxy.held())
-            service.wait_role("apply", other_than=family, timeout=40)
-            wait_marker(source, destination)
-            log("another worker follows")
-            for pid in family:
-                processes.send(pid, signal.SIGCONT)
-            proxy.release()
-            deadline = time.monotonic() + 15
-            while len(service.pids("apply")) != 1:
-                assert time.monotonic() < deadline, "two keep applying: %s\n%s" % (service.roles(), log)
-                time.sleep(0.05)
-            wait_marker(source, destination)
-        assert full_syncs(source) <= 3, log
-        finish(job, source, destination, log, [writer])
+    chaos.worker_that_is_continued(service, source, destination)
+
+
+def test_children_of_a_lost_worker_are_fenced(start_service, source, destination):
+    service = start_service(workers=2, env={"KEYFERRY_LEASE_SECONDS": "3"})
+    chaos.children_of_a_lost_worker(service, source, destination)
 
 
 def test_a_source_link_that_is_cut_again_and_again_resumes(service, source, destination):

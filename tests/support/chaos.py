@@ -209,17 +209,78 @@ def copy_that_arrives_late(service, source, destination, seed=1, stop=False):
         finish(job, source, destination, log, keys=made["keys"] // 3)
 
 
-def sessions_that_are_renewed(service, source, destination, seed=1):
+def children_of_a_lost_worker(service, source, destination, seed=1, seconds=6):
+    """A supervisor stands still until its lease has lapsed and another worker follows, while
+    its children go on: for a moment two of them apply. The link cuts what they send into small
+    pieces, so that one's commands come between the other's."""
+    log = ActionLog(seed)
+    fill(source.url(), 1500, seed=seed)
+    with Proxy(destination.port, seed) as proxy, Writer(source.url(), seed, rate=1500) as writer:
+        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
+        job.wait_caught_up()
+        proxy.slices = (1, 60)
+        (apply,) = service.wait_role("apply")
+        supervisor = int(processes.status(apply)["PPid"])
+        processes.send(supervisor, signal.SIGSTOP)
+        log("stopped supervisor %d; its apply is %d", supervisor, apply)
+        service.wait_role("apply", other_than=[apply], timeout=40)
+        log("another worker follows; the first apply is %s",
+            "alive" if processes.alive(apply) else "gone")
+        time.sleep(seconds)
+        alone = not processes.alive(apply)
+        log("after %d s the first apply is %s", seconds, "gone" if alone else "alive")
+        processes.send(supervisor, signal.SIGCONT)
+        time.sleep(1)
+        proxy.slices = None
+        finish(job, source, destination, log, [writer])
+        if not alone:
+            raise Divergence("two of them applied for %d s\n%s" % (seconds, log))
+
+
+def worker_that_is_continued(service, source, destination, seed=1, rounds=2):
+    """A worker and its children are stopped with a unit in flight, another worker takes over,
+    then they are continued and the unit arrives."""
+    log = ActionLog(seed)
+    fill(source.url(), 1500, seed=seed)
+    with Proxy(destination.port, seed) as proxy, Writer(source.url(), seed, rate=1500) as writer:
+        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
+        job.wait_caught_up()
+        for _ in range(rounds):
+            (apply,) = service.wait_role("apply")
+            worker = int(processes.status(apply)["PPid"])
+            family = [worker] + processes.descendants(worker)
+            proxy.stall(replies=False)
+            time.sleep(0.3)
+            need(proxy.held() > 0, "nothing was in flight", log)
+            for pid in family:
+                processes.send(pid, signal.SIGSTOP)
+            log("stopped worker %d with %d bytes in flight", worker, proxy.held())
+            service.wait_role("apply", other_than=family, timeout=40)
+            wait_marker(source, destination)
+            log("another worker follows")
+            for pid in family:
+                processes.send(pid, signal.SIGCONT)
+            proxy.release()
+            deadline = time.monotonic() + 15
+            while len(service.pids("apply")) != 1:
+                if time.monotonic() > deadline:
+                    raise Divergence("two keep applying: %s\n%s" % (service.roles(), log))
+                time.sleep(0.05)
+            wait_marker(source, destination)
+        finish(job, source, destination, log, [writer])
+
+
+def sessions_that_are_renewed(service, source, destination, seed=1, expiry="held"):
     """Keys that live 700 ms and are renewed every 200 ms, over a link that stands still for
     longer than they live. At the end they are given time: all must be there to take it."""
     log = ActionLog(seed)
     sessions = ["session:%d" % i for i in range(50)]
     client = source.client()
     with Proxy(destination.port, seed) as proxy:
-        job = service.job(source.url(), destination.url(port=proxy.port))
         for key in sessions:
             client.set(key, "of a user", px=60_000)
-        job.check_and_start()
+        job = service.job(source.url(), destination.url(port=proxy.port), expiry=expiry)
+        job.check_and_start(ignore_warnings=True)
         job.wait_caught_up()
         for turn in range(20):
             if turn in (5, 12):
