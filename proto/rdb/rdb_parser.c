@@ -97,8 +97,8 @@ static enum rdb_pull wait_for(struct rdb_parser *p, struct str view, uint64_t ne
                               struct err *err) {
     if (p->offset > p->size || need > p->size - p->offset) {
         (void)err_set(err, ERR_RDB_CORRUPT,
-                      "the record at offset %" PRIu64 " of the snapshot claims to reach offset"
-                      " %" PRIu64 ", but the snapshot has only %" PRIu64 " bytes (database %u)",
+                      "the record at offset %" PRIu64 " of the snapshot reaches offset %" PRIu64
+                      " or beyond, but the snapshot ends at offset %" PRIu64 " (database %u)",
                       p->offset, p->offset + need, p->size, p->db);
         return RDB_WRONG;
     }

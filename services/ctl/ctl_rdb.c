@@ -18,7 +18,7 @@
 enum {
     NAME_SHOWN_MAX = 200,    /* bytes of an escaped key name */
     SOURCE_MAX = 64 << 20,   /* of a function library, unpacked */
-    KEY_NAME_MAX = 512 << 20 /* the longest string any server takes by default */
+    KEY_NAME_MAX = 16 << 20, /* of a compressed key name; longer ones are not shown */
 };
 
 struct file {
@@ -96,7 +96,7 @@ static const char *shown(struct str raw, char *dst) {
     if (rdb_string_decode(raw, &scratch, &plain, &err))
         str_escape(plain, dst, NAME_SHOWN_MAX);
     else
-        snprintf(dst, NAME_SHOWN_MAX, "(not readable)");
+        snprintf(dst, NAME_SHOWN_MAX, "(not readable, or too long)");
     buf_done(&scratch);
     return dst;
 }
