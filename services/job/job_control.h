@@ -58,11 +58,16 @@ MUST_CHECK bool job_control_create(struct store *store, const struct keyring *ri
                                    const struct job_spec *spec, char ret_id[STORE_ID_SIZE],
                                    struct err *err);
 
-/* Ask for the start: the latest precheck passed, is of this very specification and
- * less than 24 h old; no other job holds an overlapping part of the destination.
- * Errors: as job_control_move, PRECHECK_REQUIRED, SELECTION_OVERLAPS (names the job). */
+/* Ask for the start (instance_class NULL = "unlimited"): the latest precheck passed, is of this
+ * very specification and less than 24 h old; no other job holds an overlapping part of the
+ * destination. Errors: as job_control_move, PRECHECK_REQUIRED, SELECTION_OVERLAPS (names the job).
+ */
 MUST_CHECK bool job_control_start(struct store *store, const char *job, const struct job_move *move,
                                   const char *instance_class, struct err *err);
+
+/* Delete a job; a precheck of it that is still open is cancelled in the same transaction. */
+MUST_CHECK bool job_control_release(struct store *store, const char *job,
+                                    const struct job_move *move, struct err *err);
 
 /* Ask for a precheck of a saved job; ret_id gets the precheck's. The sealed
  * credentials are sealed again for the precheck's row.

@@ -20,7 +20,7 @@
 enum { JOB_SPEC_NAME_MAX = 128, JOB_SPEC_ERRORS_MAX = 64 };
 
 struct job_spec {
-    json_t *spec;         /* canonical, no secret in it; members in the order of the API */
+    json_t *spec;         /* canonical, no secret in it */
     json_t *errors;       /* [{"pointer", "code", "detail"}]; empty = usable */
     json_t *warnings;     /* [{"code", "detail", "pointer"}] */
     json_t *missing;      /* ["/source", "/destination"]: why it is only a draft */
