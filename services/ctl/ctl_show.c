@@ -16,6 +16,12 @@ const char *ctl_show_label(const json_t *job, const char *end) {
                                                   : "?";
 }
 
+const char *ctl_show_product(const json_t *facts) {
+    if (ctl_json_is(facts, "product", "redis"))
+        return "Redis";
+    return ctl_json_is(facts, "product", "valkey") ? "Valkey" : ctl_json_text(facts, "product");
+}
+
 static bool add_escaped(struct buf *out, const char *text, struct err *err) {
     char safe[1024];
 
@@ -217,8 +223,7 @@ static bool show_end(const json_t *job, const char *title, const char *end, stru
            add_escaped(out, ctl_show_label(job, end), err) &&
            (!*ctl_json_text(view, "product") ||
             (buf_append(out, STR_LIT("   "), err) &&
-             add_escaped(out, ctl_json_text(view, "product"), err) &&
-             buf_append(out, STR_LIT(" "), err) &&
+             add_escaped(out, ctl_show_product(view), err) && buf_append(out, STR_LIT(" "), err) &&
              add_escaped(out, ctl_json_text(view, "version"), err))) &&
            buf_append(out, STR_LIT("\n"), err);
 }

@@ -36,3 +36,6 @@ MUST_CHECK bool ctl_show_precheck(const json_t *precheck, struct buf *out, struc
 
 /* "10.0.1.5:6379" of one end of a job: its label. */
 const char *ctl_show_label(const json_t *job, const char *end);
+
+/* "Redis", "Valkey", or the member "product" as it is. */
+const char *ctl_show_product(const json_t *facts);

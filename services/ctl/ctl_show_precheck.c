@@ -13,28 +13,49 @@ static bool add_escaped(struct buf *out, const char *text, struct err *err) {
     return buf_append(out, str_from(safe), err);
 }
 
+/* Keys and memory: what there is on a source, what room there is on a destination. */
+static bool show_content(const json_t *facts, struct buf *out, struct err *err) {
+    double keys = ctl_json_number(facts, "keys"), max = ctl_json_number(facts, "maxmemory_bytes");
+    double used = ctl_json_number(facts, "used_memory_bytes");
+    size_t databases = json_array_size(json_object_get(facts, "databases"));
+    char text[CTL_TEXT_SIZE];
+
+    if (json_is_number(json_object_get(facts, "keys"))) {
+        if (keys < 1 && !buf_append(out, STR_LIT("   empty"), err))
+            return false;
+        if (keys >= 1 &&
+            !buf_printf(out, err, "   %zu database%s   %s keys", databases,
+                        databases == 1 ? "" : "s", ctl_text_count((uint64_t)keys, text)))
+            return false;
+    }
+    if (used > 0 && !buf_printf(out, err, "   %s", ctl_text_bytes(used, text)))
+        return false;
+    return max <= used || buf_printf(out, err, "   %s free", ctl_text_bytes(max - used, text));
+}
+
 static bool show_end(const json_t *facts, const char *title, struct buf *out, struct err *err) {
-    char keys[CTL_TEXT_SIZE], memory[CTL_TEXT_SIZE];
     static const char *const texts[] = {"label", "product", "version", "topology"};
     static const char *const before[] = {"", "   ", " ", "   "};
+    char rate[CTL_TEXT_SIZE];
 
     if (!json_is_object(facts))
         return true;
     if (!buf_printf(out, err, "%-13s", title))
         return false;
     for (size_t i = 0; i < LENGTH_OF(texts); i++) {
-        const char *text = ctl_json_text(facts, texts[i]);
+        const char *text = i == 1 ? ctl_show_product(facts) : ctl_json_text(facts, texts[i]);
 
         if (*text && (!buf_append(out, str_from(before[i]), err) || !add_escaped(out, text, err)))
             return false;
     }
-    if (json_is_number(json_object_get(facts, "keys")) &&
-        !buf_printf(out, err, "   %s keys",
-                    ctl_text_count((uint64_t)ctl_json_number(facts, "keys"), keys)))
+    if (json_is_false(json_object_get(facts, "reachable")) &&
+        !buf_append(out, STR_LIT("   not reached"), err))
         return false;
-    if (json_is_number(json_object_get(facts, "used_memory_bytes")) &&
-        !buf_printf(out, err, "   %s",
-                    ctl_text_bytes(ctl_json_number(facts, "used_memory_bytes"), memory)))
+    if (!show_content(facts, out, err))
+        return false;
+    if (json_is_number(json_object_get(facts, "writes_per_second")) &&
+        !buf_printf(out, err, "   %s writes/s",
+                    ctl_text_short(ctl_json_number(facts, "writes_per_second"), rate)))
         return false;
     return buf_append(out, STR_LIT("\n"), err);
 }
@@ -67,6 +88,15 @@ static bool show_items(const json_t *precheck, struct buf *out, struct err *err)
 }
 
 static bool show_plan(const json_t *plan, struct buf *out, struct err *err) {
+    static const struct {
+        const char *member, *before, *after;
+        const char *(*text)(double value, char *dst);
+    } rows[] = {
+        {"duration_seconds", " · about ", "", ctl_text_seconds},
+        {"spool_bytes", " · spool ", "", ctl_text_bytes},
+        {"write_pause_ms", " · write pause at the switch about ", " ms", ctl_text_short},
+        {"source_forks", " · forks of the source: ", "", ctl_text_short},
+    };
     char text[CTL_TEXT_SIZE];
 
     if (!json_is_object(plan))
@@ -74,21 +104,14 @@ static bool show_plan(const json_t *plan, struct buf *out, struct err *err) {
     if (!buf_append(out, STR_LIT("\nPlan  "), err) ||
         !add_escaped(out, ctl_json_text(plan, "method"), err))
         return false;
-    if (*ctl_json_text(plan, "why") && (!buf_append(out, STR_LIT(": "), err) ||
-                                        !add_escaped(out, ctl_json_text(plan, "why"), err)))
-        return false;
-    if (json_is_number(json_object_get(plan, "duration_seconds")) &&
-        !buf_printf(out, err, "; about %s",
-                    ctl_text_seconds(ctl_json_number(plan, "duration_seconds"), text)))
-        return false;
-    if (json_is_number(json_object_get(plan, "spool_bytes")) &&
-        !buf_printf(out, err, "; spool %s",
-                    ctl_text_bytes(ctl_json_number(plan, "spool_bytes"), text)))
-        return false;
-    if (json_is_number(json_object_get(plan, "source_forks")) &&
-        !buf_printf(out, err, "; the source forks %.0f times",
-                    ctl_json_number(plan, "source_forks")))
-        return false;
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        const json_t *value = json_object_get(plan, rows[i].member);
+
+        if (json_is_number(value) &&
+            !buf_printf(out, err, "%s%s%s", rows[i].before,
+                        rows[i].text(json_number_value(value), text), rows[i].after))
+            return false;
+    }
     return buf_append(out, STR_LIT("\n"), err);
 }
 
