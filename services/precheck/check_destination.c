@@ -142,6 +142,7 @@ bool check_dst_empty(struct check_run *run, struct check_finding *ret, struct er
     size_t count = databases_to_count(run, numbers), used = 0;
     int64_t keys = 0;
     char where[120] = "", shown[160];
+    const char *noun;
     bool ok = true;
 
     for (size_t i = 0; ok && !refusal && i < count; i++) {
@@ -168,15 +169,23 @@ bool check_dst_empty(struct check_run *run, struct check_finding *ret, struct er
         check_remedy(ret, "ACL SETUSER %s +dbsize +scan", check_user(&run->destination));
         return check_warn(ret, "The account may not count the destination's keys");
     }
+    noun = keys == 1 ? "key" : "keys";
     check_observed(ret, "%s", keys ? where : "0 keys");
     if (keys == 0)
         return check_pass(ret, "The destination is empty");
     if (run->overwrite)
         return check_warn(ret,
-                          "The destination holds %" PRId64 " keys (%s): those with a name of the "
-                          "source are overwritten, the others stay",
-                          keys, where);
-    return check_fail(ret, "The destination holds %" PRId64 " keys (%s)", keys, where);
+                          "The destination holds %" PRId64 " %s (%s): what has a name of the "
+                          "source is overwritten, the rest stays",
+                          keys, noun, where);
+    return check_fail(ret, "The destination holds %" PRId64 " %s (%s)", keys, noun, where);
+}
+
+/* Does `replica` follow the server at the address of `primary`? */
+static bool follows(const struct check_end *replica, const struct check_end *primary) {
+    return replica->info.master_host[0] &&
+           strcmp(replica->info.master_host, primary->ep.host) == 0 &&
+           replica->info.master_port == primary->ep.port;
 }
 
 bool check_dst_same_instance(struct check_run *run, struct check_finding *ret, struct err *err) {
@@ -191,6 +200,8 @@ bool check_dst_same_instance(struct check_run *run, struct check_finding *ret, s
     if (from->replid[0] && strcmp(from->replid, to->replid) == 0)
         return check_fail(ret, "Source and destination are of one replication set: one is the "
                                "other's replica, or both have the same primary");
+    if (follows(&run->source, &run->destination) || follows(&run->destination, &run->source))
+        return check_fail(ret, "One end is configured as the other's replica");
     if (!from->run_id[0] || !to->run_id[0]) {
         check_remedy(ret, "ACL SETUSER … +info on both ends, or make sure by hand");
         return check_warn(ret, "One of the servers does not tell its identity (INFO)");

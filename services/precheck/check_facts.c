@@ -81,7 +81,7 @@ json_t *check_plan(const struct check_run *run) {
     /* The last bytes travel, their answer comes back, and the seal is written. */
     pause = 20 + 4 * (run->destination.rtt_us > 0 ? run->destination.rtt_us / 1000 : 0);
     return json_pack(
-        "{s:s, s:s, s:I, s:I, s:o, s:b}", "method", "psync", "why",
+        "{s:s, s:s, s:I, s:I, s:o, s:i}", "method", "psync", "why",
         run->incremental ? "The account may replicate: one snapshot, then every change"
                          : "The account may replicate: one snapshot",
         "duration_seconds", (json_int_t)seconds, "spool_bytes", (json_int_t)spool, "write_pause_ms",

@@ -1,6 +1,7 @@
 /* Resolving, connecting, TLS and login of both ends: one attempt was made
  * (check_end_open), and these say which step of it failed. */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <limits.h>
 #include <string.h>
 
@@ -20,8 +21,12 @@ static bool skip_step(const struct check_end *end, struct check_finding *f) {
 }
 
 static bool fail_step(const struct check_end *end, struct check_finding *f) {
-    check_observed(f, "%s", end->failure.frame[0]);
-    return check_fail(f, "%s: %s", end->ep.label, end->failure.frame[0]);
+    const char *why = end->failure.frame[0]; /* the root cause */
+
+    check_observed(f, "%s", why);
+    if (strstr(why, end->ep.label))
+        return check_fail(f, "%c%s", toupper((unsigned char)why[0]), why + 1);
+    return check_fail(f, "%s: %s", end->ep.label, why);
 }
 
 static bool resolves(const struct check_end *end, struct check_finding *f) {
@@ -35,8 +40,11 @@ static bool resolves(const struct check_end *end, struct check_finding *f) {
 }
 
 static bool connects(const struct check_end *end, struct check_finding *f) {
-    if (end->failed_at == CHECK_STAGE_CONNECTED)
+    if (end->failed_at == CHECK_STAGE_CONNECTED) {
+        if (strstr(end->failure.frame[0], "may not dial"))
+            check_remedy(f, "Use another address, or have the operator of this service allow it");
         return fail_step(end, f);
+    }
     if (end->reached < CHECK_STAGE_CONNECTED)
         return skip_step(end, f);
     return check_pass(f, "%s accepts connections", end->ep.label);
@@ -74,7 +82,12 @@ static bool logs_in(const struct check_end *end, struct check_finding *f) {
                           end->ep.has_password ? "" : ", without a password");
     if (end->failed_at != CHECK_STAGE_LOGGED_IN)
         return skip_step(end, f);
-    if (strstr(why->frame[0], "DENIED"))
+    if (why->code == ERR_TIMEOUT || why->code == ERR_CLOSED || why->code == ERR_PROTOCOL)
+        check_remedy(f,
+                     "What listens there does not answer as a Redis or Valkey server "
+                     "does: check the port, and whether it wants %s",
+                     end->ep.tls ? "redis:// instead of rediss://" : "rediss:// (TLS)");
+    else if (strstr(why->frame[0], "DENIED"))
         check_remedy(f, "The server is in protected mode: give it a password and a bind address, "
                         "or set protected-mode to no");
     else if (strstr(why->frame[0], "NOAUTH"))

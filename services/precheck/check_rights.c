@@ -77,9 +77,13 @@ static const struct right rights[] = {
 /* The keys that must be ours to touch: any, and our own. */
 static const char *const key_samples[] = {CHECK_PROBE_PREFIX "x", "{kf}:x", "a"};
 
+enum { NAMES_SHOWN = 8 }; /* more of them are a missing category, not missing commands */
+
 struct lacks {
-    char names[200], rules[240]; /* "RESTORE, SWAPDB"; "+restore +swapdb" */
+    char names[160], rules[160]; /* "RESTORE, SWAPDB"; "+restore +swapdb"; the first ones */
     size_t names_used, rules_used;
+    int count;
+    bool no_multi, no_seal;
     char unknown[120]; /* core commands the server does not know */
     size_t unknown_used;
     bool keys;
@@ -93,6 +97,10 @@ static void add(char *dst, size_t size, size_t *used, const char *before, const 
 static void note_command(struct lacks *lacks, const char *name, const char *rule) {
     char added[32];
 
+    if (strcmp(rule, "info") == 0 || strcmp(rule, "eval") == 0)
+        lacks->no_seal = true;
+    if (lacks->count++ >= NAMES_SHOWN)
+        return;
     snprintf(added, sizeof(added), "+%s", rule);
     add(lacks->names, sizeof(lacks->names), &lacks->names_used, ", ", name);
     add(lacks->rules, sizeof(lacks->rules), &lacks->rules_used, " ", added);
@@ -107,7 +115,7 @@ static void note_reply(struct lacks *lacks, const struct right *right,
                        const struct resp_value *reply) {
     if (check_reply_is(reply, RESP_ERROR_NOPERM) && is_about_keys(reply))
         lacks->keys = true;
-    else if (check_reply_is(reply, RESP_ERROR_NOPERM))
+    else if (check_reply_is(reply, RESP_ERROR_NOPERM) && right->rule)
         note_command(lacks, right->words[0], right->rule);
     else if (right->core && check_reply_is(reply, RESP_ERROR_UNKNOWN_COMMAND))
         add(lacks->unknown, sizeof(lacks->unknown), &lacks->unknown_used, ", ", right->words[0]);
@@ -143,6 +151,7 @@ static bool begin(struct check_run *run, struct redis_client *client, struct lac
         return redis_client_refused(client, reply, "MULTI", err);
     if (!*ret_open)
         note_command(lacks, "MULTI", "multi");
+    lacks->no_multi = !*ret_open;
     return true;
 }
 
@@ -151,7 +160,8 @@ static bool begin(struct check_run *run, struct redis_client *client, struct lac
 static bool try_queue(struct check_run *run, struct redis_client *client, struct lacks *lacks,
                       struct arena *arena, struct err *err) {
     enum { TRIED_MAX = LENGTH_OF(rights) + LENGTH_OF(key_samples) + 1 };
-    static const struct right touch = {{"SET", "%", "v"}, "set", true};
+    /* For its key; the command itself is in the list. */
+    static const struct right touch = {{"SET", "%", "v"}, NULL, false};
     const struct resp_value *replies[TRIED_MAX];
     const struct right *tried[TRIED_MAX];
     struct buf out = BUF_INIT(64 * 1024);
@@ -203,21 +213,38 @@ static bool try_alone(struct check_run *run, struct redis_client *client, struct
     return ok;
 }
 
+/* What the account needs when whole categories are missing; GET /v1/acl says the same. */
+#define ALL_RULES                                                                                  \
+    "+@read +@write +@transaction +@connection +eval +info +restore +flushdb +flushall +swapdb "   \
+    "+function ~*"
+
 static bool judge(struct check_run *run, const struct lacks *lacks, struct check_finding *f) {
     const char *user = check_user(&run->destination);
+    int more = lacks->count - NAMES_SHOWN;
+    char tail[80] = "";
 
-    run->eval_allowed = !strstr(lacks->names, "EVAL") && !strstr(lacks->names, "INFO") &&
-                        !strstr(lacks->unknown, "EVAL") && !lacks->keys;
-    if (lacks->names_used || lacks->keys) {
-        check_observed(f, "lacks %s%s%s", lacks->names,
-                       lacks->names_used && lacks->keys ? " and " : "", lacks->keys ? "keys" : "");
-        check_remedy(f, "ACL SETUSER %s %s%s%s", user, lacks->rules,
-                     lacks->rules_used && lacks->keys ? " " : "", lacks->keys ? "~*" : "");
-        return lacks->names_used ? check_fail(f, "The account %s lacks %s%s", user, lacks->names,
-                                              lacks->keys ? ", and may not touch every key" : "")
-                                 : check_fail(f, "The account %s may not touch every key", user);
+    run->eval_allowed = !lacks->no_seal && !lacks->no_multi && !lacks->keys;
+    if (more > 0)
+        snprintf(tail, sizeof(tail), " and %d more", more);
+    else if (lacks->no_multi)
+        snprintf(tail, sizeof(tail), "; without MULTI the other rights cannot be looked at");
+    if (lacks->count > 0) {
+        check_observed(f, "lacks %s%s%s", lacks->names, more > 0 ? tail : "",
+                       lacks->keys ? ", and keys" : "");
+        check_remedy(f, "ACL SETUSER %s %s%s", user,
+                     more > 0 || lacks->no_multi ? ALL_RULES : lacks->rules,
+                     lacks->keys && more <= 0 && !lacks->no_multi ? " ~*" : "");
+        return check_fail(f, "The account %s lacks %s%s%s", user, lacks->names, tail,
+                          lacks->keys ? ", and may not touch every key" : "");
+    }
+    if (lacks->keys) {
+        check_observed(f, "not every key");
+        check_remedy(f, "ACL SETUSER %s ~*", user);
+        return check_fail(f, "The account %s may not touch every key", user);
     }
     if (lacks->unknown_used) {
+        run->eval_allowed =
+            run->eval_allowed && !strstr(lacks->unknown, "EVAL") && !strstr(lacks->unknown, "INFO");
         check_observed(f, "unknown: %s", lacks->unknown);
         check_remedy(f, "Upgrade the destination, or end the renaming of these commands");
         return check_fail(f, "The destination does not know %s", lacks->unknown);
@@ -250,11 +277,9 @@ bool check_dst_error_seal(struct check_run *run, struct check_finding *ret, stru
     check_threshold(ret, "Redis 6.2, Valkey");
     if (info->version_number)
         check_observed(ret, "%s %s", redis_product_name(info->product), info->version);
-    if (run->destination.info_refused || !run->eval_allowed) {
-        check_remedy(ret, "ACL SETUSER %s +info +eval ~*", check_user(&run->destination));
-        return check_fail(ret, "The account may not run INFO and EVAL, which count the errors of "
-                               "the destination");
-    }
+    if (run->destination.info_refused || !run->eval_allowed)
+        return check_skip(ret, "The account may not run INFO and EVAL, which count the errors of "
+                               "the destination: see dst.permission");
     if (info->total_error_replies == REDIS_INFO_UNKNOWN)
         return check_fail(ret, "The destination does not count the errors it answers "
                                "(total_error_replies, from Redis 6.2 on)");

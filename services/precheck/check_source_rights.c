@@ -164,8 +164,12 @@ bool check_src_setex_permission(struct check_run *run, struct check_finding *ret
     if (written)
         return check_pass(ret, "The heartbeat can be written");
     check_observed(ret, "%s", shown);
-    check_remedy(ret, "ACL SETUSER %s +set +del ~%s*, or set heartbeat.mode to off",
-                 check_user(&run->source), run->heartbeat_prefix);
+    if (strcmp(run->source.info.role, "slave") == 0)
+        check_remedy(ret, "A replica cannot be written: set heartbeat.mode to off, or give the "
+                          "primary");
+    else
+        check_remedy(ret, "ACL SETUSER %s +set +del ~%s*, or set heartbeat.mode to off",
+                     check_user(&run->source), run->heartbeat_prefix);
     return check_warn(ret,
                       "The heartbeat cannot be written (%s): latency is estimated from the "
                       "offset",
