@@ -46,6 +46,8 @@ struct copy {
     struct rdb_parser parser;
     struct copy_encoder encoder;
     uint64_t keys_done, keys_expired;
+    uint64_t window;   /* bytes looked at in one go; grows for a record that is longer */
+    uint64_t seen_end; /* of the bytes looked at so far */
     int stream_db;
     bool ended;
     struct throttle bytes, keys;
@@ -276,12 +278,14 @@ static bool fill(struct copy *c, bool *ret_starved, struct err *err) {
     struct unit *unit = &c->lanes[c->filling].unit;
     uint64_t end = atomic_load_explicit(&c->a->control->snapshot_bytes, memory_order_acquire);
     uint64_t from = c->parser.offset;
+    bool cut = end - from > c->window;
     struct str view;
 
     *ret_starved = false;
-    /* A window at a time: every checked byte stays mapped until it is acknowledged. */
-    if (end - from > VIEW_BYTES && c->parser.walked < VIEW_BYTES / 2)
-        end = from + VIEW_BYTES;
+
+    if (cut)
+        end = from + c->window;
+    c->seen_end = end;
     if (!spool_reader_view(&c->reader, from, end, &view, err))
         return false;
     while (!c->ended && unit->bytes < UNIT_BYTES && unit->commands < UNIT_COMMANDS) {
@@ -294,9 +298,12 @@ static bool fill(struct copy *c, bool *ret_starved, struct err *err) {
         case RDB_WRONG:
             return false;
         case RDB_NEED_MORE:
-            *ret_starved = true;
+            if (cut)
+                c->window *= c->parser.offset == from ? 2 : 1;
+            *ret_starved = !cut;
             return true;
         case RDB_EVENT:
+            c->window = VIEW_BYTES;
             if (!take_event(c, &ev, unit, err))
                 return false;
             break;
@@ -337,10 +344,8 @@ static bool step(struct copy *c, struct err *err) {
         if (c->filling >= 0 && throttled_us(c) > 0) {
             wait_lanes(c, false, (int)(throttled_us(c) / 1000) + 1);
         } else if (starved) {
-            uint64_t seen = c->parser.offset + c->parser.walked;
-
             control_bell_arm(&c->a->control->apply_sleeps);
-            if (CONTROL_GET(c->a, snapshot_bytes) <= seen + 1 || !all_ready(c))
+            if (CONTROL_GET(c->a, snapshot_bytes) <= c->seen_end || !all_ready(c))
                 wait_lanes(c, true, WAIT_MS);
             else
                 control_bell_clear(c->a->bell, &c->a->control->apply_sleeps);
@@ -516,7 +521,8 @@ static bool run(struct copy *c, enum applier_next *ret_next, struct err *err) {
 
 bool copy_run(struct applier *a, struct redis_client client, enum applier_next *ret_next,
               struct redis_client *ret_client, struct err *err) {
-    struct copy c = {.a = a, .filling = -1, .stream_db = -1, .reader = SPOOL_READER_INIT};
+    struct copy c = {
+        .a = a, .filling = -1, .window = VIEW_BYTES, .stream_db = -1, .reader = SPOOL_READER_INIT};
     bool ok;
 
     CONTROL_SET(a, phase, CONTROL_FULL);

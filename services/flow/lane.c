@@ -5,6 +5,7 @@
 
 #include "proto/resp/resp_error.h"
 #include "proto/resp/resp_write.h"
+#include "services/common/clock.h"
 
 enum {
     OUT_MAX = 64 * 1024,
@@ -188,6 +189,7 @@ static bool push(struct lane *lane, struct err *err) {
         if (n == 0)
             break;
         lane->sent += n;
+        lane->moved_at_ms = clock_mono_ms();
     }
     return true;
 }
@@ -514,7 +516,11 @@ bool lane_pump(struct lane *lane, struct err *err) {
         if (!conn_read(lane->client.conn, lane->in.ptr + lane->in.len, READ_CHUNK, &n, err))
             return err_recode(err, ERR_DEST_DOWN, "reading from the destination");
         if (n == 0)
-            return true;
+            return lane->state == LANE_READY ||
+                   clock_mono_ms() - lane->moved_at_ms < LANE_ANSWER_MAX_MS ||
+                   err_set(err, ERR_DEST_DOWN, "no answer of the destination in %d s",
+                           LANE_ANSWER_MAX_MS / 1000);
+        lane->moved_at_ms = clock_mono_ms();
         lane->in.len += n;
         if (lane->state == LANE_READY)
             return err_set(err, ERR_PROTOCOL, "the destination answered what was not asked");

@@ -25,6 +25,10 @@
 #include "services/flow/unit.h"
 #include "services/redis/redis_client.h"
 
+/* A destination that is silent for longer is taken for dead. A FLUSHALL of a large
+ * server is the longest a living one may think. */
+enum { LANE_ANSWER_MAX_MS = 120000 };
+
 enum lane_state {
     LANE_CLOSED,
     LANE_GATE,  /* WATCH, HMGET and MULTI are out; their replies are not in */
@@ -53,8 +57,9 @@ struct lane {
 
     /* Going out: the unit's pieces between two buffers of ours. */
     struct buf head, tail;
-    struct unit *unit; /* borrowed while BUSY */
-    size_t sent;       /* bytes of head, unit and tail together */
+    struct unit *unit;   /* borrowed while BUSY */
+    size_t sent;         /* bytes of head, unit and tail together */
+    int64_t moved_at_ms; /* monotonic: when the connection last took or gave something */
 
     /* Coming in. */
     struct buf in;
@@ -95,7 +100,7 @@ MUST_CHECK bool lane_send(struct lane *lane, struct unit *unit, const struct pos
 
 /* Do what can be done without waiting: write, read, judge replies.
  * Errors end the lane:
- *   DEST_DOWN, CLOSED …      the connection
+ *   DEST_DOWN                the connection; no answer within LANE_ANSWER_MAX_MS
  *   FENCED                   EXEC answered nil, or the gate shows another claim
  *   POSITION_MISSING         our key is gone
  *   DIVERGED                 a command of a tail unit failed when executed

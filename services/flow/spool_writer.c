@@ -176,7 +176,8 @@ static bool write_all(int fd, const void *bytes, size_t len, uint64_t at, struct
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return err_set(err, ERR_IO, "writing the spool: %s", strerror(n < 0 ? errno : ENOSPC));
+            return err_set(err, n == 0 || errno == ENOSPC ? ERR_SPOOL_FULL : ERR_IO,
+                           "writing the spool: %s", strerror(n < 0 ? errno : ENOSPC));
         from += n;
         at += (uint64_t)n;
         len -= (size_t)n;

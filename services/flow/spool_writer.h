@@ -35,7 +35,7 @@ void spool_writer_close(struct spool_writer *w);
 MUST_CHECK bool spool_writer_reset(struct spool_writer *w, uint64_t start, struct err *err);
 
 /* Append bytes at `end`. On an error `end` has not moved.
- * Errors: IO (disk full among them). */
+ * Errors: IO, SPOOL_FULL (the disk). */
 MUST_CHECK bool spool_writer_append(struct spool_writer *w, struct str bytes, uint64_t received_ms,
                                     struct err *err);
 
