@@ -46,7 +46,7 @@ MUST_CHECK bool conn_open(struct conn **ret, const struct endpoint *ep,
 MUST_CHECK bool conn_read(struct conn *c, void *dst, size_t cap, size_t *ret_n, struct err *err);
 
 /* Write some of the pieces in order; *ret_n may be less than their sum, also 0.
- * After a short write the next call must offer the same bytes first (TLS).
+ * After a short write the next call must offer the same bytes first and not fewer (TLS).
  * Errors: CLOSED, TLS. */
 MUST_CHECK bool conn_writev(struct conn *c, const struct iovec *iov, int iov_count, size_t *ret_n,
                             struct err *err);

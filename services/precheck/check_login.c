@@ -50,11 +50,28 @@ static bool connects(const struct check_end *end, struct check_finding *f) {
     return check_pass(f, "%s accepts connections", end->ep.label);
 }
 
+static void remedy_for_tls(const struct err *why, struct check_finding *f) {
+    if (why->code == ERR_TIMEOUT || why->code == ERR_CLOSED ||
+        strstr(why->frame[0], "wrong version number"))
+        check_remedy(f, "What listens there does not speak TLS: check the port, or use redis:// "
+                        "instead of rediss://");
+    else if (strstr(why->frame[0], "certificate required"))
+        check_remedy(f, "The server demands a client certificate: give tls.client_cert_pem and its "
+                        "key");
+    else if (strstr(why->frame[0], "client certificate"))
+        check_remedy(f, "Give tls.client_cert_pem and the key that belongs to it");
+    else if (strstr(why->frame[0], "mismatch"))
+        check_remedy(f, "Use a name that is in the server's certificate, or give it as "
+                        "tls.server_name");
+}
+
 static bool has_tls(const struct check_end *end, struct check_finding *f) {
     if (!end->ep.tls)
         return check_skip(f, "TLS is not asked for");
-    if (end->failed_at == CHECK_STAGE_SECURED)
+    if (end->failed_at == CHECK_STAGE_SECURED) {
+        remedy_for_tls(&end->failure, f);
         return fail_step(end, f);
+    }
     if (end->reached < CHECK_STAGE_SECURED)
         return skip_step(end, f);
     check_threshold(f, "valid for %d days", CERTIFICATE_WARN_DAYS);
@@ -86,7 +103,8 @@ static bool logs_in(const struct check_end *end, struct check_finding *f) {
         check_remedy(f,
                      "What listens there does not answer as a Redis or Valkey server "
                      "does: check the port, and whether it wants %s",
-                     end->ep.tls ? "redis:// instead of rediss://" : "rediss:// (TLS)");
+                     end->ep.tls ? "a client certificate (tls.client_cert_pem and its key)"
+                                 : "rediss:// (TLS)");
     else if (strstr(why->frame[0], "DENIED"))
         check_remedy(f, "The server is in protected mode: give it a password and a bind address, "
                         "or set protected-mode to no");

@@ -41,7 +41,7 @@ bool redis_client_pipeline(struct redis_client *client, struct str commands, siz
                            struct err *err) {
     int64_t deadline = clock_mono_ms() + client->timeout_ms;
     size_t sent = 0, got = 0;
-    struct err broken = ERR_INIT;
+    struct err broken = ERR_INIT, lost = ERR_INIT; /* of writing, of reading */
 
     if (!client->conn)
         return err_set(err, ERR_CLOSED, "the connection to %s is closed", client->label);
@@ -57,8 +57,11 @@ bool redis_client_pipeline(struct redis_client *client, struct str commands, siz
             conn_writev(client->conn, &rest, 1, &n, &broken))
             sent += n;
         /* Read before reporting a failed write: the reason is usually in there. */
-        if (!take_replies(client, arena, count, ret_replies, &got, err))
-            return broken.code == ERR_NONE ? false : (*err = broken, false);
+        if (!take_replies(client, arena, count, ret_replies, &got, &lost)) {
+            /* A TLS alert tells why the other direction was cut. */
+            *err = broken.code == ERR_NONE || lost.code == ERR_TLS ? lost : broken;
+            return false;
+        }
         if (got == count)
             return true;
         if (broken.code != ERR_NONE) {
