@@ -1,0 +1,441 @@
+#include "services/job/job_spec.h"
+
+#include <ctype.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "services/job/job_spec_fields.h"
+#include "services/secret/api_key.h"
+
+enum { LABELS_MAX = 32, LABEL_KEY_MAX = 63, LABEL_VALUE_MAX = 255, DATABASES_MAX = 256 };
+
+/* One specification in the making. */
+struct reading {
+    const json_t *body;
+    struct job_spec *spec;
+    struct spec_report *report;
+    struct endpoint ends[2]; /* source, destination */
+    bool has_end[2];
+};
+
+static const char *const end_names[2] = {"source", "destination"};
+
+static void warn(struct reading *r, const char *pointer, const char *code, const char *detail) {
+    json_array_append_new(r->spec->warnings, json_pack("{s:s, s:s, s:s}", "pointer", pointer,
+                                                       "code", code, "detail", detail));
+}
+
+static json_t *member_of(const struct reading *r, const char *object, const char *name) {
+    json_t *at = object ? json_object_get(r->body, object) : (json_t *)(uintptr_t)r->body;
+    json_t *value = json_object_get(at, name);
+
+    return json_is_null(value) ? NULL : value;
+}
+
+/* ---- labels ---- */
+
+static bool is_label_key(const char *key) {
+    size_t len = strlen(key);
+
+    return len >= 1 && len <= LABEL_KEY_MAX &&
+           strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789._/-") == len;
+}
+
+static void read_labels(struct reading *r) {
+    json_t *given = member_of(r, NULL, "labels"), *into = json_object(), *value;
+    const char *key;
+
+    json_object_set_new(r->spec->spec, "labels", into);
+    if (!given)
+        return;
+    if (!json_is_object(given) || json_object_size(given) > LABELS_MAX) {
+        spec_report_add(r->report, "/labels", json_is_object(given) ? "range" : "type",
+                        "must be an object of at most %d texts", (int)LABELS_MAX);
+        return;
+    }
+    json_object_foreach(given, key, value) {
+        if (!is_label_key(key))
+            spec_report_add(r->report, "/labels", "invalid",
+                            "a key has 1 to %d of the characters a-z 0-9 . _ / -",
+                            (int)LABEL_KEY_MAX);
+        else if (!json_is_string(value) || json_string_length(value) > LABEL_VALUE_MAX)
+            spec_report_add(r->report, "/labels", "invalid",
+                            "the value of %s must be a text of at most %d bytes", key,
+                            (int)LABEL_VALUE_MAX);
+        else
+            json_object_set(into, key, value);
+    }
+}
+
+/* ---- ends ---- */
+
+static const char *code_of(enum err_code code) {
+    switch (code) {
+    case ERR_NOT_SUPPORTED_YET:
+        return "not_supported_yet";
+    case ERR_AMBIGUOUS_USERINFO:
+        return "ambiguous_userinfo";
+    default:
+        return "invalid";
+    }
+}
+
+static void read_end(struct reading *r, int end, json_t *sealed) {
+    char inner[ENDPOINT_POINTER_SIZE] = "", pointer[ENDPOINT_POINTER_SIZE + 16];
+    json_t *given = member_of(r, NULL, end_names[end]), *secrets;
+    struct credentials cred = CREDENTIALS_INIT;
+    struct err err = ERR_INIT;
+
+    snprintf(pointer, sizeof(pointer), "/%s", end_names[end]);
+    if (!given) {
+        json_array_append_new(r->spec->missing, json_string(pointer));
+        return;
+    }
+    r->ends[end] = ENDPOINT_INIT;
+    if (!endpoint_parse_reference(given, &r->ends[end], &cred, inner, &err)) {
+        snprintf(pointer, sizeof(pointer), "/%s%s", end_names[end], inner);
+        /* The root of the story says what is wrong; the frames above say where. */
+        spec_report_add(r->report, pointer, code_of(err.code), "%s", err.frame[0]);
+        return;
+    }
+    r->has_end[end] = true;
+    json_object_set_new(r->spec->spec, end_names[end], endpoint_to_json(&r->ends[end]));
+    secrets = credentials_to_json(&cred);
+    if (json_object_size(secrets) > 0)
+        json_object_set(sealed, end_names[end], secrets);
+    json_decref(secrets);
+    credentials_done(&cred);
+}
+
+static void read_ends(struct reading *r) {
+    json_t *sealed = json_object();
+    char *text;
+
+    read_end(r, 0, sealed);
+    read_end(r, 1, sealed);
+    if (json_object_size(sealed) > 0) {
+        text = json_dumps(sealed, JSON_COMPACT);
+        if (!text)
+            abort();
+        secret_set(&r->spec->sealed, str_from(text));
+        explicit_bzero(text, strlen(text));
+        free(text);
+    }
+    json_decref(sealed);
+    if (r->has_end[1]) {
+        snprintf(r->spec->destination_key, sizeof(r->spec->destination_key), "%s:%u",
+                 r->ends[1].host, r->ends[1].port);
+        for (char *c = r->spec->destination_key; *c; c++)
+            *c = (char)tolower((unsigned char)*c);
+    }
+}
+
+/* ---- databases ---- */
+
+struct selection {
+    bool source[DATABASES_MAX], destination[DATABASES_MAX];
+    json_t *list;
+};
+
+static bool read_number(struct reading *r, const json_t *row, const char *at, const char *name,
+                        int fallback, int *ret) {
+    json_t *value = json_object_get(row, name);
+    char pointer[96];
+
+    snprintf(pointer, sizeof(pointer), "%s/%s", at, name);
+    if (!value || json_is_null(value)) {
+        if (fallback < 0)
+            spec_report_add(r->report, pointer, "required", "is missing");
+        *ret = fallback;
+        return fallback >= 0;
+    }
+    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+        json_integer_value(value) >= DATABASES_MAX) {
+        spec_report_add(r->report, pointer, "range", "must be a number from 0 to %d",
+                        DATABASES_MAX - 1);
+        return false;
+    }
+    *ret = (int)json_integer_value(value);
+    return true;
+}
+
+static void check_database_members(struct reading *r, const json_t *row, const char *at) {
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)row, key, value) {
+        bool is_prefixes =
+            strcmp(key, "include_prefixes") == 0 || strcmp(key, "exclude_prefixes") == 0;
+        char pointer[160];
+
+        if (strcmp(key, "source") == 0 || strcmp(key, "destination") == 0)
+            continue;
+        snprintf(pointer, sizeof(pointer), "%s/%.60s", at, is_prefixes ? key : "");
+        if (!is_prefixes)
+            spec_report_add(r->report, at, "unknown_field", "has a member that is not known");
+        else if (!json_is_null(value) && json_array_size(value) + !json_is_array(value) > 0)
+            spec_report_add(r->report, pointer, "not_supported_yet", "is not built yet");
+    }
+}
+
+static void add_database(struct reading *r, struct selection *s, const char *at, int source,
+                         int destination) {
+    if (s->source[source] || s->destination[destination]) {
+        spec_report_add(r->report, at, "invalid", "database %d of the %s is named twice",
+                        s->source[source] ? source : destination,
+                        s->source[source] ? "source" : "destination");
+        return;
+    }
+    s->source[source] = s->destination[destination] = true;
+    json_array_append_new(s->list,
+                          json_pack("{s:i, s:i}", "source", source, "destination", destination));
+}
+
+static void read_given_databases(struct reading *r, struct selection *s, const json_t *given) {
+    size_t i;
+    json_t *row;
+
+    if (!json_is_array(given) || json_array_size(given) == 0 ||
+        json_array_size(given) > DATABASES_MAX) {
+        spec_report_add(r->report, "/objects/databases", json_is_array(given) ? "range" : "type",
+                        "must be a list of 1 to %d databases", (int)DATABASES_MAX);
+        return;
+    }
+    json_array_foreach(given, i, row) {
+        char at[48];
+        int source = 0, destination = 0;
+
+        snprintf(at, sizeof(at), "/objects/databases/%zu", i);
+        if (!json_is_object(row)) {
+            spec_report_add(r->report, at, "type", "must be an object");
+            continue;
+        }
+        check_database_members(r, row, at);
+        if (read_number(r, row, at, "source", -1, &source) &&
+            read_number(r, row, at, "destination", source, &destination))
+            add_database(r, s, at, source, destination);
+    }
+}
+
+/* redis://host/3 says which database is meant, as it does to every client. */
+static void read_databases_of_urls(struct reading *r, struct selection *s) {
+    int source = r->has_end[0] ? r->ends[0].database : -1;
+    int destination = r->has_end[1] ? r->ends[1].database : -1;
+
+    if (source >= DATABASES_MAX || destination >= DATABASES_MAX) {
+        spec_report_add(r->report, source >= DATABASES_MAX ? "/source" : "/destination", "range",
+                        "databases have numbers from 0 to %d", DATABASES_MAX - 1);
+    } else if (source >= 0) {
+        add_database(r, s, "/source", source, destination >= 0 ? destination : source);
+        warn(r, "/source", "database_of_url",
+             "Only the database that the source's URL names is migrated; leave it out to migrate "
+             "all");
+    } else if (destination >= 0) {
+        spec_report_add(r->report, "/destination", "invalid",
+                        "names a database and the source does not: say which one goes there in "
+                        "objects.databases");
+    }
+}
+
+static void keep_selection(struct reading *r, struct selection *s) {
+    json_t *objects = json_object_get(r->spec->spec, "objects");
+
+    if (json_array_size(s->list) == 0) {
+        json_decref(s->list);
+        return; /* all: the table left null there */
+    }
+    for (int i = 0; i < DATABASES_MAX; i++) {
+        if (s->destination[i])
+            r->spec->destination_databases[r->spec->destination_database_count++] = i;
+    }
+    json_object_set_new(objects, "databases", s->list);
+}
+
+static void read_databases(struct reading *r) {
+    const json_t *given = member_of(r, "objects", "databases");
+    struct selection s = {.list = json_array()};
+    const char *scope;
+    bool is_filtered;
+
+    if (given)
+        read_given_databases(r, &s, given);
+    else
+        read_databases_of_urls(r, &s);
+    if (given && r->has_end[0] && r->ends[0].database >= 0)
+        warn(r, "/source", "database_of_url_unused",
+             "objects.databases says what is migrated; the database in the source's URL is not "
+             "looked at");
+    keep_selection(r, &s);
+
+    is_filtered = r->spec->destination_database_count > 0;
+    scope = json_string_value(json_object_get(r->spec->spec, "conflict_scope"));
+    if (scope && (strcmp(scope, "selection") == 0) != is_filtered)
+        spec_report_add(r->report, "/conflict_scope", "not_supported_yet",
+                        "is not built yet; here it is %s", is_filtered ? "selection" : "instance");
+    json_object_set_new(r->spec->spec, "conflict_scope",
+                        json_string(is_filtered ? "selection" : "instance"));
+}
+
+/* ---- the rest ---- */
+
+/* A text, or {"mode": text} as the answers have it. */
+static void read_expiry(struct reading *r) {
+    const json_t *given = member_of(r, NULL, "expiry");
+    const char *mode = "held";
+
+    if (json_is_object(given) && json_object_size(given) == 1)
+        given = json_object_get(given, "mode");
+    if (given) {
+        mode = json_string_value(given);
+        if (!mode || (strcmp(mode, "held") != 0 && strcmp(mode, "exact") != 0)) {
+            spec_report_add(r->report, "/expiry", "choice", "must be held or exact");
+            mode = "held";
+        }
+    }
+    json_object_set_new(r->spec->spec, "expiry", json_string(mode));
+    if (strcmp(mode, "exact") == 0)
+        warn(r, "/expiry", "expiry_exact",
+             "Keys may expire on the destination before the source has renewed them, by as much as "
+             "the destination is behind");
+}
+
+static bool flag(const struct reading *r, const char *object, const char *name) {
+    return json_is_true(json_object_get(json_object_get(r->spec->spec, object), name));
+}
+
+static int64_t number(const struct reading *r, const char *object, const char *name) {
+    return json_integer_value(json_object_get(json_object_get(r->spec->spec, object), name));
+}
+
+static void check_together(struct reading *r) {
+    const json_t *backoff = json_object_get(json_object_get(r->spec->spec, "retry"), "backoff");
+    int64_t connection = number(r, "retry", "connection_minutes");
+    int64_t other = number(r, "retry", "other_minutes"); /* 0: was refused by itself */
+
+    if (!flag(r, "migration", "full") && !flag(r, "migration", "incremental"))
+        spec_report_add(r->report, "/migration", "invalid",
+                        "full and incremental are both off: nothing would be migrated");
+    else if (!flag(r, "migration", "full"))
+        spec_report_add(r->report, "/migration/full", "not_supported_yet",
+                        "following changes without a full copy is not built yet");
+    else if (!flag(r, "migration", "incremental"))
+        warn(r, "/migration/incremental", "full_only",
+             "What is written to the source during the copy may be missing or half there");
+    if (connection > 0 && other >= connection)
+        spec_report_add(r->report, "/retry/other_minutes", "range",
+                        "must be less than connection_minutes");
+    if (json_is_integer(json_object_get(backoff, "max_ms")) &&
+        json_integer_value(json_object_get(backoff, "initial_ms")) >
+            json_integer_value(json_object_get(backoff, "max_ms")))
+        spec_report_add(r->report, "/retry/backoff/max_ms", "range",
+                        "must not be less than initial_ms");
+    if (connection > 0 && connection <= 30)
+        warn(r, "/retry/connection_minutes", "retry_short",
+             "A failover or a maintenance may take longer than the job keeps trying");
+    if (member_of(r, "retry", "other_minutes") && other > 0 && other <= 10)
+        warn(r, "/retry/other_minutes", "retry_short",
+             "Errors that heal by themselves may take longer than the job keeps trying");
+}
+
+/* What a precheck looked at. Credentials are part of it by a salt: their own digest could be
+ * tried against a list of passwords. */
+static bool make_digest(struct job_spec *spec, struct err *err) {
+    static const char *const parts[] = {"kind",           "source",  "destination",
+                                        "migration",      "objects", "conflict_mode",
+                                        "conflict_scope", "expiry",  "heartbeat"};
+    unsigned char salt[16] = {0};
+    json_t *of = json_object();
+    char hex[65];
+    char *text;
+
+    if (secret_str(&spec->sealed).len && RAND_bytes(salt, sizeof(salt)) != 1) {
+        json_decref(of);
+        return err_set(err, ERR_INTERNAL, "no random bytes for a salt");
+    }
+    for (size_t i = 0; i < LENGTH_OF(parts); i++)
+        json_object_set(of, parts[i], json_object_get(spec->spec, parts[i]));
+    api_key_sha256_hex(str_of(salt, sizeof(salt)), hex);
+    json_object_set_new(of, "salt", json_string(hex));
+    text = json_dumps(of, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(of);
+    if (!text)
+        abort();
+    api_key_sha256_hex(str_from(text), spec->digest);
+    free(text);
+    return true;
+}
+
+static bool judge(const struct spec_report *report, struct err *err) {
+    if (report->total == 0)
+        return true;
+    *err = report->first;
+    if (report->later == report->total)
+        err->code = ERR_NOT_SUPPORTED_YET;
+    else if (report->ambiguous == report->total)
+        err->code = ERR_AMBIGUOUS_USERINFO;
+    return false;
+}
+
+bool job_spec_read(const json_t *body, struct job_spec *ret, struct err *err) {
+    struct spec_report report = {.first = ERR_INIT};
+    struct reading r = {.body = body, .spec = ret, .report = &report};
+
+    *ret = (struct job_spec){
+        .spec = json_object(),
+        .errors = json_array(),
+        .warnings = json_array(),
+        .missing = json_array(),
+        .sealed = SECRET_INIT,
+    };
+    report.errors = ret->errors;
+    if (!json_is_object(body)) {
+        spec_report_add(&report, "", "type", "must be an object");
+        return judge(&report, err);
+    }
+    job_spec_fields_read("", body, ret->spec, &report);
+    read_labels(&r);
+    read_ends(&r);
+    if (json_is_object(json_object_get(ret->spec, "objects")))
+        read_databases(&r);
+    read_expiry(&r);
+    check_together(&r);
+    endpoint_done(&r.ends[0]);
+    endpoint_done(&r.ends[1]);
+    return judge(&report, err) && make_digest(ret, err);
+}
+
+void job_spec_done(struct job_spec *spec) {
+    json_decref(spec->spec);
+    json_decref(spec->errors);
+    json_decref(spec->warnings);
+    json_decref(spec->missing);
+    secret_done(&spec->sealed);
+    memset(spec, 0, sizeof(*spec));
+}
+
+bool job_spec_endpoint(const json_t *spec, const char *end, struct endpoint *ret, struct err *err) {
+    const json_t *at = json_object_get(spec, end);
+
+    if (!json_is_object(at))
+        return err_set(err, ERR_VALIDATION, "the specification has no %s", end);
+    return endpoint_from_json(at, ret, NULL, NULL, err) || err_wrap(err, "the %s", end);
+}
+
+bool job_spec_credentials(const struct secret *sealed, const char *end, struct credentials *ret,
+                          struct err *err) {
+    json_t *all, *one;
+    bool ok;
+
+    *ret = CREDENTIALS_INIT;
+    if (secret_str(sealed).len == 0)
+        return true;
+    all = json_loadb(sealed->ptr, sealed->len, 0, NULL);
+    if (!all)
+        return err_set(err, ERR_INTERNAL, "the sealed credentials are not JSON");
+    one = json_object_get(all, end);
+    ok = !one || credentials_from_json(one, ret, err);
+    json_decref(all);
+    return ok || err_recode(err, ERR_INTERNAL, "the sealed credentials of the %s", end);
+}
