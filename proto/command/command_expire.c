@@ -1,6 +1,6 @@
 #include "proto/command/command_expire.h"
 
-#include "proto/command/command_expiry.h"
+#include "proto/command/command_options.h"
 #include "proto/resp/resp_write.h"
 
 enum { DIGITS_MAX = 20 };

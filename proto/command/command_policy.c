@@ -51,6 +51,7 @@ static bool decide_xadd(const struct resp_command *command, struct command_decis
     if (xadd.id_chosen && xadd.idempotent_at == 0)
         return err_set(err, ERR_COMMAND_REFUSED,
                        "an XADD whose id each server would choose for itself");
+    ret->idempotent = xadd.idempotent_at != 0;
     ret->action = xadd.id_chosen ? COMMAND_DO_DROP : COMMAND_DO_FORWARD;
     return true;
 }

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/base/attrs.h"
@@ -34,6 +35,7 @@ struct command_decision {
     enum command_action action;
     const struct command_row *row; /* NULL for a lone newline (DROP) */
     uint32_t db, db2;              /* where the action says so */
+    bool idempotent;               /* an XADD with IDMP: words of Redis 8.6 */
 };
 
 /* Errors:

@@ -1,7 +1,7 @@
 #include "proto/command/command_restore.h"
 
 #include "proto/base/bytes.h"
-#include "proto/command/command_expiry.h"
+#include "proto/command/command_options.h"
 #include "proto/rdb/rdb_payload.h"
 #include "proto/resp/resp_write.h"
 

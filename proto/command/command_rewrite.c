@@ -75,6 +75,17 @@ static bool forward_xadd(struct command_job *job, struct err *err) {
     return command_job_put_edited(job, &edit, 1, err);
 }
 
+/* FLUSHALL and FLUSHDB [ASYNC|SYNC]: how, not what. */
+static bool forward_flush(struct command_job *job, struct err *err) {
+    struct command_edit edit = command_job_drop(1, 1);
+    bool known =
+        job->command->argc != 2 ||
+        (str_equal_nocase(command_job_arg(job, 1), STR_LIT("async")) ? job->target->has_unlink
+                                                                     : job->target->has_pxat);
+
+    return known ? command_job_put_raw(job, err) : command_job_put_edited(job, &edit, 1, err);
+}
+
 /* Most commands go as they came; some have another form at an older server. */
 static bool forward(struct command_job *job, struct err *err) {
     const struct command_target *target = job->target;
@@ -124,6 +135,10 @@ bool command_rewrite(const struct resp_command *command, const struct command_de
         break;
     case COMMAND_DO_RESTORE:
         ok = command_restore_rewrite(&job, err);
+        break;
+    case COMMAND_DO_FLUSHALL:
+    case COMMAND_DO_FLUSHDB:
+        ok = forward_flush(&job, err);
         break;
     case COMMAND_DO_SCRIPT:
         ok = command_job_put_raw(&job, err);

@@ -44,10 +44,18 @@ struct command_target {
 struct command_target command_target(bool valkey, uint32_t version, uint16_t rdb_version,
                                      bool held);
 
+/* The command goes as it came: its bytes may be sent from where they lie, without
+ * command_rewrite(). */
+static inline bool command_goes_verbatim(const struct command_decision *decision,
+                                         const struct command_target *target) {
+    return decision->action == COMMAND_DO_FORWARD && target->has_entriesread &&
+           (target->has_idmp || !decision->idempotent);
+}
+
 /* Append the destination's form of a command that command_decide() said to
- * FORWARD, or EXPIRY, RESTORE, SCRIPT. receipt_ms is the source's clock (Unix, ms)
- * when the command arrived. *ret_count is how many commands were appended, so how
- * many replies to expect. On failure `out` is as it was.
+ * FORWARD, or EXPIRY, RESTORE, SCRIPT, FLUSHALL, FLUSHDB. receipt_ms is the source's clock (Unix,
+ * ms) when the command arrived. *ret_count is how many commands were appended, so how many replies
+ * to expect. On failure `out` is as it was.
  *
  * Errors:
  *   PROTOCOL               malformed; an expiry of 0, negative or beyond all range

@@ -183,7 +183,6 @@ static bool emit(struct stream_units *s, const struct resp_command *command,
                  const struct command_decision *d, uint64_t received_ms, struct stream_unit *out,
                  struct err *err) {
     int database;
-    bool verbatim;
 
     switch (d->action) {
     case COMMAND_DO_SELECT:
@@ -220,11 +219,7 @@ static bool emit(struct stream_units *s, const struct resp_command *command,
     out->commands++;
     if (d->action == COMMAND_DO_CROSS_DB)
         return cross_databases(s, command, d, out, err);
-    /* Bytes as they came, unless they may carry an expiry or a payload, or the
-     * destination is old. A SET of three words carries none. */
-    verbatim = d->action == COMMAND_DO_FORWARD || d->action == COMMAND_DO_FLUSHDB ||
-               (d->row->id == COMMAND_SET && command->argc == 3);
-    if (verbatim && s->a->target.has_entriesread)
+    if (command_goes_verbatim(d, &s->a->target))
         return forward(s, command->raw, out, err);
     return rewrite(s, command, d, received_ms, out, err);
 }

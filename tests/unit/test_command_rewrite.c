@@ -246,6 +246,10 @@ static void an_older_server_is_told_in_its_own_words(void) {
     expect(held(V60), "SET k v PXAT " T10 " NX", "SET k v NX; PEXPIREAT k " H10);
     expect(held(V60), "SETEX k 10 v", "SET k v; PEXPIREAT k " H10);
     expect(held(V28), "UNLINK a b", "DEL a b");
+    expect(held(V28), "FLUSHDB ASYNC", "FLUSHDB");
+    expect(held(V60), "FLUSHALL SYNC", "FLUSHALL");
+    expect(held(V60), "FLUSHALL ASYNC", "FLUSHALL ASYNC");
+    expect(held(V60), "FLUSHDB", "FLUSHDB");
     expect(held(V60), "UNLINK a b", "UNLINK a b");
     expect(held(V60), "LPOP l 3", "LTRIM l 3 -1");
     expect(held(V60), "RPOP l 3", "LTRIM l 0 -4");
@@ -266,6 +270,31 @@ static void an_older_server_is_told_in_its_own_words(void) {
            "RESTORE k " H10 " payload-of-some-bytes ABSTTL FREQ 3");
     expect(held(V28), "RESTORE k 0 payload-of-some-bytes FREQ 3",
            "RESTORE k 0 payload-of-some-bytes");
+}
+
+static void what_goes_verbatim_is_what_rewriting_leaves_alone(void) {
+    static const char *const words[] = {"SET k v",
+                                        "UNLINK k",
+                                        "LPOP l 3",
+                                        "XADD s 1-1 f v",
+                                        "XADD s IDMP p i 1-1 f v",
+                                        "XGROUP SETID s g 1 ENTRIESREAD 4"};
+    static const uint32_t versions[] = {V28, V50, V60, V70, V74, V80, V84, V86};
+
+    for (size_t v = 0; v < LENGTH_OF(versions); v++) {
+        for (size_t w = 0; w < LENGTH_OF(words); w++) {
+            struct command_target target = held(versions[v]);
+            struct command_decision decision;
+            struct err err = ERR_INIT;
+            uint32_t count;
+
+            make_words(words[w]);
+            CU_ASSERT_TRUE_FATAL(command_decide(&command, &decision, &err));
+            CU_ASSERT_TRUE(rewrite(target, &count, &err));
+            CU_ASSERT(!command_goes_verbatim(&decision, &target) ||
+                      str_equal(buf_str(&out), command.raw));
+        }
+    }
 }
 
 static void what_an_older_server_cannot_hold_is_an_error(void) {
@@ -366,6 +395,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(malformed_commands_are_errors),
     CUNIT_TEST(held_and_true_times_never_overlap),
     CUNIT_TEST(an_older_server_is_told_in_its_own_words),
+    CUNIT_TEST(what_goes_verbatim_is_what_rewriting_leaves_alone),
     CUNIT_TEST(what_an_older_server_cannot_hold_is_an_error),
     CUNIT_TEST(a_command_of_many_fields_keeps_them_all),
     CUNIT_TEST(a_payload_gets_the_footer_of_its_destination),

@@ -1,6 +1,7 @@
-/* command_expiry.h - the expiry time a command carries, whatever its form.
+/* command_options.h - finds an expiry time among the options of a command.
  *
- * Pure. Where it stands is a table: EXPIRE has it in its place, SET behind a word.
+ * Pure. SET, GETEX, HSETEX and their kin share their words; those that take an
+ * operand are a table, so that a value is never taken for a word.
  */
 #pragma once
 
@@ -10,10 +11,8 @@
 #include "proto/base/attrs.h"
 #include "proto/base/err.h"
 #include "proto/base/str.h"
+#include "proto/command/command_time.h"
 #include "proto/resp/resp_command.h"
-
-/* The unit is told by the word: EX PX EXAT PXAT. */
-enum command_time { COMMAND_TIME_EX, COMMAND_TIME_PX, COMMAND_TIME_EXAT, COMMAND_TIME_PXAT };
 
 /* The options that stand between `from` and FIELDS, or the end. argv positions;
  * 0: not there. */
@@ -28,10 +27,3 @@ struct command_options {
  * is no known option: it might be a new kind of expiry). */
 MUST_CHECK bool command_options_scan(const struct resp_command *command, uint32_t from,
                                      struct command_options *ret, struct err *err);
-
-/* The time to write at the destination: absolute, ms, held if so wanted. Relative
- * times count from receipt_ms.
- * Errors: PROTOCOL (no number, 0, negative, beyond all range), COMMAND_REFUSED (cannot be
- * held). */
-MUST_CHECK bool command_time_resolve(struct str text, enum command_time time, uint64_t receipt_ms,
-                                     bool held, uint64_t *ret_at_ms, struct err *err);
