@@ -1,0 +1,284 @@
+/* From the source's stream to units: whole source units, the right database, the
+ * right position, nothing of ours. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "services/flow/stream_units.h"
+#include "tests/support/cunit_run.h"
+
+static struct applier *a;
+static struct stream_units s;
+static struct stream_unit out;
+static struct err err;
+
+/* All databases one to one, a 7.0 that holds expiries, positions from offset 1. */
+static void begin(void) {
+    a = calloc(1, sizeof(*a));
+    snprintf(a->spec.job, sizeof(a->spec.job), "job_X");
+    snprintf(a->spec.heartbeat_prefix, sizeof(a->spec.heartbeat_prefix), "BEAT");
+    a->spec.map_all = true;
+    a->spec.incremental = true;
+    memset(a->database_ok, 0xff, 2); /* databases 0 to 15 */
+    a->target = command_target(false, 7 << 16, 10, true);
+    unit_init(&out.unit, 1 << 20);
+    stream_unit_clear(&out, a);
+    stream_units_init(&s, a, 1, 0);
+    err_clear(&err);
+}
+
+static void end(void) {
+    unit_done(&out.unit);
+    free(a);
+}
+
+/* "SET a 1|SELECT 2" as the stream has it. */
+static struct str stream_of(const char *commands) {
+    static char text[8192];
+    char copy[1024];
+    size_t len = 0;
+    char *rest = copy, *line;
+
+    snprintf(copy, sizeof(copy), "%s", commands);
+    while ((line = strsep(&rest, "|"))) {
+        char words[8][128];
+        int n = 0;
+        char *word;
+
+        while ((word = strsep(&line, " ")))
+            snprintf(words[n++], sizeof(words[0]), "%s", word);
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "*%d\r\n", n);
+        for (int i = 0; i < n; i++)
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "$%zu\r\n%s\r\n",
+                                    strlen(words[i]), words[i]);
+    }
+    return str_of(text, len);
+}
+
+/* The unit as "SET a 1|SELECT 2" again. */
+static const char *shown(void) {
+    static char text[8192];
+    static char raw[8192];
+    size_t len = 0, raw_len = 0;
+    struct resp_scan scan = RESP_SCAN_INIT;
+    struct str rest;
+
+    for (uint32_t i = 0; i < out.unit.piece_count; i++) {
+        struct str piece = unit_piece_str(&out.unit, i);
+
+        memcpy(raw + raw_len, piece.ptr, piece.len);
+        raw_len += piece.len;
+    }
+    CU_ASSERT_EQUAL(raw_len, out.unit.bytes);
+    rest = str_of(raw, raw_len);
+    text[0] = '\0';
+    while (rest.len > 0) {
+        struct resp_command command;
+
+        if (resp_command_scan(&scan, rest, &command, &err) != RESP_GOT)
+            return "broken";
+        for (uint32_t i = 0; i < command.argc; i++)
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s" STR_FMT,
+                                    i > 0     ? " "
+                                    : len > 0 ? "|"
+                                              : "",
+                                    STR_ARG(command.argv[i]));
+        rest = str_skip(rest, command.raw.len);
+    }
+    return text;
+}
+
+static bool take(struct str bytes) {
+    return stream_units_take(&s, bytes, 1700000000000, &out, &err);
+}
+
+#define TAKES(commands, expected)                                                                  \
+    do {                                                                                           \
+        struct str bytes = stream_of(commands);                                                    \
+        begin();                                                                                   \
+        CU_ASSERT_TRUE(take(bytes));                                                               \
+        CU_ASSERT_STRING_EQUAL(shown(), expected);                                                 \
+        CU_ASSERT_EQUAL(out.next, 1 + bytes.len);                                                  \
+        end();                                                                                     \
+    } while (0)
+
+#define REFUSES(commands, error)                                                                   \
+    do {                                                                                           \
+        begin();                                                                                   \
+        CU_ASSERT_FALSE(take(stream_of(commands)));                                                \
+        CU_ASSERT_EQUAL(err.code, error);                                                          \
+        end();                                                                                     \
+    } while (0)
+
+static void data_passes_as_it_came(void) {
+    TAKES("SET a 1|INCR b|rpush c x y", "SET a 1|INCR b|rpush c x y");
+}
+
+static void select_is_followed_not_copied(void) {
+    TAKES("SELECT 3|SET a 1|SET b 2|SELECT 0|SET c 3", "SELECT 3|SET a 1|SET b 2|SELECT 0|SET c 3");
+    TAKES("SELECT 3|SELECT 3|SET a 1", "SELECT 3|SET a 1");
+    TAKES("SELECT 5|PING", "");
+}
+
+static void a_select_inside_a_transaction_counts_outside_too(void) {
+    TAKES("MULTI|SELECT 4|SET a 1|EXEC|SET b 2", "SELECT 4|SET a 1|SET b 2");
+}
+
+static void expiries_are_held(void) {
+    TAKES("SET a 1 PXAT 1700000000000", "SET a 1 PXAT 6098046511104");
+    TAKES("PEXPIREAT a 1700000000000", "PEXPIREAT a 6098046511104");
+}
+
+static void pings_move_the_position_only(void) {
+    struct str bytes = stream_of("PING|PING");
+
+    begin();
+    CU_ASSERT_TRUE(take(bytes));
+    CU_ASSERT_EQUAL(out.unit.commands, 0);
+    CU_ASSERT_EQUAL(out.next, 1 + bytes.len);
+    end();
+}
+
+static void keys_of_ours_are_no_data(void) {
+    TAKES("SET {kf}:job_Y:0 1|SET a 1|SET BEATother 1|DEL {kf}:x", "SET a 1");
+}
+
+static void our_heartbeat_is_noticed(void) {
+    begin();
+    CU_ASSERT_TRUE(take(stream_of("SET BEAT:job_X:0 1700000000000.250 PXAT 1700000010000")));
+    CU_ASSERT_EQUAL(out.unit.commands, 0);
+    CU_ASSERT_DOUBLE_EQUAL(out.heartbeat_ms, 1700000000000.25, 0.001);
+    end();
+}
+
+/* Whatever has arrived, a unit ends where the source's unit ends. */
+static void cut_anywhere_the_same_units_come_out(void) {
+    struct str bytes = stream_of(
+        "SELECT 2|SET a 1|MULTI|INCR b|SELECT 1|INCR c|EXEC|PING|SET d 4 PXAT 1700000000000");
+    char whole[1024];
+
+    begin();
+    CU_ASSERT_TRUE(take(bytes));
+    snprintf(whole, sizeof(whole), "%s", shown());
+    end();
+    for (size_t cut = 0; cut <= bytes.len; cut++) {
+        uint64_t boundary;
+
+        begin();
+        CU_ASSERT_TRUE(take(str_first(bytes, cut)));
+        boundary = s.start;
+        CU_ASSERT(out.next == 0 || out.next == boundary);
+        CU_ASSERT_TRUE(take(str_skip(bytes, (size_t)(boundary - 1))));
+        CU_ASSERT_STRING_EQUAL(shown(), whole);
+        CU_ASSERT_EQUAL(out.source_db, 1);
+        end();
+    }
+}
+
+static void half_a_transaction_is_nothing(void) {
+    struct str bytes = stream_of("SET a 1|MULTI|INCR b|INCR c");
+
+    begin();
+    CU_ASSERT_TRUE(take(bytes));
+    CU_ASSERT_STRING_EQUAL(shown(), "SET a 1");
+    CU_ASSERT_EQUAL(out.next, 1 + stream_of("SET a 1").len);
+    end();
+}
+
+static void a_flush_is_a_unit_of_its_own(void) {
+    struct str bytes = stream_of("SET a 1|FLUSHALL|SET b 2");
+
+    begin();
+    CU_ASSERT_TRUE(take(bytes));
+    CU_ASSERT_STRING_EQUAL(shown(), "SET a 1");
+    CU_ASSERT_FALSE(out.alone);
+    bytes = str_skip(bytes, (size_t)(s.start - 1));
+    stream_unit_clear(&out, a);
+    CU_ASSERT_TRUE(take(bytes));
+    CU_ASSERT_STRING_EQUAL(shown(), "FLUSHALL");
+    CU_ASSERT_TRUE(out.alone);
+    end();
+}
+
+static void a_transaction_that_flushes_is_alone_too(void) {
+    begin();
+    CU_ASSERT_TRUE(take(stream_of("MULTI|SET a 1|FLUSHDB|SET b 2|EXEC|SET c 3")));
+    CU_ASSERT_STRING_EQUAL(shown(), "SET a 1|FLUSHDB|SET b 2");
+    CU_ASSERT_TRUE(out.alone);
+    end();
+}
+
+static void a_swap_puts_our_key_back(void) {
+    TAKES("SWAPDB 0 3", "SWAPDB 0 3|SELECT 3|DEL {kf}:job_X:0");
+    TAKES("SWAPDB 2 3", "SWAPDB 2 3");
+}
+
+static void only_mapped_databases_are_written(void) {
+    begin();
+    a->spec.map_all = false;
+    memset(a->spec.database_map, 0xff, sizeof(a->spec.database_map));
+    a->spec.database_map[1] = 5;
+    a->spec.lowest_database = 5;
+    stream_unit_clear(&out, a);
+    CU_ASSERT_TRUE(take(stream_of("SET a 1|SELECT 1|SET b 2|SELECT 2|FLUSHDB|SET c 3")));
+    CU_ASSERT_STRING_EQUAL(shown(), "SET b 2");
+    stream_unit_clear(&out, a);
+    end();
+}
+
+static void a_flush_of_everything_spares_what_is_not_mapped(void) {
+    begin();
+    a->spec.map_all = false;
+    memset(a->spec.database_map, 0xff, sizeof(a->spec.database_map));
+    a->spec.database_map[1] = 5;
+    a->spec.database_map[2] = 6;
+    a->spec.lowest_database = 5;
+    stream_unit_clear(&out, a);
+    CU_ASSERT_TRUE(take(stream_of("FLUSHALL")));
+    CU_ASSERT_STRING_EQUAL(shown(), "FLUSHDB|SELECT 6|FLUSHDB");
+    CU_ASSERT_TRUE(out.alone);
+    end();
+}
+
+static void what_cannot_be_exact_stops(void) {
+    REFUSES("SELECT 16|SET a 1", ERR_DEST_DB_RANGE);
+    REFUSES("NOSUCHCOMMAND a", ERR_UNKNOWN_COMMAND);
+    REFUSES("CONFIG SET dir x", ERR_COMMAND_REFUSED);
+    REFUSES("EXEC", ERR_PROTOCOL);
+    REFUSES("MULTI|MULTI", ERR_PROTOCOL);
+}
+
+static void a_full_unit_waits_with_the_rest(void) {
+    char *bytes = malloc(40 * (STREAM_UNIT_COMMANDS + 10));
+    size_t len = 0;
+
+    for (int i = 0; i < STREAM_UNIT_COMMANDS + 10; i++)
+        len += (size_t)sprintf(bytes + len, "*2\r\n$4\r\nINCR\r\n$1\r\nk\r\n");
+    begin();
+    CU_ASSERT_TRUE(take(str_of(bytes, len)));
+    CU_ASSERT_EQUAL(out.unit.commands, STREAM_UNIT_COMMANDS);
+    CU_ASSERT_TRUE(stream_unit_is_full(&out));
+    CU_ASSERT_EQUAL(out.unit.piece_count, 1); /* one borrowed run, nothing copied */
+    CU_ASSERT_EQUAL(out.unit.own.len, 0);
+    end();
+    free(bytes);
+}
+
+static const struct cunit_test tests[] = {
+    CUNIT_TEST(data_passes_as_it_came),
+    CUNIT_TEST(select_is_followed_not_copied),
+    CUNIT_TEST(a_select_inside_a_transaction_counts_outside_too),
+    CUNIT_TEST(expiries_are_held),
+    CUNIT_TEST(pings_move_the_position_only),
+    CUNIT_TEST(keys_of_ours_are_no_data),
+    CUNIT_TEST(our_heartbeat_is_noticed),
+    CUNIT_TEST(cut_anywhere_the_same_units_come_out),
+    CUNIT_TEST(half_a_transaction_is_nothing),
+    CUNIT_TEST(a_flush_is_a_unit_of_its_own),
+    CUNIT_TEST(a_transaction_that_flushes_is_alone_too),
+    CUNIT_TEST(a_swap_puts_our_key_back),
+    CUNIT_TEST(only_mapped_databases_are_written),
+    CUNIT_TEST(a_flush_of_everything_spares_what_is_not_mapped),
+    CUNIT_TEST(what_cannot_be_exact_stops),
+    CUNIT_TEST(a_full_unit_waits_with_the_rest),
+};
+CUNIT_MAIN("stream_units", tests)
