@@ -21,6 +21,13 @@ bool store_worker_seen(struct store *store, const struct store_worker *worker, b
     return true;
 }
 
+bool store_worker_return(struct store *store, const char *id, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_text(&p, id);
+    return store_exec(store, &sql_query_worker_return, &p, NULL, err);
+}
+
 bool store_worker_gone(struct store *store, const char *id, struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
 

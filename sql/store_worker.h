@@ -16,6 +16,10 @@ struct store_worker {
 MUST_CHECK bool store_worker_seen(struct store *store, const struct store_worker *worker,
                                   bool *ret_drain, struct err *err);
 
+/* A worker that was killed is back under its id: what it held is free at once. Only
+ * before it claims anything, and while nobody else can have that id. */
+MUST_CHECK bool store_worker_return(struct store *store, const char *id, struct err *err);
+
 /* It ends in order. */
 MUST_CHECK bool store_worker_gone(struct store *store, const char *id, struct err *err);
 

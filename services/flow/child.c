@@ -7,7 +7,12 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { SEND_TIMEOUT_MS = 10000, ANSWER_TIMEOUT_MS = 30000 };
+enum { SEND_TIMEOUT_MS = 10000, ANSWER_TIMEOUT_MS = 30000, ASIDE_MAX = 8 };
+
+/* What came while an answer was waited for. A child has one conversation, and only a
+ * child asks: a supervisor's is always empty. */
+static json_t *aside[ASIDE_MAX];
+static int aside_count;
 
 static int64_t now_ms(void) {
     struct timespec ts;
@@ -113,7 +118,7 @@ static bool parse(const char *text, size_t len, json_t **ret_message, struct err
     return true;
 }
 
-bool child_receive(int fd, int timeout_ms, json_t **ret_message, struct err *err) {
+static bool receive_one(int fd, int timeout_ms, json_t **ret_message, struct err *err) {
     char *text;
     ssize_t len, got;
     bool ok;
@@ -155,7 +160,7 @@ bool child_receive(int fd, int timeout_ms, json_t **ret_message, struct err *err
     return ok;
 }
 
-void child_send_error(int fd, const struct err *why) {
+static void send_error(int fd, const struct err *why, json_int_t lease) {
     char detail[ERR_FRAMES * (ERR_FRAME_LEN + 2)];
     struct err ignored = ERR_INIT;
     json_t *text, *message;
@@ -168,26 +173,53 @@ void child_send_error(int fd, const struct err *why) {
         json_pack("{s:s, s:s, s:o}", "type", "error", "code", err_slug(why->code), "detail", text);
     if (!message)
         return;
+    if (lease >= 0)
+        json_object_set_new(message, "lease", json_integer(lease));
     if (!child_send(fd, message, &ignored))
         err_clear(&ignored);
     json_decref(message);
 }
 
+bool child_receive(int fd, int timeout_ms, json_t **ret_message, struct err *err) {
+    if (aside_count == 0)
+        return receive_one(fd, timeout_ms, ret_message, err);
+    *ret_message = aside[0];
+    memmove(&aside[0], &aside[1], (size_t)--aside_count * sizeof(aside[0]));
+    return true;
+}
+
+void child_send_error(int fd, const struct err *why) {
+    send_error(fd, why, -1);
+}
+
+void child_send_lease_behind(int fd, const struct err *why, uint64_t lease) {
+    send_error(fd, why, lease > INT64_MAX ? INT64_MAX : (json_int_t)lease);
+}
+
 bool child_ask(int fd, const json_t *request, const char *answer_type, json_t **ret_answer,
                struct err *err) {
-    const char *type;
+    int64_t end = now_ms() + ANSWER_TIMEOUT_MS;
 
-    if (!child_send(fd, request, err) || !child_receive(fd, ANSWER_TIMEOUT_MS, ret_answer, err))
+    if (!child_send(fd, request, err))
         return false;
-    if (!*ret_answer)
-        return err_set(err, ERR_TIMEOUT, "the supervisor did not answer with \"%s\" in %d s",
-                       answer_type, ANSWER_TIMEOUT_MS / 1000);
-    type = json_string_value(json_object_get(*ret_answer, "type"));
-    if (strcmp(type, answer_type) == 0)
-        return true;
-    err_set(err, ERR_PROTOCOL, "the supervisor sent \"%.40s\" where \"%s\" was due", type,
-            answer_type);
-    json_decref(*ret_answer);
-    *ret_answer = NULL;
-    return false;
+    for (;;) {
+        int64_t left = end - now_ms();
+        json_t *message = NULL;
+
+        if (!receive_one(fd, left > 0 ? (int)left : 0, &message, err))
+            return false;
+        if (!message)
+            return err_set(err, ERR_TIMEOUT, "the supervisor did not answer with \"%s\" in %d s",
+                           answer_type, ANSWER_TIMEOUT_MS / 1000);
+        if (strcmp(json_string_value(json_object_get(message, "type")), answer_type) == 0) {
+            *ret_answer = message;
+            return true;
+        }
+        if (aside_count == ASIDE_MAX) {
+            json_decref(message);
+            return err_set(err, ERR_PROTOCOL, "the supervisor sent %d messages instead of \"%s\"",
+                           ASIDE_MAX, answer_type);
+        }
+        aside[aside_count++] = message;
+    }
 }

@@ -1,7 +1,7 @@
 /* child.h - how a supervisor and a child of it talk.
  *
  * A child is this program again, executed as `keyferry-worker --child DUTY` with
- * four descriptors at fixed numbers and nothing else: no database, no secret in
+ * five descriptors at fixed numbers and nothing else: no database, no secret in
  * arguments or environment. One SOCK_SEQPACKET message is one JSON object with a
  * member "type".
  *
@@ -25,7 +25,8 @@
  *                                           for; the supervisor relays it to receive
  *     {"type":"copied"}, {"type":"caught_up"}, {"type":"settled"}, {"type":"done"}
  *     {"type":"facts", "end":…, "product":…, "version":…}
- *     {"type":"error", "code":slug, "detail":…}   then it exits with 1
+ *     {"type":"error", "code":slug, "detail":…, "lease":n}   then it exits with 1;
+ *                                  "lease" with lease_behind: what the destination knows
  *     {"type":"check", "item":{…}} and {"type":"check_done", …}   from `check`
  *
  * A child exits 0 when it did what was wanted and 1 after an error message; any
@@ -35,6 +36,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "proto/base/err.h"
 #include "services/net/endpoint.h"
@@ -45,7 +47,8 @@ enum {
     CHILD_FD_CONTROL = 4,      /* memfd of struct control_block */
     CHILD_FD_APPLY_BELL = 5,   /* eventfd that wakes apply */
     CHILD_FD_RECEIVE_BELL = 6, /* eventfd that wakes receive */
-    CHILD_FD_COUNT = 7,
+    CHILD_FD_IDENTITY = 7,     /* the lock of the worker's identity: held, not used */
+    CHILD_FD_COUNT = 8,
 };
 
 enum { CHILD_MESSAGE_MAX = 192 * 1024 };
@@ -69,9 +72,10 @@ MUST_CHECK bool child_send(int fd, const json_t *message, struct err *err);
  * Errors: CLOSED (the peer is gone), PROTOCOL, IO. */
 MUST_CHECK bool child_receive(int fd, int timeout_ms, json_t **ret_message, struct err *err);
 
-/* A child asks and waits for the answer; nothing else is sent to it meanwhile.
+/* A child asks and waits for the answer. What comes before it (at most eight messages)
+ * is put aside for the next child_receive(); one conversation per process.
  * *ret_answer is a new reference of a message of type `answer_type`.
- * Errors: CLOSED, TIMEOUT (30 s), PROTOCOL (another message), IO. */
+ * Errors: CLOSED, TIMEOUT (30 s), PROTOCOL (too many others), IO. */
 MUST_CHECK bool child_ask(int fd, const json_t *request, const char *answer_type,
                           json_t **ret_answer, struct err *err);
 
@@ -84,3 +88,6 @@ MUST_CHECK bool child_ask_credentials(int fd, const char *end, struct credential
 /* The sentence of a failing child: {"type":"error",...}. Failing to send it is no
  * failure: the supervisor sees the exit. */
 void child_send_error(int fd, const struct err *why);
+
+/* The same for LEASE_BEHIND: `lease` is the one the destination knows. */
+void child_send_lease_behind(int fd, const struct err *why, uint64_t lease);

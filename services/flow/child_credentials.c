@@ -1,20 +1,6 @@
-#include <stdint.h>
-#include <string.h>
-
 #include "services/flow/child.h"
 
-/* jansson frees its strings as they are; a password in one is wiped first. */
-static void wipe_strings(json_t *object) {
-    const char *key;
-    json_t *value;
-
-    json_object_foreach(object, key, value) {
-        if (json_is_string(value)) {
-            explicit_bzero((void *)(uintptr_t)json_string_value(value), json_string_length(value));
-        }
-    }
-}
-
+/* process_harden() has jansson wipe what it frees, so the answer leaves no copy. */
 bool child_ask_credentials(int fd, const char *end, struct credentials *ret, struct err *err) {
     json_t *request = json_pack("{s:s, s:s}", "type", "credentials", "end", end);
     json_t *answer = NULL, *inner;
@@ -37,7 +23,6 @@ bool child_ask_credentials(int fd, const char *end, struct credentials *ret, str
     } else {
         ok = credentials_from_json(inner, ret, err);
     }
-    wipe_strings(inner);
     json_decref(answer);
     return ok;
 }

@@ -73,6 +73,12 @@ bool attention_knows(enum err_code code) {
     return row_of(code) != NULL;
 }
 
+bool attention_offers_recopy(enum err_code code) {
+    const struct row *row = row_of(code);
+
+    return row && row->choices == recopy_choices;
+}
+
 static json_t *choices_json(const struct choice *choice) {
     json_t *list = json_array();
 

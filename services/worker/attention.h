@@ -14,6 +14,9 @@
 /* Is there a row of its own for this code? */
 bool attention_knows(enum err_code code);
 
+/* Does its question offer a new full copy (resume with on_full_resync_needed)? */
+bool attention_offers_recopy(enum err_code code);
+
 /* {"code", "since", "detail", "if_you_wait", "choices": [{"action", "body",
  * "consequence"}]}. `since` is RFC 3339; `detail` is shown as it is and must be
  * UTF-8 (else a sentence saying so stands there). A code without a row asks

@@ -104,7 +104,8 @@ bool child_process_spawn(struct child_process *ret, const char *program, const c
     environment_of_child(environment);
     pid = fork();
     if (pid == 0) {
-        const int wanted[] = {pair[1], fds->control, fds->apply_bell, fds->receive_bell};
+        const int wanted[] = {pair[1], fds->control, fds->apply_bell, fds->receive_bell,
+                              fds->identity};
 
         become(program, argv, environment, wanted, parent);
     }

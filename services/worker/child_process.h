@@ -24,9 +24,10 @@ struct child_process {
 
 #define CHILD_PROCESS_INIT ((struct child_process){.pid = 0, .pidfd = -1, .socket = -1})
 
-/* What it shares with its siblings; -1 where a duty has none (`check`). */
+/* What it shares with its siblings; -1 where a duty has none (`check`). `identity` is
+ * the lock of worker_identity.h. */
 struct child_fds {
-    int control, apply_bell, receive_bell;
+    int control, apply_bell, receive_bell, identity;
 };
 
 /* How it ended. */

@@ -1,7 +1,7 @@
 """Negative controls: with one mechanism switched off, the test that guards it must find a
 difference. A control that passes unnoticed means the test proves nothing.
 
-KEYFERRY_FAULTS is read by builds with KF_FAULTS only.
+KEYFERRY_TEST_FAULTS is read by builds with KF_FAULTS only.
 """
 
 import pytest
@@ -26,7 +26,7 @@ def test_the_guard_notices_when(start_service, source, destination, name):
         pytest.fail("this build has no fault switches: configure it with KF_FAULTS=ON")
     fault, scenario, options = CONTROLS[name]
     service = start_service(workers=2, env={
-        "KEYFERRY_FAULTS": fault or "", "KEYFERRY_LEASE_SECONDS": "3",
+        "KEYFERRY_TEST_FAULTS": fault or "", "KEYFERRY_LEASE_SECONDS": "3",
         "KEYFERRY_FULL_SYNCS_PER_HOUR": "100"})
     with pytest.raises(chaos.Divergence) as found:
         scenario(service, source, destination, **options)

@@ -1,0 +1,211 @@
+#include "services/worker/task_inner.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "services/common/clock.h"
+#include "services/common/log.h"
+#include "services/flow/child.h"
+
+/* A child's socket is read at most so often in one turn: none keeps the others waiting. */
+enum { MESSAGES_PER_TURN = 64, LAST_BREATH_MS = 2000 };
+
+static int64_t number_of(const json_t *message, const char *name) {
+    return json_integer_value(json_object_get(message, name));
+}
+
+static void copy_text(const json_t *message, const char *name, char *dst, size_t size) {
+    const char *text = json_string_value(json_object_get(message, name));
+
+    snprintf(dst, size, "%s", text ? text : "");
+}
+
+static void on_position(struct task_run *run, const json_t *message) {
+    struct store_progress *p = &run->progress;
+
+    copy_text(message, "state", p->position_state, sizeof(p->position_state));
+    copy_text(message, "replid", p->replid, sizeof(p->replid));
+    p->position_db = number_of(message, "db");
+    p->position_epoch = number_of(message, "epoch");
+    p->position_seq = number_of(message, "seq");
+    run->is_claimed = true;
+    /* The new copy is decided on the destination: another claim must not decide it again. */
+    if (strcmp(p->position_state, "copy") == 0)
+        json_object_set_new(run->spec, "recopy", json_string("fail"));
+    if (!run->claimed_before)
+        run->asks.go = true;
+}
+
+static void on_start(struct task_run *run, const json_t *message) {
+    json_decref(run->start);
+    run->start = json_incref((json_t *)(uintptr_t)message);
+    task_inner_start_receive(run);
+}
+
+static void on_login(struct task_run *run, enum task_duty duty, const json_t *message) {
+    struct task_child *child = &run->child[duty];
+
+    copy_text(message, "end", child->login_end, sizeof(child->login_end));
+    child->asks_login = true;
+}
+
+static void on_facts(struct task_run *run, const json_t *message) {
+    const char *end = json_string_value(json_object_get(message, "end"));
+    int at = end && strcmp(end, "destination") == 0;
+    json_t *facts = json_copy((json_t *)(uintptr_t)message);
+
+    if (!facts)
+        return;
+    json_object_del(facts, "type");
+    json_object_del(facts, "end");
+    json_decref(run->asks.facts[at]);
+    run->asks.facts[at] = facts;
+}
+
+/* The number a text ends with; 0 = none. */
+static int64_t last_number(const char *text) {
+    size_t end = strlen(text), start = end;
+    int64_t value;
+
+    while (start > 0 && text[start - 1] >= '0' && text[start - 1] <= '9')
+        start--;
+    return str_parse_i64(str_of(text + start, end - start), &value) ? value : 0;
+}
+
+static void on_error(struct task_run *run, enum task_duty duty, const json_t *message) {
+    const char *slug = json_string_value(json_object_get(message, "code"));
+    const char *detail = json_string_value(json_object_get(message, "detail"));
+    enum err_code code = slug ? err_from_slug(slug) : ERR_NONE;
+    int64_t lease = number_of(message, "lease");
+
+    if (lease == 0 && code == ERR_LEASE_BEHIND && detail)
+        lease = last_number(detail);
+
+    task_trouble_error(run, duty, code != ERR_NONE ? code : ERR_INTERNAL,
+                       detail ? detail : "no detail was given", lease > 0 ? (uint64_t)lease : 0);
+}
+
+static void set_state(struct task_run *run, const char *state) {
+    snprintf(run->progress.position_state, sizeof(run->progress.position_state), "%s", state);
+}
+
+static void on_copied(struct task_run *run) {
+    set_state(run, "tail");
+    run->asks.copied = true;
+    run->was_caught_up = false;
+}
+
+/* Every life of apply says it; the history wants the first after a copy. */
+static void on_caught_up(struct task_run *run) {
+    run->asks.caught_up = run->asks.caught_up || !run->was_caught_up;
+    run->was_caught_up = true;
+}
+
+/* False: the child speaks another language and is killed. */
+static bool handle(struct task_run *run, enum task_duty duty, const json_t *message) {
+    const char *type = json_string_value(json_object_get(message, "type"));
+
+    if (strcmp(type, "credentials") == 0)
+        on_login(run, duty, message);
+    else if (strcmp(type, "position") == 0 && duty == TASK_APPLY)
+        on_position(run, message);
+    else if (strcmp(type, "start") == 0 && duty == TASK_APPLY)
+        on_start(run, message);
+    else if (strcmp(type, "full_sync") == 0 && duty == TASK_RECEIVE)
+        run->asks.full_sync = true;
+    else if (strcmp(type, "copied") == 0)
+        on_copied(run);
+    else if (strcmp(type, "caught_up") == 0)
+        on_caught_up(run);
+    else if (strcmp(type, "facts") == 0)
+        on_facts(run, message);
+    else if (strcmp(type, "error") == 0)
+        on_error(run, duty, message);
+    else if (strcmp(type, "settled") == 0)
+        set_state(run, "stopped"); /* the rest is told by the phase and the exit */
+    else if (strcmp(type, "done") == 0)
+        set_state(run, "done");
+    else
+        return false;
+    return true;
+}
+
+void task_run_read(struct task_run *run, enum task_duty duty) {
+    struct task_child *child = &run->child[duty];
+
+    for (int i = 0; i < MESSAGES_PER_TURN && child->process.socket >= 0; i++) {
+        struct err err = ERR_INIT;
+        json_t *message = NULL;
+        bool ok = child_receive(child->process.socket, 0, &message, &err);
+
+        if (ok && !message)
+            return;
+        if (ok)
+            ok = handle(run, duty, message);
+        json_decref(message);
+        if (ok)
+            continue;
+        if (err.code == ERR_CLOSED) {
+            /* Its end follows; a child that closed its socket and lives on is of no use. */
+            close(child->process.socket);
+            child->process.socket = -1;
+            child->kill_ms = clock_mono_ms() + LAST_BREATH_MS;
+        } else {
+            log_event(LOG_LEVEL_ERROR, "child.speaks-nonsense", LOG_TEXT("job", run->job),
+                      LOG_ERR(&err));
+            child_process_signal(&child->process, SIGKILL);
+        }
+        return;
+    }
+}
+
+void task_message_send(struct task_run *run, enum task_duty duty, const json_t *message) {
+    struct task_child *child = &run->child[duty];
+    struct err err = ERR_INIT;
+
+    /* The supervisor waits for no child: one whose queue is full is not working. */
+    if (child->process.socket >= 0 && !child_send_within(child->process.socket, message, 0, &err) &&
+        err.code != ERR_CLOSED) {
+        log_event(LOG_LEVEL_WARN, "child.does-not-read", LOG_TEXT("job", run->job), LOG_ERR(&err));
+        child_process_signal(&child->process, SIGKILL);
+    }
+}
+
+void task_run_go(struct task_run *run) {
+    json_t *message = json_pack("{s:s}", "type", "go");
+
+    run->claimed_before = true;
+    run->asks.go = false;
+    task_message_send(run, TASK_APPLY, message);
+    json_decref(message);
+}
+
+void task_run_full_sync(struct task_run *run, bool is_allowed, int64_t retry_after_ms) {
+    json_t *message = json_pack("{s:s, s:b, s:I}", "type", "full_sync_answer", "allowed",
+                                is_allowed, "retry_after_ms", (json_int_t)retry_after_ms);
+
+    run->asks.full_sync = false;
+    run->awaits_snapshot = is_allowed;
+    run->asks.full_resync = run->asks.full_resync || (is_allowed && run->progress.generation > 0);
+    task_message_send(run, TASK_RECEIVE, message);
+    json_decref(message);
+}
+
+void task_run_login(struct task_run *run, enum task_duty duty, const json_t *credentials,
+                    const struct err *why) {
+    char text[400] = "";
+    json_t *message;
+
+    run->child[duty].asks_login = false;
+    if (credentials) {
+        message = json_pack("{s:s, s:O}", "type", "credentials", "credentials", credentials);
+    } else {
+        err_format(why, text, sizeof(text));
+        message = json_pack("{s:s, s:s, s:s}", "type", "credentials", "code", err_slug(why->code),
+                            "error", text);
+    }
+    task_message_send(run, duty, message);
+    json_decref(message);
+}

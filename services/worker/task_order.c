@@ -1,0 +1,145 @@
+#include "services/worker/task_order.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "services/job/job_spec.h"
+
+static json_t *faults_json(const char *names) {
+    json_t *list = json_array();
+    struct str rest = str_from(names), name;
+
+    while (str_cut(&rest, ',', &name))
+        json_array_append_new(list, json_stringn(name.ptr, name.len));
+    return list;
+}
+
+/* Only what moves keys from database to database: the rest of a row (prefixes) is
+ * refused before a job is saved, while it is not built. */
+static json_t *databases_json(const json_t *spec) {
+    const json_t *list = json_object_get(json_object_get(spec, "objects"), "databases"), *row;
+    json_t *pairs;
+    size_t i;
+
+    if (!json_is_array(list) || json_array_size(list) == 0)
+        return json_null();
+    pairs = json_array();
+    json_array_foreach(list, i, row) {
+        json_t *source = json_object_get(row, "source");
+        json_t *destination = json_object_get(row, "destination");
+
+        json_array_append_new(
+            pairs, json_pack("{s:O, s:O}", "source", source, "destination",
+                             json_is_null(destination) || !destination ? source : destination));
+    }
+    return pairs;
+}
+
+static json_t *end_json(const json_t *spec, const char *end, struct err *err) {
+    struct endpoint ep = ENDPOINT_INIT;
+    json_t *object;
+
+    if (!job_spec_endpoint(spec, end, &ep, err))
+        return NULL;
+    object = endpoint_to_json(&ep);
+    endpoint_done(&ep);
+    return object;
+}
+
+static json_t *heartbeat_json(const json_t *spec) {
+    const json_t *beat = json_object_get(spec, "heartbeat");
+    const char *mode = json_string_value(json_object_get(beat, "mode"));
+    const char *prefix = json_string_value(json_object_get(beat, "key_prefix"));
+    const json_t *interval = json_object_get(beat, "interval_ms");
+
+    return json_pack("{s:s, s:s, s:I}", "mode", mode ? mode : "auto", "key_prefix",
+                     prefix ? prefix : "DTS_REDIS_TIMESTAMP_HEARTBEAT", "interval_ms",
+                     json_is_integer(interval) ? json_integer_value(interval) : (json_int_t)1000);
+}
+
+static const char *expiry_of(const json_t *spec) {
+    const json_t *expiry = json_object_get(spec, "expiry");
+    const char *mode = json_is_object(expiry) ? json_string_value(json_object_get(expiry, "mode"))
+                                              : json_string_value(expiry);
+
+    return mode ? mode : "held";
+}
+
+bool task_order_make(const struct task_order *order, const json_t *spec, json_t **ret_message,
+                     struct err *err) {
+    const json_t *migration = json_object_get(spec, "migration");
+    const char *conflict = json_string_value(json_object_get(spec, "conflict_mode"));
+    json_t *source = end_json(spec, "source", err), *destination, *message;
+
+    if (!source)
+        return false;
+    destination = end_json(spec, "destination", err);
+    if (!destination) {
+        json_decref(source);
+        return false;
+    }
+    message = json_pack(
+        "{s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:s, s:I, s:b, s:s, s:o, s:n, s:o, s:s, s:s}", "type",
+        "spec", "job", order->job, "task", (json_int_t)order->task, "lease",
+        (json_int_t)order->lease, "claimed_before", order->claimed_before, "source", source,
+        "destination", destination, "spool_dir", order->spool_dir, "spool_quota_bytes",
+        (json_int_t)order->spool_quota_bytes, "incremental",
+        !json_is_false(json_object_get(migration, "incremental")), "expiry", expiry_of(spec),
+        "databases", databases_json(spec), "prefixes", "heartbeat", heartbeat_json(spec),
+        "conflict_mode", conflict ? conflict : "precheck_error", "recopy", "fail");
+    if (!message)
+        abort(); /* sizes we chose */
+    if (order->faults && order->faults[0])
+        json_object_set_new(message, "faults", faults_json(order->faults));
+    *ret_message = message;
+    return true;
+}
+
+static uint32_t number_or(const json_t *object, const char *name, uint32_t fallback) {
+    const json_t *value = json_object_get(object, name);
+
+    if (!json_is_integer(value) || json_integer_value(value) < 1 ||
+        json_integer_value(value) > UINT32_MAX)
+        return fallback;
+    return (uint32_t)json_integer_value(value);
+}
+
+void task_order_policy(const json_t *spec, struct retry_policy *ret_policy) {
+    const json_t *retry = json_object_get(spec, "retry");
+    const json_t *backoff = json_object_get(retry, "backoff");
+    const json_t *jitter = json_object_get(backoff, "jitter");
+    struct retry_policy p = RETRY_POLICY_DEFAULT;
+
+    p.minutes[RETRY_KIND_CONNECTION] =
+        number_or(retry, "connection_minutes", p.minutes[RETRY_KIND_CONNECTION]);
+    p.minutes[RETRY_KIND_OTHER] = number_or(retry, "other_minutes", p.minutes[RETRY_KIND_OTHER]);
+    p.backoff.initial_ms = number_or(backoff, "initial_ms", p.backoff.initial_ms);
+    p.backoff.max_ms = number_or(backoff, "max_ms", p.backoff.max_ms);
+    if (p.backoff.max_ms < p.backoff.initial_ms)
+        p.backoff.max_ms = p.backoff.initial_ms;
+    if (json_is_number(jitter) && json_number_value(jitter) >= 0 && json_number_value(jitter) <= 1)
+        p.backoff.jitter = json_number_value(jitter);
+    *ret_policy = p;
+}
+
+static uint64_t limit_of(const json_t *phase, const char *name) {
+    const json_t *value = json_object_get(phase, name);
+
+    if (!json_is_true(json_object_get(phase, "enabled")) || !json_is_integer(value) ||
+        json_integer_value(value) < 1)
+        return 0;
+    return (uint64_t)json_integer_value(value);
+}
+
+void task_order_limits(const json_t *spec, struct task_limits *ret_limits) {
+    const json_t *throttle = json_object_get(spec, "throttle");
+    const json_t *full = json_object_get(throttle, "full");
+    const json_t *tail = json_object_get(throttle, "incremental");
+
+    *ret_limits = (struct task_limits){
+        .full_bytes = limit_of(full, "bytes_per_second"),
+        .full_keys = limit_of(full, "rps"),
+        .tail_bytes = limit_of(tail, "bytes_per_second"),
+        .tail_commands = limit_of(tail, "rps"),
+    };
+}

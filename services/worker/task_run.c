@@ -1,0 +1,378 @@
+#include "services/worker/task_run.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "services/common/clock.h"
+#include "services/common/log.h"
+#include "services/common/metric.h"
+#include "services/flow/child.h"
+#include "services/worker/gauges.h"
+#include "services/worker/task_inner.h"
+
+enum {
+    YOUNG_MS = 3000,          /* who dies younger has probably not worked */
+    PAUSE_PATIENCE_MS = 5000, /* the unit in flight may take as long to end */
+};
+
+static const char *const duty_names[TASK_DUTIES] = {"apply", "receive"};
+
+bool task_run_new(json_t *spec, const struct store_progress *progress,
+                  const struct retry_policy *policy, int identity_fd, struct task_run **ret,
+                  struct err *err) {
+    const char *job = json_string_value(json_object_get(spec, "job"));
+    const char *label =
+        json_string_value(json_object_get(json_object_get(spec, "source"), "label"));
+    struct task_run *run;
+
+    if (!job || strlen(job) >= sizeof(run->job) || !label)
+        return err_set(err, ERR_PROTOCOL, "a task's specification names no job or source");
+    run = calloc(1, sizeof(*run));
+    if (!run)
+        abort();
+    snprintf(run->job, sizeof(run->job), "%s", job);
+    snprintf(run->source_label, sizeof(run->source_label), "%s", label);
+    run->task = (uint32_t)json_integer_value(json_object_get(spec, "task"));
+    run->lease = (uint64_t)json_integer_value(json_object_get(spec, "lease"));
+    run->incremental = json_is_true(json_object_get(spec, "incremental"));
+    run->claimed_before = json_is_true(json_object_get(spec, "claimed_before"));
+    run->spec = json_incref(spec);
+    run->policy = *policy;
+    run->progress = *progress;
+    run->was_caught_up = strcmp(progress->sync_state, "caught_up") == 0;
+    run->control_fd = run->apply_bell = run->receive_bell = -1;
+    run->identity_fd = identity_fd;
+    for (int i = 0; i < TASK_DUTIES; i++)
+        run->child[i].process = CHILD_PROCESS_INIT;
+    if (!control_new(&run->control, &run->control_fd, err) ||
+        !control_bell_new(&run->apply_bell, err) || !control_bell_new(&run->receive_bell, err)) {
+        task_run_free(run);
+        return false;
+    }
+    gauges_seed(run->control, progress);
+    *ret = run;
+    return true;
+}
+
+void task_run_free(struct task_run *run) {
+    if (!run)
+        return;
+    task_run_kill(run);
+    json_decref(run->spec);
+    json_decref(run->start);
+    json_decref(run->asks.facts[0]);
+    json_decref(run->asks.facts[1]);
+    control_unmap(run->control);
+    for (int i = 0; i < 3; i++) {
+        int fd = (int[]){run->control_fd, run->apply_bell, run->receive_bell}[i];
+
+        if (fd >= 0)
+            close(fd);
+    }
+    free(run);
+}
+
+static void set_want(struct task_run *run, enum control_want want) {
+    atomic_store_explicit(&run->control->want, want, memory_order_release);
+    control_bell_ring(run->apply_bell, &run->control->apply_sleeps);
+    control_bell_ring(run->receive_bell, &run->control->receive_sleeps);
+}
+
+void task_inner_settle(struct task_run *run, enum task_outcome outcome) {
+    task_run_kill(run);
+    run->outcome = outcome;
+    run->is_troubled = false;
+    for (int i = 0; i < TASK_DUTIES; i++)
+        run->child[i].is_due = false;
+}
+
+void task_inner_due(struct task_child *child, int64_t ms) {
+    child->is_due = true;
+    child->due_ms = clock_mono_ms() + ms;
+}
+
+void task_run_start(struct task_run *run, enum task_goal goal) {
+    run->outcome = TASK_GOING;
+    run->goal = TASK_GOAL_RUN;
+    task_inner_due(&run->child[TASK_APPLY], 0);
+    if (goal != TASK_GOAL_RUN)
+        task_run_aim(run, goal);
+    else
+        set_want(run, CONTROL_RUN);
+}
+
+void task_run_aim(struct task_run *run, enum task_goal goal) {
+    static const enum control_want wants[] = {CONTROL_RUN, CONTROL_PAUSE, CONTROL_STOP_DRAIN,
+                                              CONTROL_STOP_NOW};
+    bool was_paused = run->goal == TASK_GOAL_PAUSE || run->outcome == TASK_PAUSED;
+    int64_t now = clock_mono_ms();
+
+    if (run->goal == goal || (run->outcome != TASK_GOING && run->outcome != TASK_PAUSED))
+        return;
+    run->goal = goal;
+    run->outcome = TASK_GOING;
+    set_want(run, wants[goal]);
+    if (goal == TASK_GOAL_PAUSE) {
+        for (int i = 0; i < TASK_DUTIES; i++) {
+            run->child[i].is_due = false;
+            run->child[i].kill_ms = now + PAUSE_PATIENCE_MS;
+        }
+        if (task_run_is_idle(run))
+            task_inner_settle(run, TASK_PAUSED);
+        return;
+    }
+    if ((goal == TASK_GOAL_STOP_DRAIN || goal == TASK_GOAL_STOP_NOW) && !run->claimed_before &&
+        !run->asks.go && task_run_is_idle(run)) {
+        task_inner_settle(run,
+                          TASK_STOPPED); /* it never wrote: nothing is to be settled or sealed */
+        return;
+    }
+    run->not_drained = goal == TASK_GOAL_STOP_NOW;
+    if (goal == TASK_GOAL_STOP_NOW) {
+        run->child[TASK_RECEIVE].is_due = false;
+        run->child[TASK_RECEIVE].kill_ms = now + PAUSE_PATIENCE_MS;
+    }
+    /* Children on their way out are waited for: their end starts apply again. */
+    if (run->child[TASK_APPLY].process.pid == 0 && (was_paused || !run->child[TASK_APPLY].is_due))
+        task_inner_due(&run->child[TASK_APPLY], 0);
+    run->child[TASK_APPLY].kill_ms = 0;
+    if (goal != TASK_GOAL_STOP_NOW)
+        run->child[TASK_RECEIVE].kill_ms = 0;
+}
+
+void task_run_limit(struct task_run *run, const struct task_limits *limits) {
+    struct control_block *block = run->control;
+
+    atomic_store(&block->full_bytes_per_second_max, limits->full_bytes);
+    atomic_store(&block->full_keys_per_second_max, limits->full_keys);
+    atomic_store(&block->tail_bytes_per_second_max, limits->tail_bytes);
+    atomic_store(&block->tail_commands_per_second_max, limits->tail_commands);
+    control_bell_ring(run->apply_bell, &block->apply_sleeps);
+}
+
+static void stop_child(struct task_child *child) {
+    child_process_done(&child->process);
+    child->is_due = child->asks_login = false;
+    child->kill_ms = 0;
+}
+
+void task_run_kill(struct task_run *run) {
+    for (int i = 0; i < TASK_DUTIES; i++)
+        stop_child(&run->child[i]);
+    run->is_claimed = false;
+    run->asks.full_sync = false;
+    atomic_store(&run->control->link, CONTROL_LINK_DOWN);
+}
+
+bool task_run_is_idle(const struct task_run *run) {
+    return run->child[TASK_APPLY].process.pid == 0 && run->child[TASK_RECEIVE].process.pid == 0;
+}
+
+bool task_run_is_up(const struct task_run *run) {
+    const struct task_child *receive = &run->child[TASK_RECEIVE];
+    uint32_t link = atomic_load_explicit(&run->control->link, memory_order_relaxed);
+
+    return run->child[TASK_APPLY].process.pid != 0 && run->is_claimed &&
+           (receive->is_finished ||
+            (receive->process.pid != 0 && (link != CONTROL_LINK_DOWN || run->awaits_snapshot)));
+}
+
+void task_inner_restart(struct task_run *run, int64_t in_ms) {
+    task_run_kill(run);
+    task_inner_due(&run->child[TASK_APPLY], in_ms);
+}
+
+int64_t task_inner_pause(uint32_t deaths) {
+    struct backoff backoff = {
+        .initial_ms = 100, .max_ms = 5000, .jitter = 0.2, .attempt = deaths > 0 ? deaths - 1 : 0};
+
+    return deaths == 0 ? 0 : backoff_next(&backoff, backoff_random());
+}
+
+/* ---- lives ---- */
+
+static bool wants_child(const struct task_run *run, enum task_duty duty) {
+    if (run->outcome != TASK_GOING || run->goal == TASK_GOAL_PAUSE)
+        return false;
+    if (duty == TASK_RECEIVE)
+        return run->start && !run->child[TASK_RECEIVE].is_finished &&
+               run->goal != TASK_GOAL_STOP_NOW;
+    return run->asks.lease_above == 0;
+}
+
+static void spawn(struct task_run *run, enum task_duty duty) {
+    struct task_child *child = &run->child[duty];
+    const struct child_fds fds = {.control = run->control_fd,
+                                  .apply_bell = run->apply_bell,
+                                  .receive_bell = run->receive_bell,
+                                  .identity = run->identity_fd};
+    struct err err = ERR_INIT;
+    bool ok;
+
+    child_process_done(&child->process);
+    child->is_due = child->said_error = child->asks_login = false;
+    child->kill_ms = 0;
+    if (duty == TASK_RECEIVE)
+        run->awaits_snapshot = false;
+    if (duty == TASK_APPLY) {
+        run->is_claimed = false;
+        atomic_store(&run->control->phase, CONTROL_CLAIMING);
+        atomic_store(&run->control->apply_sleeps, 0);
+    } else {
+        atomic_store(&run->control->link, CONTROL_LINK_DOWN);
+        atomic_store(&run->control->receive_sleeps, 0);
+    }
+    json_object_set_new(run->spec, "lease", json_integer((json_int_t)run->lease));
+    json_object_set_new(run->spec, "claimed_before", json_boolean(run->claimed_before));
+    ok = child_process_spawn(&child->process, NULL, duty_names[duty], run->job, &fds, &err) &&
+         child_send_within(child->process.socket, run->spec, 0, &err) &&
+         (duty != TASK_RECEIVE || child_send_within(child->process.socket, run->start, 0, &err));
+    if (!ok) {
+        char text[400];
+
+        child_process_done(&child->process);
+        err_format(&err, text, sizeof(text));
+        (void)task_trouble_later(run, child, "worker", ERR_IO, text);
+        return;
+    }
+    metric_add(METRIC_CHILD_STARTS, 1);
+    log_event(LOG_LEVEL_INFO, "child.started", LOG_TEXT("job", run->job),
+              LOG_TEXT("duty", duty_names[duty]), LOG_INT("pid", child->process.pid),
+              LOG_INT("lease", run->lease));
+}
+
+/* It ended without a word, or said 0 where that was not the end. */
+static void crashed(struct task_run *run, enum task_duty duty, const struct child_end *end,
+                    int64_t lived_ms) {
+    struct task_child *child = &run->child[duty];
+    char text[160];
+
+    child->deaths = lived_ms < YOUNG_MS ? child->deaths + 1 : 0;
+    metric_add(METRIC_CHILD_CRASHES, 1);
+    if (end->signal)
+        snprintf(text, sizeof(text), "%s was ended by signal %d", duty_names[duty], end->signal);
+    else
+        snprintf(text, sizeof(text), "%s ended with status %d without saying why", duty_names[duty],
+                 end->exit_status);
+    log_event(LOG_LEVEL_WARN, "child.crashed", LOG_TEXT("job", run->job), LOG_TEXT("what", text),
+              LOG_INT("lived_ms", lived_ms), LOG_INT("deaths", child->deaths));
+    if (child->deaths > TASK_DEATHS_MAX)
+        (void)task_trouble_later(run, child, "worker", ERR_INTERNAL, text);
+    else
+        task_inner_due(child, task_inner_pause(child->deaths));
+}
+
+static void ended(struct task_run *run, enum task_duty duty, const struct child_end *end,
+                  int64_t lived_ms) {
+    struct task_child *child = &run->child[duty];
+    bool is_stop = run->goal == TASK_GOAL_STOP_DRAIN || run->goal == TASK_GOAL_STOP_NOW;
+
+    if (run->outcome != TASK_GOING)
+        return;
+    if (run->goal == TASK_GOAL_PAUSE) {
+        if (task_run_is_idle(run))
+            task_inner_settle(run, TASK_PAUSED);
+        return;
+    }
+    if (child->said_error)
+        return; /* what follows from it was decided when it said so */
+    if (end->exit_status == 0) {
+        bool is_done = atomic_load(&run->control->phase) == CONTROL_DONE;
+
+        if (duty == TASK_APPLY && is_done && (is_stop || !run->incremental)) {
+            task_inner_settle(run, is_stop ? TASK_STOPPED : TASK_COMPLETED);
+            return;
+        }
+        if (duty == TASK_RECEIVE && (is_stop || !run->incremental)) {
+            child->is_finished = true;
+            return;
+        }
+    }
+    crashed(run, duty, end, lived_ms);
+}
+
+void task_run_reap(struct task_run *run, enum task_duty duty) {
+    struct task_child *child = &run->child[duty];
+    int64_t lived = clock_mono_ms() - child->process.started_ms;
+    struct child_end end;
+
+    if (!child_process_reap(&child->process, &end))
+        return;
+    log_event(LOG_LEVEL_INFO, "child.ended", LOG_TEXT("job", run->job),
+              LOG_TEXT("duty", duty_names[duty]), LOG_INT("status", end.exit_status),
+              LOG_INT("signal", end.signal));
+    /* Its last words first. */
+    task_run_read(run, duty);
+    child_process_done(&child->process);
+    child->asks_login = false;
+    child->kill_ms = 0;
+    if (duty == TASK_APPLY)
+        run->is_claimed = false;
+    else
+        atomic_store(&run->control->link, CONTROL_LINK_DOWN);
+    ended(run, duty, &end, lived);
+}
+
+void task_run_tick(struct task_run *run) {
+    int64_t now = clock_mono_ms();
+
+    for (int i = 0; i < TASK_DUTIES; i++) {
+        struct task_child *child = &run->child[i];
+
+        if (child->process.pid != 0) {
+            if (child->kill_ms != 0 && now >= child->kill_ms) {
+                child->kill_ms = 0;
+                child_process_signal(&child->process, SIGKILL);
+            }
+            if (now - child->process.started_ms >= YOUNG_MS && task_run_is_up(run))
+                child->deaths = 0;
+        } else if (child->is_due && now >= child->due_ms) {
+            if (wants_child(run, (enum task_duty)i))
+                spawn(run, (enum task_duty)i);
+            else
+                child->is_due = false;
+        }
+    }
+    if (run->outcome == TASK_GOING && task_run_is_up(run)) {
+        run->is_troubled = false;
+        retry_clock_well(&run->clock, clock_wall_ms());
+    }
+}
+
+int64_t task_run_next_ms(const struct task_run *run) {
+    int64_t next = INT64_MAX;
+
+    for (int i = 0; i < TASK_DUTIES; i++) {
+        const struct task_child *child = &run->child[i];
+
+        if (child->process.pid == 0 && child->is_due && child->due_ms < next)
+            next = child->due_ms;
+        if (child->process.pid != 0 && child->kill_ms != 0 && child->kill_ms < next)
+            next = child->kill_ms;
+    }
+    return next;
+}
+
+void task_run_sample(struct task_run *run, struct gauges *gauges) {
+    gauges_sample(gauges, run->control, clock_mono_ms(), clock_wall_ms(), &run->progress);
+}
+
+void task_inner_start_receive(struct task_run *run) {
+    struct task_child *receive = &run->child[TASK_RECEIVE];
+
+    receive->is_finished = false;
+    if (receive->process.pid != 0)
+        task_message_send(run, TASK_RECEIVE, run->start);
+    else if (!receive->is_due && wants_child(run, TASK_RECEIVE))
+        task_inner_due(receive, 0);
+}
+
+void task_run_lease(struct task_run *run, uint64_t lease) {
+    run->lease = lease;
+    run->asks.lease_above = 0;
+    if (run->outcome == TASK_GOING && run->goal != TASK_GOAL_PAUSE)
+        task_inner_restart(run, 0);
+}

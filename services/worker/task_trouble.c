@@ -1,0 +1,103 @@
+#include <stdio.h>
+
+#include "services/common/clock.h"
+#include "services/common/log.h"
+#include "services/worker/attention.h"
+#include "services/worker/task_inner.h"
+
+enum { LAST_BREATH_MS = 2000 };
+
+static const char *const targets[TASK_DUTIES] = {"destination", "source"};
+
+static void note_trouble(struct task_run *run, const char *target, enum err_code code,
+                         const char *detail) {
+    struct task_trouble *t = &run->trouble;
+
+    t->code = code;
+    t->at_ms = clock_wall_ms();
+    t->version++;
+    snprintf(t->target, sizeof(t->target), "%s", target);
+    snprintf(t->detail, sizeof(t->detail), "%s", detail);
+    log_event(LOG_LEVEL_WARN, "task.trouble", LOG_TEXT("job", run->job),
+              LOG_TEXT("code", err_slug(code)), LOG_TEXT("target", target),
+              LOG_STR("detail", str_from(detail)));
+}
+
+/* Runs the clock and says when the child may try again; false: it ran out. */
+bool task_trouble_later(struct task_run *run, struct task_child *child, const char *target,
+                        enum err_code code, const char *detail) {
+    int64_t now = clock_wall_ms();
+
+    note_trouble(run, target, code, detail);
+    run->is_troubled = true;
+    if (!retry_clock_failed(&run->clock, &run->policy, code, now, backoff_random())) {
+        task_inner_settle(run, TASK_FAILED);
+        return false;
+    }
+    task_inner_due(child, run->clock.next_ms - now);
+    return true;
+}
+
+/* The seal was set by a child that wanted what is wanted now, and its end was not seen. */
+static bool is_own_seal(const struct task_run *run) {
+    return run->goal == TASK_GOAL_STOP_DRAIN || run->goal == TASK_GOAL_STOP_NOW ||
+           (!run->incremental && run->claimed_before);
+}
+
+/* The person who resumed the job has answered this question already: once. */
+static void answer_recopy(struct task_run *run, enum err_code code, const char *detail) {
+    log_event(LOG_LEVEL_WARN, "task.recopies", LOG_TEXT("job", run->job),
+              LOG_TEXT("how", run->recopy), LOG_TEXT("code", err_slug(code)),
+              LOG_STR("detail", str_from(detail)));
+    json_object_set_new(run->spec, "recopy", json_string(run->recopy));
+    run->recopy[0] = '\0';
+    task_inner_restart(run, 0);
+}
+
+void task_trouble_error(struct task_run *run, enum task_duty duty, enum err_code code,
+                        const char *detail, uint64_t lease) {
+    struct task_child *child = &run->child[duty];
+
+    child->said_error = true;
+    child->kill_ms = clock_mono_ms() + LAST_BREATH_MS; /* it was about to end */
+    if (run->outcome != TASK_GOING || run->goal == TASK_GOAL_PAUSE)
+        return;
+    if (code == ERR_SEALED && is_own_seal(run)) {
+        task_inner_settle(run, run->incremental ? TASK_STOPPED : TASK_COMPLETED);
+        return;
+    }
+    switch (err_retry_class(code)) {
+    case RETRY_NEVER:
+        if (run->recopy[0] && attention_offers_recopy(code)) {
+            answer_recopy(run, code, detail);
+            return;
+        }
+        note_trouble(run, targets[duty], code, detail);
+        task_inner_settle(run, TASK_BLOCKED);
+        return;
+    case RETRY_LATER:
+        (void)task_trouble_later(run, child, targets[duty], code, detail);
+        return;
+    case RETRY_NOW:
+        break;
+    }
+    log_event(LOG_LEVEL_INFO, "task.starts-over", LOG_TEXT("job", run->job),
+              LOG_TEXT("code", err_slug(code)), LOG_STR("detail", str_from(detail)));
+    if (code == ERR_LEASE_BEHIND && lease >= run->lease) {
+        task_run_kill(run);
+        run->asks.lease_above = lease; /* task_run_lease() starts it again */
+        return;
+    }
+    run->asks.lease_check = true;
+    child->deaths++;
+    if (child->deaths > TASK_DEATHS_MAX) {
+        /* A lost race that is lost every time is no race. */
+        if (task_trouble_later(run, &run->child[TASK_APPLY], targets[duty], ERR_INTERNAL, detail)) {
+            int64_t wait = run->child[TASK_APPLY].due_ms - clock_mono_ms();
+
+            task_inner_restart(run, wait);
+        }
+        return;
+    }
+    task_inner_restart(run, task_inner_pause(child->deaths));
+}

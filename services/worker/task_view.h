@@ -1,0 +1,28 @@
+/* task_view.h - which event a job's history needs next, from what its task has become.
+ *
+ * Pure. A worker asks again after each move until the answer is none, so a job that
+ * completed while its control database was away still goes through every state.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "services/job/job_state.h"
+#include "services/worker/task_run.h"
+
+struct task_view {
+    enum job_state state; /* as the control database has it */
+    enum task_outcome outcome;
+    bool is_up;                          /* both ends are connected */
+    bool is_troubled;                    /* something is being retried */
+    bool copied, caught_up, full_resync; /* happened, not yet in the history */
+};
+
+/* JOB_EVENT_COUNT = nothing to say. */
+enum job_event task_view_next(const struct task_view *view);
+
+/* What a worker aims at for a job in that state. False: it has no business with it.
+ * `was` is the goal of the run until now; `is_live`: the source was connected when
+ * the stop was asked for (a stop of what was not connected does not wait for it). */
+bool task_view_goal(enum job_state state, bool drain_wanted, bool is_live, enum task_goal was,
+                    enum task_goal *ret_goal);

@@ -1,0 +1,223 @@
+#include "services/worker/worker_check.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "services/common/clock.h"
+#include "services/common/log.h"
+#include "services/common/metric.h"
+#include "services/flow/child.h"
+#include "services/job/job_control.h"
+
+enum { DEADLINE_MS = 120000, RENEW_MS = 5000, MESSAGES_PER_TURN = 64 };
+
+/* The first failure is the story; later ones follow from it. */
+static void fail(struct worker_check *check, const struct err *why) {
+    if (!check->has_failed)
+        check->failure = *why;
+    check->has_failed = true;
+    child_process_done(&check->process);
+}
+
+static json_t *message_of(const struct store_precheck_claim *claim, struct err *err) {
+    static const char *const ends[] = {"source", "destination"};
+    json_t *message = json_pack("{s:s, s:s, s:s, s:O}", "type", "spec", "precheck", claim->id,
+                                "probe", claim->probe, "spec", claim->spec);
+
+    for (size_t i = 0; message && i < LENGTH_OF(ends); i++) {
+        struct endpoint ep = ENDPOINT_INIT;
+
+        if (!job_spec_endpoint(claim->spec, ends[i], &ep, err)) {
+            json_decref(message);
+            return NULL;
+        }
+        json_object_set_new(message, ends[i], endpoint_to_json(&ep));
+        endpoint_done(&ep);
+    }
+    if (!message)
+        err_set(err, ERR_INTERNAL, "a precheck without a specification");
+    return message;
+}
+
+static void start(struct worker *worker, struct worker_check *check) {
+    const struct child_fds fds = {
+        .control = -1, .apply_bell = -1, .receive_bell = -1, .identity = worker->identity->lock_fd};
+    struct err err = ERR_INIT;
+    json_t *message = message_of(&check->claim, &err);
+
+    if (!message ||
+        !child_process_spawn(&check->process, NULL, "check", check->claim.id, &fds, &err) ||
+        !child_send_within(check->process.socket, message, 0, &err))
+        fail(check, &err);
+    else
+        metric_add(METRIC_CHILD_STARTS, 1);
+    json_decref(message);
+}
+
+struct worker_check *worker_check_open(struct worker *worker, struct store_precheck_claim *claim) {
+    struct worker_check *check = calloc(1, sizeof(*check));
+    int64_t now = clock_mono_ms();
+
+    if (!check)
+        abort();
+    check->claim = *claim;
+    claim->spec = NULL;
+    claim->sealed = BUF_INIT(0);
+    check->process = CHILD_PROCESS_INIT;
+    check->failure = ERR_INIT;
+    check->deadline_ms = now + DEADLINE_MS;
+    check->renew_ms = now + RENEW_MS;
+    check->items = json_array();
+    log_event(LOG_LEVEL_INFO, "precheck.claimed", LOG_TEXT("precheck", check->claim.id));
+    start(worker, check);
+    return check;
+}
+
+void worker_check_free(struct worker_check *check) {
+    if (!check)
+        return;
+    child_process_done(&check->process);
+    store_precheck_claim_done(&check->claim);
+    json_decref(check->items);
+    json_decref(check->facts);
+    json_decref(check->plan);
+    free(check);
+}
+
+static void answer_login(struct worker *worker, struct worker_check *check) {
+    struct credentials login = CREDENTIALS_INIT;
+    struct secret opened = SECRET_INIT;
+    struct err why = ERR_INIT;
+    json_t *message = NULL;
+
+    check->asks_login = false;
+    if (job_control_unseal(worker->ring, "precheck", check->claim.id, buf_str(&check->claim.sealed),
+                           &opened, &why) &&
+        job_spec_credentials(&opened, check->login_end, &login, &why))
+        message = json_pack("{s:s, s:o}", "type", "credentials", "credentials",
+                            credentials_to_json(&login));
+    else
+        message = json_pack("{s:s, s:s, s:s}", "type", "credentials", "code", err_slug(why.code),
+                            "error", "the stored credentials cannot be opened");
+    credentials_done(&login);
+    secret_done(&opened);
+    if (check->process.socket >= 0 && !child_send_within(check->process.socket, message, 0, &why) &&
+        why.code != ERR_CLOSED)
+        fail(check, &why);
+    json_decref(message);
+}
+
+static void on_error(struct worker_check *check, const json_t *message) {
+    const char *slug = json_string_value(json_object_get(message, "code"));
+    const char *detail = json_string_value(json_object_get(message, "detail"));
+    enum err_code code = slug ? err_from_slug(slug) : ERR_NONE;
+    struct err why = ERR_INIT;
+
+    err_set(&why, code != ERR_NONE ? code : ERR_INTERNAL, "%s",
+            detail ? detail : "no detail was given");
+    fail(check, &why);
+}
+
+static void handle(struct worker_check *check, const json_t *message) {
+    const char *type = json_string_value(json_object_get(message, "type"));
+    struct err why = ERR_INIT;
+
+    if (strcmp(type, "credentials") == 0) {
+        const char *end = json_string_value(json_object_get(message, "end"));
+
+        snprintf(check->login_end, sizeof(check->login_end), "%s", end ? end : "");
+        check->asks_login = true;
+    } else if (strcmp(type, "check") == 0 &&
+               json_array_size(check->items) < WORKER_CHECK_ITEMS_MAX) {
+        json_array_append(check->items, json_object_get(message, "item"));
+    } else if (strcmp(type, "check_done") == 0) {
+        json_t *facts = json_object_get(message, "facts"), *plan = json_object_get(message, "plan");
+
+        check->facts = json_is_object(facts) ? json_incref(facts) : NULL;
+        check->plan = json_is_object(plan) ? json_incref(plan) : NULL;
+        check->is_done = true;
+    } else if (strcmp(type, "error") == 0) {
+        on_error(check, message);
+    } else {
+        err_set(&why, ERR_INTERNAL, "the check process sent \"%.40s\"", type);
+        fail(check, &why);
+    }
+}
+
+static void read_all(struct worker *worker, struct worker_check *check) {
+    for (int i = 0; i < MESSAGES_PER_TURN && !check->is_done && check->process.socket >= 0; i++) {
+        struct err err = ERR_INIT;
+        json_t *message = NULL;
+
+        if (!child_receive(check->process.socket, 0, &message, &err)) {
+            if (err.code == ERR_CLOSED)
+                err_set(&err, ERR_INTERNAL, "the check process ended without a word");
+            fail(check, &err);
+            return;
+        }
+        if (!message)
+            return;
+        handle(check, message);
+        json_decref(message);
+        if (check->asks_login)
+            answer_login(worker, check);
+    }
+}
+
+void worker_check_run(struct worker *worker, struct worker_check *check) {
+    struct err late = ERR_INIT;
+
+    if (check->is_done || check->has_failed)
+        return;
+    read_all(worker, check);
+    if (check->is_done) {
+        child_process_done(&check->process); /* it has nothing more to do */
+    } else if (!check->has_failed && clock_mono_ms() >= check->deadline_ms) {
+        err_set(&late, ERR_TIMEOUT, "the check was not through after %d s", DEADLINE_MS / 1000);
+        fail(check, &late);
+    }
+}
+
+/* FENCED: it was cancelled, or is another's. */
+static bool gone_or_down(struct worker_check *check, struct err *err) {
+    if (err->code == ERR_STORE)
+        return false;
+    log_event(LOG_LEVEL_INFO, "precheck.given-up", LOG_TEXT("precheck", check->claim.id),
+              LOG_ERR(err));
+    err_clear(err);
+    check->is_gone = true;
+    return true;
+}
+
+bool worker_check_flush(struct worker *worker, struct worker_check *check, struct err *err) {
+    const struct store_precheck_claim *claim = &check->claim;
+    int64_t now = clock_mono_ms();
+    bool held = true;
+
+    while (json_array_size(check->items) > 0) {
+        if (!store_precheck_item(worker->store, claim->id, claim->lease_epoch,
+                                 json_array_get(check->items, 0), err))
+            return gone_or_down(check, err);
+        json_array_remove(check->items, 0);
+    }
+    if (check->is_done || check->has_failed) {
+        if (!job_control_precheck_finish(worker->store, claim->id, worker->identity->id,
+                                         claim->lease_epoch, check->facts, check->plan,
+                                         check->has_failed ? &check->failure : NULL, err))
+            return gone_or_down(check, err);
+        metric_add(METRIC_PRECHECKS, 1);
+        check->is_gone = true;
+        return true;
+    }
+    if (now < check->renew_ms)
+        return true;
+    if (!store_precheck_renew(worker->store, claim->id, worker->identity->id, claim->lease_epoch,
+                              (int)worker->config->lease_seconds, &held, err))
+        return gone_or_down(check, err);
+    check->renew_ms = now + RENEW_MS;
+    if (!held)
+        check->is_gone = true;
+    return true;
+}

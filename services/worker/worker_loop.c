@@ -1,0 +1,395 @@
+#include "services/worker/worker_loop.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "services/common/clock.h"
+#include "services/common/log.h"
+#include "services/common/metric.h"
+#include "services/common/process.h"
+#include "services/worker/task_spool.h"
+#include "services/worker/worker_check.h"
+#include "sql/store_job.h"
+#include "sql/store_listen.h"
+#include "sql/store_worker.h"
+
+enum {
+    REPORT_MS = 1000, /* also renews: far below the lease */
+    CLAIM_MS = 2000,  /* wake-ups may be lost */
+    HELLO_MS = 5000,
+    SWEEP_MS = 3600000,
+    STORE_AGAIN_MS = 200, /* store.h itself waits longer between attempts to connect */
+    LEAVE_MS = 5000,
+    CHECKS_MAX = 8,
+    FDS_PER_TASK = 2 * TASK_DUTIES,
+    FDS_PER_CHECK = 2,
+};
+
+struct loop {
+    struct worker worker;
+    struct store_listen *listen;
+    struct worker_task **tasks; /* owned; task_max places */
+    size_t task_count, task_max;
+    struct worker_check *checks[CHECKS_MAX]; /* owned */
+    size_t check_count;
+    struct pollfd *fds;
+    size_t fd_count;
+    int signal_fd;
+    int64_t report_ms, claim_ms, hello_ms, sweep_ms, store_ms; /* monotonic: next time */
+    bool store_was_up;
+    bool is_drained; /* a person wants it to take nothing more */
+    bool is_leaving;
+    char host[64];
+};
+
+/* ---- the control database ---- */
+
+static void store_failed(struct loop *l, struct err *err) {
+    if (l->store_was_up)
+        log_event(LOG_LEVEL_WARN, "store.lost", LOG_ERR(err));
+    l->store_was_up = false;
+    l->store_ms = clock_mono_ms() + STORE_AGAIN_MS;
+    metric_set(METRIC_STORE_UP, 0);
+    err_clear(err);
+    for (size_t i = 0; i < l->task_count; i++)
+        l->tasks[i]->is_state_known = false; /* a commit may be in doubt: read before moving */
+    l->report_ms = 0;
+}
+
+static bool is_store_due(const struct loop *l) {
+    return clock_mono_ms() >= l->store_ms;
+}
+
+static bool claim_task(struct loop *l, bool *ret_found, struct err *err) {
+    struct store_claim claim = {.sealed = BUF_INIT(STORE_SEALED_MAX)};
+    struct worker_task *task = NULL;
+    bool ok =
+        store_task_claim(l->worker.store, l->worker.identity->id, l->worker.config->worker_pool,
+                         (int)l->worker.config->lease_seconds, &claim, ret_found, err);
+
+    if (!ok || !*ret_found)
+        return ok;
+    ok = worker_task_open(&l->worker, &claim, &task, err);
+    if (task)
+        l->tasks[l->task_count++] = task;
+    store_claim_done(&claim);
+    return ok;
+}
+
+static bool claim_check(struct loop *l, bool *ret_found, struct err *err) {
+    struct store_precheck_claim claim = {.sealed = BUF_INIT(STORE_SEALED_MAX)};
+    bool ok =
+        store_precheck_claim(l->worker.store, l->worker.identity->id, l->worker.config->worker_pool,
+                             (int)l->worker.config->lease_seconds, &claim, ret_found, err);
+
+    if (!ok || !*ret_found)
+        return ok;
+    l->checks[l->check_count++] = worker_check_open(&l->worker, &claim);
+    store_precheck_claim_done(&claim);
+    return true;
+}
+
+static bool claim_all(struct loop *l, struct err *err) {
+    bool found = true;
+
+    while (found && l->task_count < l->task_max) {
+        if (!claim_task(l, &found, err))
+            return false;
+    }
+    found = true;
+    while (found && l->check_count < CHECKS_MAX) {
+        if (!claim_check(l, &found, err))
+            return false;
+    }
+    return true;
+}
+
+static bool say_hello(struct loop *l, struct err *err) {
+    const struct store_worker me = {.id = l->worker.identity->id,
+                                    .host = l->host,
+                                    .pool = l->worker.config->worker_pool,
+                                    .version = KF_VERSION,
+                                    .pid = (int)getpid(),
+                                    .tasks_held = (int)l->task_count};
+
+    return store_worker_seen(l->worker.store, &me, &l->is_drained, err);
+}
+
+static bool sweep_one(void *arg, const char *job_id, uint32_t task) {
+    struct loop *l = arg;
+    struct store_job job = STORE_JOB_INIT;
+    struct err err = ERR_INIT;
+    enum job_state state;
+    bool is_over;
+
+    for (size_t i = 0; i < l->task_count; i++) {
+        if (strcmp(l->tasks[i]->run->job, job_id) == 0)
+            return true;
+    }
+    if (store_job_get(l->worker.store, NULL, job_id, &job, &err)) {
+        is_over = job_state_parse(job.state, &state) && job_state_is_final(state);
+        store_job_done(&job);
+    } else {
+        is_over = err.code == ERR_NOT_FOUND;
+        if (!is_over)
+            return false;
+    }
+    err_clear(&err);
+    if (is_over && !task_spool_remove(l->worker.identity->spool_dir, job_id, task, &err))
+        log_event(LOG_LEVEL_WARN, "worker.spool-stays", LOG_TEXT("job", job_id), LOG_ERR(&err));
+    return true;
+}
+
+/* What is to be told to and asked of the control database now. */
+static bool work_store(struct loop *l, int64_t now, struct err *err) {
+    if (now >= l->report_ms || l->worker.wants_report) {
+        l->worker.wants_report = false;
+        if (!worker_task_report(&l->worker, l->tasks, l->task_count, err))
+            return false;
+        l->report_ms = now + REPORT_MS;
+    }
+    for (size_t i = 0; i < l->task_count; i++) {
+        if (worker_task_has_news(l->tasks[i]) && !worker_task_flush(&l->worker, l->tasks[i], err))
+            return false;
+    }
+    for (size_t i = 0; i < l->check_count; i++) {
+        if (!worker_check_flush(&l->worker, l->checks[i], err))
+            return false;
+    }
+    if (now >= l->hello_ms) {
+        if (!say_hello(l, err))
+            return false;
+        l->hello_ms = now + HELLO_MS;
+    }
+    if (now >= l->claim_ms && !l->is_drained) {
+        if (!claim_all(l, err))
+            return false;
+        l->claim_ms = now + CLAIM_MS;
+    }
+    if (now >= l->sweep_ms) {
+        task_spool_list(l->worker.identity->spool_dir, sweep_one, l);
+        l->sweep_ms = now + SWEEP_MS;
+    }
+    return true;
+}
+
+static void visit_store(struct loop *l) {
+    struct err err = ERR_INIT;
+
+    if (!is_store_due(l))
+        return;
+    if (!work_store(l, clock_mono_ms(), &err)) {
+        store_failed(l, &err);
+        return;
+    }
+    if (!l->store_was_up)
+        log_plain(LOG_LEVEL_INFO, "store.back");
+    l->store_was_up = true;
+    metric_set(METRIC_STORE_UP, 1);
+}
+
+static void drop_gone(struct loop *l) {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < l->task_count; i++) {
+        if (l->tasks[i]->is_gone)
+            worker_task_free(l->tasks[i]);
+        else
+            l->tasks[kept++] = l->tasks[i];
+    }
+    l->task_count = kept;
+    kept = 0;
+    for (size_t i = 0; i < l->check_count; i++) {
+        if (l->checks[i]->is_gone)
+            worker_check_free(l->checks[i]);
+        else
+            l->checks[kept++] = l->checks[i];
+    }
+    l->check_count = kept;
+    metric_set(METRIC_TASKS_HELD, (int64_t)l->task_count);
+}
+
+/* ---- waiting ---- */
+
+static void watch(struct loop *l, int fd) {
+    l->fds[l->fd_count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+}
+
+/* Signals, wake-ups, then every task's and check's descriptors in their order. A place
+ * without a descriptor holds -1, which poll passes over. */
+static void gather(struct loop *l) {
+    l->fd_count = 0;
+    watch(l, l->signal_fd);
+    watch(l, l->listen ? store_listen_fd(l->listen) : -1);
+    for (size_t i = 0; i < l->task_count; i++) {
+        for (int duty = 0; duty < TASK_DUTIES; duty++) {
+            watch(l, l->tasks[i]->run->child[duty].process.socket);
+            watch(l, l->tasks[i]->run->child[duty].process.pidfd);
+        }
+    }
+    for (size_t i = 0; i < l->check_count; i++) {
+        watch(l, l->checks[i]->process.socket);
+        watch(l, l->checks[i]->process.pidfd);
+    }
+}
+
+static int64_t earlier(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+static int time_to_wait(const struct loop *l) {
+    int64_t now = clock_mono_ms(), next = earlier(l->report_ms, now + REPORT_MS);
+
+    if (!l->is_leaving)
+        next = earlier(next, earlier(l->claim_ms, l->hello_ms));
+    if (next < l->store_ms)
+        next = l->store_ms;
+    for (size_t i = 0; i < l->task_count; i++)
+        next = earlier(next, task_run_next_ms(l->tasks[i]->run));
+    return next <= now ? 0 : (int)(next - now);
+}
+
+/* What stands in the arrays was gathered before poll and is not changed until all are
+ * served: tasks come and go in visit_store() and drop_gone() only. */
+static void serve_children(struct loop *l) {
+    size_t at = 2;
+
+    for (size_t i = 0; i < l->task_count; i++) {
+        for (int duty = 0; duty < TASK_DUTIES; duty++, at += 2) {
+            if (l->fds[at].revents)
+                task_run_read(l->tasks[i]->run, (enum task_duty)duty);
+            if (l->fds[at + 1].revents)
+                task_run_reap(l->tasks[i]->run, (enum task_duty)duty);
+        }
+        task_run_tick(l->tasks[i]->run);
+        worker_task_answer(&l->worker, l->tasks[i]);
+    }
+    for (size_t i = 0; i < l->check_count; i++)
+        worker_check_run(&l->worker, l->checks[i]);
+}
+
+static void serve_wakes(struct loop *l) {
+    for (int i = 0; l->listen && i < 256; i++) {
+        struct store_wake wake;
+
+        store_listen_next(l->listen, 0, &wake);
+        if (wake.kind == STORE_WAKE_NONE)
+            return;
+        /* A hint: look at everything that may have changed. */
+        l->claim_ms = 0;
+        l->worker.wants_report = true;
+    }
+}
+
+static void serve_signals(struct loop *l) {
+    enum process_signal got;
+
+    while ((got = process_signal_take()) != PROCESS_NONE) {
+        if (got == PROCESS_STOP)
+            l->is_leaving = true;
+    }
+}
+
+static void wait_once(struct loop *l, int timeout_ms) {
+    gather(l);
+    if (poll(l->fds, (nfds_t)l->fd_count, timeout_ms) < 0) {
+        for (size_t i = 0; i < l->fd_count; i++)
+            l->fds[i].revents = 0;
+    }
+    serve_signals(l);
+    serve_wakes(l);
+    serve_children(l);
+}
+
+/* ---- the end ---- */
+
+static bool is_anyone_alive(const struct loop *l) {
+    for (size_t i = 0; i < l->task_count; i++) {
+        if (!task_run_is_idle(l->tasks[i]->run))
+            return true;
+    }
+    return false;
+}
+
+/* Their jobs stay as they are and go on at the next start: only the leases go back. */
+static void leave(struct loop *l) {
+    int64_t end = clock_mono_ms() + LEAVE_MS;
+    struct err err = ERR_INIT;
+
+    log_event(LOG_LEVEL_INFO, "worker.leaves", LOG_INT("tasks", l->task_count));
+    /* Last words while every number still means what it says. */
+    if (!worker_task_report(&l->worker, l->tasks, l->task_count, &err))
+        err_clear(&err);
+    drop_gone(l);
+    for (size_t i = 0; i < l->task_count; i++)
+        task_run_aim(l->tasks[i]->run, TASK_GOAL_PAUSE);
+    while (is_anyone_alive(l) && clock_mono_ms() < end) {
+        gather(l);
+        if (poll(l->fds, (nfds_t)l->fd_count, 100) >= 0)
+            serve_children(l);
+    }
+    for (size_t i = 0; i < l->task_count; i++) {
+        struct task_run *run = l->tasks[i]->run;
+
+        task_run_kill(run);
+        if (!store_task_release(l->worker.store, run->job, (int)run->task, (int64_t)run->lease,
+                                &err))
+            err_clear(&err); /* it expires, and this worker knows it by its identity */
+    }
+    if (!store_worker_gone(l->worker.store, l->worker.identity->id, &err))
+        err_clear(&err);
+}
+
+static void loop_done(struct loop *l) {
+    for (size_t i = 0; i < l->task_count; i++)
+        worker_task_free(l->tasks[i]);
+    for (size_t i = 0; i < l->check_count; i++)
+        worker_check_free(l->checks[i]);
+    free(l->tasks);
+    free(l->fds);
+    store_listen_close(l->listen);
+    store_close(l->worker.store);
+}
+
+static bool loop_open(struct loop *l, struct err *err) {
+    const struct config *config = l->worker.config;
+
+    l->task_max = (size_t)config->worker_tasks_max;
+    l->tasks = calloc(l->task_max, sizeof(struct worker_task *));
+    l->fds =
+        calloc(2 + l->task_max * FDS_PER_TASK + CHECKS_MAX * FDS_PER_CHECK, sizeof(struct pollfd));
+    if (!l->tasks || !l->fds)
+        abort();
+    if (gethostname(l->host, sizeof(l->host) - 1) != 0)
+        snprintf(l->host, sizeof(l->host), "unknown");
+    return store_open(config->database_url, "keyferry-worker", &l->worker.store, err) &&
+           store_listen_open(config->database_url, "keyferry-worker listen", &l->listen, err) &&
+           store_worker_return(l->worker.store, l->worker.identity->id, err) && say_hello(l, err);
+}
+
+bool worker_loop_run(const struct config *config, const struct keyring *ring,
+                     const struct worker_identity *identity, int signal_fd, struct err *err) {
+    struct loop l = {.worker = {.ring = ring, .config = config, .identity = identity},
+                     .signal_fd = signal_fd,
+                     .store_was_up = true};
+    bool ok = loop_open(&l, err);
+
+#ifdef KF_FAULTS
+    l.worker.faults = getenv("KEYFERRY_TEST_FAULTS");
+#endif
+    if (ok)
+        log_event(LOG_LEVEL_INFO, "worker.ready", LOG_TEXT("worker", identity->id),
+                  LOG_TEXT("pool", config->worker_pool));
+    while (ok && !l.is_leaving) {
+        visit_store(&l);
+        drop_gone(&l);
+        wait_once(&l, time_to_wait(&l));
+    }
+    if (ok)
+        leave(&l);
+    loop_done(&l);
+    return ok;
+}

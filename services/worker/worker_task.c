@@ -1,0 +1,377 @@
+#include "services/worker/worker_task.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "services/common/clock.h"
+#include "services/common/log.h"
+#include "services/common/metric.h"
+#include "services/job/job_control.h"
+#include "services/worker/attention.h"
+#include "services/worker/task_order.h"
+#include "services/worker/task_spool.h"
+#include "services/worker/task_view.h"
+#include "services/worker/worker_move.h"
+
+enum { CHART_MS = 10000 };
+
+static const char *const goal_names[] = {"run", "pause", "drain", "stop"};
+
+/* ---- what is wanted ---- */
+
+static bool drain_of(const json_t *wanted) {
+    return !json_is_false(json_object_get(wanted, "drain"));
+}
+
+static void give_up(struct worker_task *task) {
+    task_run_kill(task->run);
+    task->is_gone = true;
+}
+
+static void heed(struct worker_task *task, const char *state_name, const json_t *wanted) {
+    struct task_run *run = task->run;
+    enum job_state state;
+    enum task_goal goal;
+    bool is_live;
+
+    if (!job_state_parse(state_name, &state))
+        return;
+    is_live = task->state != JOB_RETRYING && !task_run_is_idle(run);
+    task->drain_wanted = drain_of(wanted);
+    task->is_state_known = true;
+    if (!task_view_goal(state, task->drain_wanted, is_live, run->goal, &goal)) {
+        /* Moved on without us, or our own move had been committed after all. */
+        task->state = state;
+        return;
+    }
+    task->state = state;
+    task_run_aim(run, goal);
+}
+
+/* The job was changed: credentials, addresses, limits, retry times. */
+static bool refresh(struct worker *worker, struct worker_task *task, int64_t version,
+                    struct err *err) {
+    struct store_job job = STORE_JOB_INIT;
+    struct task_limits limits;
+    bool ok = store_job_get(worker->store, NULL, task->run->job, &job, err);
+
+    if (!ok && err->code == ERR_NOT_FOUND) {
+        err_clear(err);
+        give_up(task);
+        return true;
+    }
+    if (!ok)
+        return false;
+    json_decref(task->spec);
+    task->spec = json_incref(job.spec);
+    buf_done(&task->sealed);
+    task->sealed = job.sealed;
+    job.sealed = BUF_INIT(STORE_SEALED_MAX);
+    task_order_policy(task->spec, &task->run->policy);
+    task_order_limits(task->spec, &limits);
+    task_run_limit(task->run, &limits);
+    task->version = version;
+    store_job_done(&job);
+    return true;
+}
+
+/* ---- open and close ---- */
+
+static bool make_run(struct worker *worker, const struct store_claim *claim, struct task_run **ret,
+                     struct err *err) {
+    char spool[512];
+    struct task_order order = {
+        .job = claim->job,
+        .task = (uint32_t)claim->task,
+        .lease = (uint64_t)claim->lease_epoch,
+        .claimed_before = claim->claimed_before,
+        .spool_dir = spool,
+        .spool_quota_bytes = (uint64_t)worker->config->spool_quota_bytes,
+        .faults = worker->faults,
+    };
+    const char *recopy = json_string_value(json_object_get(claim->wanted, "on_full_resync_needed"));
+    struct retry_policy policy;
+    struct task_limits limits;
+    json_t *message = NULL;
+    bool ok;
+
+    if (!task_spool_make(worker->identity->spool_dir, order.job, order.task, spool, sizeof(spool),
+                         err) ||
+        !task_order_make(&order, claim->spec, &message, err))
+        return false;
+    task_order_policy(claim->spec, &policy);
+    task_order_limits(claim->spec, &limits);
+    ok = task_run_new(message, &claim->progress, &policy, worker->identity->lock_fd, ret, err);
+    json_decref(message);
+    if (!ok)
+        return false;
+    (*ret)->progress.spool_quota_bytes = worker->config->spool_quota_bytes;
+    task_run_limit(*ret, &limits);
+    if (recopy && strcmp(recopy, "fail") != 0)
+        snprintf((*ret)->recopy, sizeof((*ret)->recopy), "%s", recopy);
+    return true;
+}
+
+bool worker_task_open(struct worker *worker, struct store_claim *claim,
+                      struct worker_task **ret_task, struct err *err) {
+    struct store_job job = STORE_JOB_INIT;
+    struct worker_task *task;
+    struct task_run *run = NULL;
+    struct err why = ERR_INIT;
+    enum job_state state;
+    enum task_goal goal;
+    bool is_live;
+
+    *ret_task = NULL;
+    if (!job_state_parse(claim->state, &state))
+        return store_task_release(worker->store, claim->job, claim->task, claim->lease_epoch, err);
+    if (!make_run(worker, claim, &run, &why)) {
+        log_event(LOG_LEVEL_ERROR, "task.cannot-run", LOG_TEXT("job", claim->job), LOG_ERR(&why));
+        return worker_move_refuse_claim(worker, claim, state, &why, err);
+    }
+    if (!store_job_get(worker->store, NULL, claim->job, &job, err)) {
+        task_run_free(run);
+        return false;
+    }
+    retry_clock_from_json(job.retry_state, &run->clock);
+    task = calloc(1, sizeof(*task));
+    if (!task)
+        abort();
+    task->run = run;
+    task->state = state;
+    task->is_state_known = true;
+    task->version = job.version;
+    task->drain_wanted = drain_of(claim->wanted);
+    task->spec = json_incref(claim->spec);
+    task->sealed = claim->sealed;
+    claim->sealed = BUF_INIT(STORE_SEALED_MAX);
+    store_job_done(&job);
+    /* A worker that died while it drained, or while the job ran and the stop came, drains;
+     * what was paused, blocked or cut off from its source is settled as it is. */
+    is_live = strcmp(run->progress.goal, "drain") == 0 ||
+              (strcmp(run->progress.goal, "run") == 0 && run->progress.link != CONTROL_LINK_DOWN);
+    log_event(LOG_LEVEL_INFO, "task.claimed", LOG_TEXT("job", claim->job),
+              LOG_TEXT("state", claim->state), LOG_INT("lease", claim->lease_epoch));
+    if (task_view_goal(state, task->drain_wanted, is_live, TASK_GOAL_RUN, &goal))
+        task_run_start(run, goal);
+    *ret_task = task;
+    return true;
+}
+
+void worker_task_free(struct worker_task *task) {
+    if (!task)
+        return;
+    task_run_free(task->run);
+    json_decref(task->spec);
+    buf_done(&task->sealed);
+    free(task);
+}
+
+/* ---- answers ---- */
+
+static void answer_login(struct worker *worker, struct worker_task *task, enum task_duty duty) {
+    const char *end = task->run->child[duty].login_end;
+    struct credentials login = CREDENTIALS_INIT;
+    struct secret opened = SECRET_INIT;
+    struct err why = ERR_INIT;
+    json_t *object = NULL;
+
+    if (strcmp(end, "source") != 0 && strcmp(end, "destination") != 0)
+        err_set(&why, ERR_PROTOCOL, "there is no end \"%.16s\"", end);
+    else if (job_control_unseal(worker->ring, "job", task->run->job, buf_str(&task->sealed),
+                                &opened, &why) &&
+             job_spec_credentials(&opened, end, &login, &why))
+        object = credentials_to_json(&login);
+    task_run_login(task->run, duty, object, &why);
+    if (!object)
+        log_event(LOG_LEVEL_ERROR, "task.no-credentials", LOG_TEXT("job", task->run->job),
+                  LOG_ERR(&why));
+    json_decref(object);
+    credentials_done(&login);
+    secret_done(&opened);
+}
+
+void worker_task_answer(struct worker *worker, struct worker_task *task) {
+    for (int duty = 0; duty < TASK_DUTIES; duty++) {
+        if (task->run->child[duty].asks_login)
+            answer_login(worker, task, (enum task_duty)duty);
+    }
+    if (task->run->asks.lease_check) {
+        task->run->asks.lease_check = false;
+        worker->wants_report = true;
+    }
+}
+
+bool worker_task_has_news(const struct worker_task *task) {
+    const struct task_asks *asks = &task->run->asks;
+
+    return asks->go || asks->lease_above || asks->full_sync || asks->copied || asks->caught_up ||
+           asks->full_resync || asks->facts[0] || asks->facts[1] || task->is_gone ||
+           task->noted != task->run->trouble.version || !job_state_is_active(task->state) ||
+           (task->is_state_known && worker_move_next(task) != JOB_EVENT_COUNT) ||
+           task->run->outcome != TASK_GOING;
+}
+
+/* FENCED here means: the lease is another's. */
+static bool lost_or_down(struct worker_task *task, struct err *err) {
+    if (err->code == ERR_FENCED) {
+        log_event(LOG_LEVEL_WARN, "task.lease-lost", LOG_TEXT("job", task->run->job));
+        metric_add(METRIC_LEASES_LOST, 1);
+        give_up(task);
+        err_clear(err);
+        return true;
+    }
+    return false;
+}
+
+static bool answer_full_sync(struct worker *worker, struct task_run *run, struct err *err) {
+    int64_t retry_after = 0;
+    bool allowed = false;
+
+    if (!store_task_full_sync(worker->store, run->source_label, run->job,
+                              (int)worker->config->full_syncs_per_hour, &allowed, &retry_after,
+                              err))
+        return false;
+    if (allowed)
+        metric_add(METRIC_FULL_SYNCS, 1);
+    log_event(LOG_LEVEL_INFO, "task.full-sync", LOG_TEXT("job", run->job),
+              LOG_TEXT("allowed", allowed ? "yes" : "no"), LOG_INT("retry_after_ms", retry_after));
+    task_run_full_sync(run, allowed, retry_after);
+    return true;
+}
+
+static bool answer_asks(struct worker *worker, struct worker_task *task, struct err *err) {
+    static const char *const ends[] = {"source", "destination"};
+    struct task_run *run = task->run;
+    struct task_asks *asks = &run->asks;
+    int64_t epoch = (int64_t)run->lease;
+
+    if (asks->go) {
+        if (!store_task_claimed_before(worker->store, run->job, (int)run->task, epoch, true, err))
+            return lost_or_down(task, err);
+        task_run_go(run);
+    }
+    if (asks->lease_above) {
+        int64_t raised;
+
+        if (!store_task_raise_epoch(worker->store, run->job, (int)run->task, epoch,
+                                    (int64_t)asks->lease_above, &raised, err))
+            return lost_or_down(task, err);
+        task_run_lease(run, (uint64_t)raised);
+    }
+    if (asks->full_sync && !answer_full_sync(worker, run, err))
+        return lost_or_down(task, err);
+    for (int i = 0; i < 2; i++) {
+        if (!asks->facts[i])
+            continue;
+        if (!store_task_facts(worker->store, run->job, (int)run->task, (int64_t)run->lease, ends[i],
+                              asks->facts[i], err))
+            return lost_or_down(task, err);
+        json_decref(asks->facts[i]);
+        asks->facts[i] = NULL;
+    }
+    return true;
+}
+
+/* ---- reports ---- */
+
+static void fill_report(struct worker_task *task, struct store_report *report) {
+    struct task_run *run = task->run;
+    int64_t now = clock_mono_ms();
+
+    task_run_sample(run, &task->gauges);
+    snprintf(run->progress.goal, sizeof(run->progress.goal), "%s",
+             run->outcome == TASK_GOING || run->outcome == TASK_PAUSED ? goal_names[run->goal]
+                                                                       : "none");
+    if (run->outcome != TASK_GOING) {
+        run->progress.sync_state[0] = '\0';
+        run->progress.keys_per_second = run->progress.commands_per_second = 0;
+        run->progress.bytes_per_second = 0;
+    }
+    *report = (struct store_report){
+        .task = (int)run->task, .lease_epoch = (int64_t)run->lease, .progress = &run->progress};
+    snprintf(report->job, sizeof(report->job), "%s", run->job);
+    report->is_sample = now - task->chart_ms >= CHART_MS && run->outcome == TASK_GOING;
+    if (report->is_sample)
+        task->chart_ms = now;
+}
+
+static bool take_answer(struct worker *worker, struct worker_task *task,
+                        const struct store_report *report, struct err *err) {
+    if (!report->is_held) {
+        struct err lost = ERR_INIT;
+
+        err_set(&lost, ERR_FENCED, "the lease is another's");
+        return lost_or_down(task, &lost);
+    }
+    heed(task, report->state, report->wanted);
+    task->is_final = task->run->outcome != TASK_GOING;
+    if (report->job_version == task->version)
+        return true;
+    return refresh(worker, task, report->job_version, err);
+}
+
+bool worker_task_report(struct worker *worker, struct worker_task **tasks, size_t count,
+                        struct err *err) {
+    struct store_report *reports = calloc(count + 1, sizeof(*reports));
+    size_t used = 0;
+    bool ok;
+
+    if (!reports)
+        abort();
+    for (size_t i = 0; i < count; i++) {
+        if (!tasks[i]->is_gone)
+            fill_report(tasks[i], &reports[used++]);
+    }
+    ok = used == 0 || store_task_report(worker->store, worker->identity->id,
+                                        (int)worker->config->lease_seconds, reports, used, err);
+    used = 0;
+    for (size_t i = 0; ok && i < count; i++) {
+        if (!tasks[i]->is_gone)
+            ok = take_answer(worker, tasks[i], &reports[used++], err);
+    }
+    for (size_t i = 0; i < count; i++)
+        json_decref(reports[i].wanted);
+    free(reports);
+    return ok;
+}
+
+/* ---- flush ---- */
+
+/* Over: the lease goes back, and the spool of what never goes on is removed. */
+static bool close_task(struct worker *worker, struct worker_task *task, struct err *err) {
+    struct task_run *run = task->run;
+    struct err why = ERR_INIT;
+
+    task_run_kill(run);
+    if (!store_task_release(worker->store, run->job, (int)run->task, (int64_t)run->lease, err))
+        return false;
+    if (job_state_is_final(task->state) &&
+        !task_spool_remove(worker->identity->spool_dir, run->job, run->task, &why))
+        log_event(LOG_LEVEL_WARN, "task.spool-stays", LOG_TEXT("job", run->job), LOG_ERR(&why));
+    log_event(LOG_LEVEL_INFO, "task.given-back", LOG_TEXT("job", run->job),
+              LOG_TEXT("state", job_state_name(task->state)));
+    task->is_gone = true;
+    return true;
+}
+
+bool worker_task_flush(struct worker *worker, struct worker_task *task, struct err *err) {
+    if (task->is_gone)
+        return true;
+    if (!answer_asks(worker, task, err))
+        return false;
+    /* What a reader of the final state will look at is written before it. */
+    if (task->run->outcome != TASK_GOING && !task->is_final &&
+        !worker_task_report(worker, &task, 1, err))
+        return false;
+    if (task->is_gone || !task->is_state_known)
+        return true;
+    if (!worker_move_all(worker, task, err)) {
+        task->is_state_known = false;
+        return false;
+    }
+    if (!task->is_gone && !job_state_is_active(task->state))
+        return close_task(worker, task, err);
+    return true;
+}
