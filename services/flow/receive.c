@@ -248,7 +248,6 @@ static bool run(struct receiver *r, struct err *err) {
     if (!read_spec(r, err) || !control_map(CHILD_FD_CONTROL, &r->control, err) ||
         !open_spool(r, err) || !read_start(r, err) || !meet_source(r, err))
         return false;
-    r->at_boundary = true;
     return wait_for_room(r, err) && (over(r) || (receive_plan(r, err) && loop(r, err)));
 }
 

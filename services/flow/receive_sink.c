@@ -123,14 +123,20 @@ static bool on_snapshot_end(void *ctx, struct err *err) {
     return true;
 }
 
+/* An empty log begins at a position or behind a snapshot, and a position is always one. */
+static bool ends_at_boundary(const struct receiver *r) {
+    return r->stream.end == r->stream.start ||
+           (r->position.state == POSITION_TAIL && r->stream.end == r->position.next);
+}
+
 static bool on_stream(void *ctx, struct str bytes, struct err *err) {
     struct receiver *r = ctx;
 
     /* A boundary of commands begins with an array or a keep-alive: anything else
-     * means that an offset was wrong, which would corrupt silently. */
-    if (r->at_boundary && bytes.ptr[0] != '*' && bytes.ptr[0] != '\n')
+     * means that an offset was wrong, which would corrupt silently. Where the spool
+     * ends within a command (we were killed between two reads) the rest of it comes. */
+    if (ends_at_boundary(r) && bytes.ptr[0] != '*' && bytes.ptr[0] != '\n')
         return err_set(err, ERR_PROTOCOL, "the stream does not begin with a command");
-    r->at_boundary = false;
     r->stream_heard = true;
     if (!spool_writer_append(&r->stream, bytes, (uint64_t)clock_wall_ms(), err))
         return false;

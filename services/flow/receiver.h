@@ -29,7 +29,6 @@ struct receiver {
     uint64_t new_generation;
     bool full_sync_allowed; /* the supervisor granted the one under way */
     bool stream_heard;      /* the source streams: no ACK is needed to wake it */
-    bool at_boundary;       /* the next stream byte begins a command */
     int64_t ack_at_ms;      /* when the next ACK is due */
     int64_t trim_at_ms;
     struct source_side side;
