@@ -6,7 +6,7 @@ KEYFERRY_TEST_FAULTS is read by builds with KF_FAULTS only.
 
 import pytest
 from support import chaos
-from support.service import has_faults
+from support.service import Blocked, has_faults
 
 # What is switched off: (fault switch or None, scenario that must notice, options of the scenario).
 # Holding expiries can be switched off by the job itself.
@@ -28,6 +28,8 @@ def test_the_guard_notices_when(start_service, source, destination, name):
     service = start_service(workers=2, env={
         "KEYFERRY_TEST_FAULTS": fault or "", "KEYFERRY_LEASE_SECONDS": "3",
         "KEYFERRY_FULL_SYNCS_PER_HOUR": "100"})
-    with pytest.raises(chaos.Divergence) as found:
+    with pytest.raises((chaos.Divergence, Blocked)) as found:
         scenario(service, source, destination, **options)
     print(found.value)
+    if found.type is Blocked:
+        assert found.value.code == "diverged"

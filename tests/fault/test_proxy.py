@@ -63,6 +63,19 @@ def test_a_stalled_reply_leaves_the_effect_behind(way):
         waiting.read_response()
 
 
+def test_what_follows_a_word_is_held_back(way):
+    server, proxy, client = way
+    one = command(client, "PING")
+    one.read_response()
+    proxy.hold_after(b"$4\r\nEXEC\r\n")
+    one.send_packed_command(one.pack_commands([("MULTI",), ("INCR", "n"), ("EXEC",), ("INCR", "n")]))
+    until(lambda: server.client().get("n") == b"1")
+    time.sleep(0.1)
+    assert proxy.held() > 0 and server.client().get("n") == b"1"
+    proxy.release()
+    until(lambda: server.client().get("n") == b"2")
+
+
 def test_a_rate_is_kept(way):
     _, proxy, client = way
     client.ping()

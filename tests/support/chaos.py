@@ -1,6 +1,7 @@
 """Faults with a seed and a log, and the scenarios that tests and negative controls share.
 
-A scenario ends in a verdict(): exact, or Divergence with all that was found. A run that
+A scenario ends in a verdict(): exact, or Divergence with all that was found; a job that blocks
+because it noticed by itself raises service.Blocked. A run that
 proves nothing (too little traffic, a fault that did not happen) is Vacuous, which is an error for
 a test and for a control alike.
 """
@@ -66,7 +67,7 @@ def verdict(source, destination, log, acknowledged=None, keys=1000, commands=100
 def finish(job, source, destination, log, writers=(), **least):
     """Stop the writers, wait until everything has arrived, stop the job, judge."""
     acknowledged = [writer.stop() for writer in writers] or None
-    wait_marker(source, destination, timeout=90)
+    wait_marker(source, destination, timeout=90, job=job)
     log("the marker has arrived")
     job.stop()
     return verdict(source, destination, log, acknowledged, **least)
@@ -106,7 +107,8 @@ def unit_whose_reply_is_lost(service, source, destination, seed=1, rounds=6):
     log = ActionLog(seed)
     fill(source.url(), 1500, seed=seed)
     hits = 0
-    with Proxy(destination.port, seed) as proxy, Writer(source.url(), seed, rate=1500) as writer:
+    with Proxy(destination.port, seed) as proxy, \
+            Writer(source.url(), seed, rate=1500, mix="model") as writer:
         job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
         job.wait_caught_up()
         for _ in range(rounds):
@@ -122,7 +124,7 @@ def unit_whose_reply_is_lost(service, source, destination, seed=1, rounds=6):
             processes.send(apply, signal.SIGKILL)
             proxy.cut()
             service.wait_role("apply", other_than=[apply])
-            wait_marker(source, destination)
+            wait_marker(source, destination, job=job)
         need(hits >= rounds / 2, "the reply of a unit was held in %d of %d rounds" % (hits, rounds), log)
         finish(job, source, destination, log, [writer])
 
@@ -131,7 +133,8 @@ def unit_that_arrives_late(service, source, destination, seed=1, rounds=5):
     """A unit stays in the network; apply is killed, its successor goes on; then it arrives."""
     log = ActionLog(seed)
     fill(source.url(), 1500, seed=seed)
-    with Proxy(destination.port, seed) as proxy, Writer(source.url(), seed, rate=1500) as writer:
+    with Proxy(destination.port, seed) as proxy, \
+            Writer(source.url(), seed, rate=1500, mix="model") as writer:
         job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
         job.wait_caught_up()
         for _ in range(rounds):
@@ -145,10 +148,10 @@ def unit_that_arrives_late(service, source, destination, seed=1, rounds=5):
             log("%d bytes of a unit held", proxy.held())
             processes.send(apply, signal.SIGKILL)
             service.wait_role("apply", other_than=[apply])
-            wait_marker(source, destination)
+            wait_marker(source, destination, job=job)
             proxy.release()
             log("released behind its successor")
-            wait_marker(source, destination)
+            wait_marker(source, destination, job=job)
         finish(job, source, destination, log, [writer])
 
 
@@ -198,9 +201,9 @@ def copy_that_arrives_late(service, source, destination, seed=1, stop=False):
         proxy.rate = 0
         service.wait_role("apply", other_than=stopped or [apply], timeout=40)
         log("another one copies")
-        wait_marker(source, destination, timeout=60)
+        wait_marker(source, destination, timeout=60, job=job)
         log("%d keys rewritten in the tail", _rewrite_everything(source))
-        wait_marker(source, destination)
+        wait_marker(source, destination, job=job)
         proxy.release()
         for pid in stopped:
             processes.send(pid, signal.SIGCONT)
@@ -209,32 +212,43 @@ def copy_that_arrives_late(service, source, destination, seed=1, stop=False):
         finish(job, source, destination, log, keys=made["keys"] // 3)
 
 
-def children_of_a_lost_worker(service, source, destination, seed=1, seconds=6):
-    """A supervisor stands still until its lease has lapsed and another worker follows, while
-    its children go on: for a moment two of them apply. The link cuts what they send into small
-    pieces, so that one's commands come between the other's."""
+def children_of_a_lost_worker(service, source, destination, seed=1):
+    """A supervisor stands still until its lease has lapsed and another worker follows; its
+    children live on. The network parts the stream of the first apply at the worst place: its
+    unit has taken effect, and what it sends to open the next one (WATCH, the look at the position,
+    MULTI) arrives when its successor has long applied the next one."""
     log = ActionLog(seed)
     fill(source.url(), 1500, seed=seed)
-    with Proxy(destination.port, seed) as proxy, Writer(source.url(), seed, rate=1500) as writer:
+    with Proxy(destination.port, seed) as proxy, \
+            Writer(source.url(), seed, rate=1500, mix="model") as writer:
         job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
         job.wait_caught_up()
-        proxy.slices = (1, 60)
         (apply,) = service.wait_role("apply")
         supervisor = int(processes.status(apply)["PPid"])
+        proxy.hold_after(b"$4\r\nEXEC\r\n")
+        time.sleep(0.5)
+        need(proxy.held() > 0, "no stream was parted behind an EXEC", log)
         processes.send(supervisor, signal.SIGSTOP)
-        log("stopped supervisor %d; its apply is %d", supervisor, apply)
+        log("stopped supervisor %d; %d bytes of its apply %d held", supervisor, proxy.held(), apply)
         service.wait_role("apply", other_than=[apply], timeout=40)
-        log("another worker follows; the first apply is %s",
+        wait_marker(source, destination, job=job)
+        acknowledged = [writer.stop()]
+        wait_marker(source, destination, job=job)
+        log("another worker has applied everything; the first apply is %s",
             "alive" if processes.alive(apply) else "gone")
-        time.sleep(seconds)
+        need(processes.alive(apply), "the first apply is gone before it could do harm", log)
+        proxy.release()
+        deadline = time.monotonic() + 10
+        while processes.alive(apply) and time.monotonic() < deadline:
+            time.sleep(0.05)
         alone = not processes.alive(apply)
-        log("after %d s the first apply is %s", seconds, "gone" if alone else "alive")
+        log("released; then the first apply is %s", "gone" if alone else "alive")
         processes.send(supervisor, signal.SIGCONT)
         time.sleep(1)
-        proxy.slices = None
-        finish(job, source, destination, log, [writer])
+        job.stop()
+        verdict(source, destination, log, acknowledged)
         if not alone:
-            raise Divergence("two of them applied for %d s\n%s" % (seconds, log))
+            raise Divergence("two of them go on applying\n%s" % log)
 
 
 def worker_that_is_continued(service, source, destination, seed=1, rounds=2):
@@ -256,7 +270,7 @@ def worker_that_is_continued(service, source, destination, seed=1, rounds=2):
                 processes.send(pid, signal.SIGSTOP)
             log("stopped worker %d with %d bytes in flight", worker, proxy.held())
             service.wait_role("apply", other_than=family, timeout=40)
-            wait_marker(source, destination)
+            wait_marker(source, destination, job=job)
             log("another worker follows")
             for pid in family:
                 processes.send(pid, signal.SIGCONT)
@@ -266,7 +280,7 @@ def worker_that_is_continued(service, source, destination, seed=1, rounds=2):
                 if time.monotonic() > deadline:
                     raise Divergence("two keep applying: %s\n%s" % (service.roles(), log))
                 time.sleep(0.05)
-            wait_marker(source, destination)
+            wait_marker(source, destination, job=job)
         finish(job, source, destination, log, [writer])
 
 

@@ -6,6 +6,7 @@ server, in place of the packet rules a test machine does not have.
         proxy.cut()                  # reset every connection; new ones are served
         proxy.stall()                # connections of now stand still, both ways; new ones are served
         proxy.stall(requests=False)  # only what the server answers is held back
+        proxy.hold_after(b"EXEC\\r\\n")  # requests of connections of now stand still behind the word
         proxy.release()              # what was held back is delivered, also for a client that is gone
         proxy.rate = 50_000          # bytes a second and direction, for all connections
         proxy.slices = (1, 900)      # forward in pieces of random sizes
@@ -31,6 +32,7 @@ class _Direction(threading.Thread):
         self.gate = threading.Event()
         self.gate.set()
         self.held = 0  # bytes that wait at the gate
+        self.hold_after = None
 
     def run(self):
         proxy = self.link.proxy
@@ -39,6 +41,13 @@ class _Direction(threading.Thread):
                 data = self.reader.recv(65536)
                 if not data:
                     break
+                word = self.hold_after
+                if word and word in data:
+                    at = data.index(word) + len(word)
+                    self.gate.clear()
+                    self.hold_after = None
+                    self._forward(proxy, data[:at])
+                    data = data[at:]
                 self.held = len(data)
                 self.gate.wait()
                 self.held = 0
@@ -73,6 +82,8 @@ class _Link:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.requests = _Direction(self, self.client, self.server)
         self.replies = _Direction(self, self.server, self.client)
+
+    def start(self):
         self.requests.start()
         self.replies.start()
 
@@ -141,9 +152,10 @@ class Proxy:
             except OSError:  # the server is down: so are we
                 client.close()
                 continue
-            with self._lock:
+            with self._lock:  # known before its first byte moves
                 self._links.append(link)
                 self.accepted += 1
+            link.start()
 
     def forget(self, link):
         with self._lock:
@@ -170,8 +182,13 @@ class Proxy:
                 link.replies.gate.clear()
         return links
 
+    def hold_after(self, word):
+        for link in self.links():
+            link.requests.hold_after = word
+
     def release(self):
         for link in self.links():
+            link.requests.hold_after = None
             link.requests.gate.set()
             link.replies.gate.set()
 

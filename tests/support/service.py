@@ -62,6 +62,15 @@ class ApiError(AssertionError):
                                            self.status, self.problem))
 
 
+class Blocked(AssertionError):
+    """The job gave up while somebody waited for something else; `code` says why."""
+
+    def __init__(self, job, what):
+        self.code = (job.get("attention") or job.get("last_error") or {}).get("code")
+        super().__init__("waiting for %s, the job is %s: %s %s" % (
+            what, job["state"], job.get("attention"), job.get("last_error")))
+
+
 class Service:
     def __init__(self, workers=1, env=None):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="kf-up-"))
@@ -288,11 +297,11 @@ class Job:
             job = self.get()
             if condition(job):
                 return job
-            story = {k: job.get(k) for k in (
-                "state", "phase", "sync_state", "attention", "last_error", "progress", "latency")}
             if job["state"] in ("blocked", "failed"):
-                raise AssertionError("waiting for %s, the job is %s" % (what, story))
+                raise Blocked(job, what)
             if time.monotonic() > deadline:
+                story = {k: job.get(k) for k in (
+                    "state", "phase", "sync_state", "last_error", "progress", "latency")}
                 raise AssertionError("%s not reached within %d s: %s" % (what, timeout, story))
             time.sleep(0.05)
 
@@ -327,17 +336,21 @@ def worth_reading(precheck):
     return [item for item in precheck.get("items", []) if item["result"] not in ("pass", "skipped")]
 
 
-def wait_marker(source, destination, db=0, destination_db=None, timeout=60, also=None):
+def wait_marker(source, destination, db=0, destination_db=None, timeout=60, job=None):
     """Write one key on the source and wait until it is on the destination. The stream has one
     order, so everything written before it is there too; what is missing then is *wrong*, and
-    running into the timeout means *behind*. `also` is called on every turn."""
+    running into the timeout means *behind*. With `job` a blocked one ends the wait at once."""
     key = "kfw:marker"
     value = os.urandom(8).hex().encode()
     source.client(db).set(key, value)
     there = destination.client(db if destination_db is None else destination_db)
-    deadline = time.monotonic() + timeout
+    began = asked = time.monotonic()
     while there.get(key) != value:
-        if also:
-            also()
-        assert time.monotonic() < deadline, "the destination is behind: the marker did not arrive in %d s" % timeout
+        now = time.monotonic()
+        if job and now - asked > 0.5:
+            asked, answer = now, job.get()
+            if answer["state"] in ("blocked", "failed"):
+                raise Blocked(answer, "the marker")
+        assert now - began < timeout, \
+            "the destination is behind: the marker did not arrive within %d s" % timeout
         time.sleep(0.005)
