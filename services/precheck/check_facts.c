@@ -65,6 +65,14 @@ json_t *check_facts(const struct check_run *run) {
     return json_pack("{s:o, s:o}", "source", source, "destination", destination);
 }
 
+/* The snapshot and the stream come over two connections from Redis 6.2 on, and from every Valkey:
+ * nothing then piles up in the source's output buffer. */
+static const char *method(const struct redis_info *from) {
+    bool two = from->product == REDIS_PRODUCT_VALKEY || from->version_number >= 60200;
+
+    return two ? "PSYNC, two connections" : "PSYNC, one connection";
+}
+
 /* Estimates: a person wants to know whether it is seconds or hours. */
 json_t *check_plan(const struct check_run *run) {
     const struct redis_info *from = &run->source.info;
@@ -81,7 +89,7 @@ json_t *check_plan(const struct check_run *run) {
     /* The last bytes travel, their answer comes back, and the seal is written. */
     pause = 20 + 4 * (run->destination.rtt_us > 0 ? run->destination.rtt_us / 1000 : 0);
     return json_pack(
-        "{s:s, s:s, s:I, s:I, s:o, s:i}", "method", "psync", "why",
+        "{s:s, s:s, s:I, s:I, s:o, s:i}", "method", method(from), "why",
         run->incremental ? "The account may replicate: one snapshot, then every change"
                          : "The account may replicate: one snapshot",
         "duration_seconds", (json_int_t)seconds, "spool_bytes", (json_int_t)spool, "write_pause_ms",

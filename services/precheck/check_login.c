@@ -99,7 +99,8 @@ static bool logs_in(const struct check_end *end, struct check_finding *f) {
                           end->ep.has_password ? "" : ", without a password");
     if (end->failed_at != CHECK_STAGE_LOGGED_IN)
         return skip_step(end, f);
-    if (why->code == ERR_TIMEOUT || why->code == ERR_CLOSED || why->code == ERR_PROTOCOL)
+    if (why->code == ERR_TIMEOUT || why->code == ERR_CLOSED || why->code == ERR_PROTOCOL ||
+        why->code == ERR_TOO_BIG)
         check_remedy(f,
                      "What listens there does not answer as a Redis or Valkey server "
                      "does: check the port, and whether it wants %s",
