@@ -95,8 +95,7 @@ static bool logs_in(const struct check_end *end, struct check_finding *f) {
     const struct err *why = &end->failure;
 
     if (end->reached == CHECK_STAGE_LOGGED_IN)
-        return check_pass(f, "Logged in as %s%s", check_user(end),
-                          end->ep.has_password ? "" : ", without a password");
+        return check_pass(f, "Logged in as %s", check_user(end));
     if (end->failed_at != CHECK_STAGE_LOGGED_IN)
         return skip_step(end, f);
     if (why->code == ERR_TIMEOUT || why->code == ERR_CLOSED || why->code == ERR_PROTOCOL ||

@@ -111,11 +111,18 @@ static bool is_about_keys(const struct resp_value *reply) {
     return memmem(reply->str.ptr, reply->str.len, "key", 3) != NULL;
 }
 
+/* EXEC wraps its own refusal: EXECABORT ... because of: NOPERM. */
+static bool is_noperm(const struct resp_value *reply) {
+    return check_reply_is(reply, RESP_ERROR_NOPERM) ||
+           (check_reply_is(reply, RESP_ERROR_EXECABORT) &&
+            memmem(reply->str.ptr, reply->str.len, "NOPERM", 6));
+}
+
 static void note_reply(struct lacks *lacks, const struct right *right,
                        const struct resp_value *reply) {
-    if (check_reply_is(reply, RESP_ERROR_NOPERM) && is_about_keys(reply))
+    if (is_noperm(reply) && is_about_keys(reply))
         lacks->keys = true;
-    else if (check_reply_is(reply, RESP_ERROR_NOPERM) && right->rule)
+    else if (is_noperm(reply) && right->rule)
         note_command(lacks, right->words[0], right->rule);
     else if (right->core && check_reply_is(reply, RESP_ERROR_UNKNOWN_COMMAND))
         add(lacks->unknown, sizeof(lacks->unknown), &lacks->unknown_used, ", ", right->words[0]);

@@ -1,0 +1,380 @@
+"""The precheck itself, without API and database: a `check` child is given a message and
+its items are read, as a supervisor does. TLS, accounts with few rights, peers that are no
+servers, and what is (not) written."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+from support.ports import free_port
+from support.processes import register
+from support.service import program
+
+PROBLEMS = ("warn", "fail", "error")
+
+
+def endpoint(port, host="127.0.0.1", user="", tls=None):
+    found = {"endpoints": [{"host": host, "port": port}], "auth": {"username": user},
+             "connect_timeout_ms": 2000}
+    if tls is not None:
+        found["tls"] = dict(tls, enabled=True)
+    return found
+
+
+class Outcome:
+    def __init__(self, items, done, status, seconds):
+        self.items = {item["id"]: item for item in items}
+        self.done, self.status, self.seconds = done, status, seconds
+
+    def problems(self):
+        return {i: item["result"] for i, item in self.items.items() if item["result"] in PROBLEMS}
+
+    def text(self):
+        """All of it, for a search; worth_reading() is for people."""
+        return json.dumps([self.items, self.done])
+
+    def worth_reading(self):
+        return [i for i in self.items.values() if i["result"] in PROBLEMS] + [self.done]
+
+
+def check(source, destination, spec=None, probe="full", credentials=None, env=None):
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 400000)
+    ours.settimeout(70)
+    began = time.monotonic()
+    number = theirs.fileno()
+    child = register(subprocess.Popen(
+        [program("keyferry-worker"), "--child", "check", "test"], pass_fds=(3,),
+        preexec_fn=lambda: os.dup2(number, 3), env=dict(os.environ, **(env or {})),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+    theirs.close()
+    ours.send(json.dumps({"type": "spec", "source": source, "destination": destination,
+                          "spec": spec or {}, "probe": probe}).encode())
+    items, done = [], None
+    while True:
+        message = ours.recv(200000)
+        if not message:
+            break
+        message = json.loads(message)
+        if message["type"] == "credentials":
+            answer = (credentials or {}).get(message["end"], {})
+            ours.send(json.dumps({"type": "credentials", "credentials": answer}).encode())
+        elif message["type"] == "check":
+            items.append(message["item"])
+        else:
+            done = message
+    ours.close()
+    return Outcome(items, done, child.wait(20), time.monotonic() - began)
+
+
+@pytest.fixture
+def source(redis_server):
+    return redis_server()
+
+
+@pytest.fixture
+def destination(redis_server):
+    return redis_server()
+
+
+def writes(server):
+    """Changes of the data since the start; a server of a test saves nothing."""
+    return server.client().info("persistence")["rdb_changes_since_last_save"]
+
+
+def test_stock_servers_pass_and_keep_no_trace(source, destination):
+    source.client(3).set("k", 1)
+    found = check(endpoint(source.port), endpoint(destination.port))
+    assert found.status == 0 and found.done["type"] == "check_done"
+    assert found.problems() == {}, found.worth_reading()
+    assert found.done["facts"]["source"]["databases"] == [{"number": 3, "keys": 1, "expires": 0}]
+    assert found.done["plan"]["source_forks"] == 1
+    assert source.client().dbsize() == destination.client().dbsize() == 0
+    assert source.client().info("stats")["sync_full"] == 0, "the probe of PSYNC started a sync"
+
+
+def test_read_only_writes_nothing_at_all(source, destination):
+    found = check(endpoint(source.port), endpoint(destination.port), probe="read_only")
+    assert found.problems() == {}, found.worth_reading()
+    assert (writes(source), writes(destination)) == (0, 0)
+    assert "cmdstat_set" not in destination.client().info("commandstats")
+
+
+def test_a_destination_with_data_gets_nothing_but_the_probe_key(source, destination):
+    destination.client().set("somebody's", "value")
+    found = check(endpoint(source.port), endpoint(destination.port))
+    assert found.problems() == {"dst.empty": "fail"}
+    assert destination.client().keys() == [b"somebody's"]
+    executed = set(destination.client().info("commandstats"))
+    assert not executed & {"cmdstat_flushall", "cmdstat_swapdb", "cmdstat_mset", "cmdstat_rpush"}
+
+
+def test_keys_of_ours_do_not_make_a_destination_full(source, destination):
+    destination.client().hset("{kf}:job_X:0", "epoch", 1)
+    destination.client().set("{12}kf:tmp:1", 1)
+    destination.client(2).set("DTS_REDIS_TIMESTAMP_HEARTBEAT:job:0", 1)
+    assert check(endpoint(source.port), endpoint(destination.port)).problems() == {}
+
+
+def test_overwriting_makes_a_full_destination_a_warning(source, destination):
+    destination.client(4).set("k", 1)
+    found = check(endpoint(source.port), endpoint(destination.port), {"conflict_mode": "overwrite"})
+    assert found.problems() == {"dst.empty": "warn"}
+    assert found.items["dst.empty"]["ignorable"] is True
+
+
+def test_a_copy_without_changes_warns_when_somebody_writes(source, destination):
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            source.client().incr("n")
+            time.sleep(0.01)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        found = check(endpoint(source.port), endpoint(destination.port),
+                      {"migration": {"full": True, "incremental": False}})
+    finally:
+        stop.set()
+        writer.join()
+    assert found.problems() == {"src.full_only_writes": "warn"}
+
+
+# ---- accounts: (rules, the problems that are allowed, the one that must be there)
+
+SOURCE_USERS = [
+    ("+@all ~* -psync", {"src.psync_permission": "fail"}),
+    ("+@all ~* -replconf", {"src.replconf_permission": "fail"}),
+    ("+@all ~* -set", {"src.setex_permission": "warn"}),
+    ("+@all ~app:*", {"src.read_permission": "warn", "src.setex_permission": "warn"}),
+    # The stream of a replica needs no more than this; what is not known is said.
+    ("+psync +replconf +ping", {"src.read_permission": "warn", "src.setex_permission": "warn",
+                                "dst.same_instance": "warn", "dst.memory": "warn",
+                                "dst.db_range": "warn"}),
+]
+
+DESTINATION_USERS = [
+    ("+@all ~* -restore -swapdb", {"dst.permission": "fail"}, "+restore +swapdb"),
+    ("+@all ~* -@write", {"dst.permission": "fail"}, "+@write"),
+    ("+@all ~* -multi", {"dst.permission": "fail"}, "+@transaction"),
+    ("+@all ~* -exec", {"dst.permission": "fail"}, "+exec"),
+    ("+@all ~* -discard", {"dst.permission": "fail"}, "+discard"),
+    ("+@all ~* -watch", {"dst.permission": "fail"}, "+watch"),
+    ("+@all ~app:*", {"dst.permission": "fail"}, "~*"),
+    ("+@all ~* -eval", {"dst.permission": "fail"}, "+eval"),
+    ("+@read +@write +@transaction +@connection +eval +info +restore +flushdb +flushall +swapdb "
+     "+function ~*", {}, None),
+]
+
+
+@pytest.mark.parametrize("rules, wanted", SOURCE_USERS)
+def test_what_a_source_account_lacks_is_named(source, destination, rules, wanted):
+    source.client().execute_command("ACL", "SETUSER", "mover", "on", ">pw", "&*", *rules.split())
+    found = check(endpoint(source.port, user="mover"), endpoint(destination.port),
+                  credentials={"source": {"password": "pw"}})
+    assert found.problems() == wanted, found.worth_reading()
+    for check_id in wanted:
+        assert found.items[check_id]["remedy"], check_id
+
+
+@pytest.mark.parametrize("rules, wanted, remedy", DESTINATION_USERS)
+def test_what_a_destination_account_lacks_is_named(source, destination, rules, wanted, remedy):
+    source.client().set("k", 1)
+    destination.client().execute_command("ACL", "SETUSER", "mover", "on", ">pw", "&*", *rules.split())
+    found = check(endpoint(source.port), endpoint(destination.port, user="mover"),
+                  credentials={"destination": {"password": "pw"}})
+    assert found.problems() == wanted, found.worth_reading()
+    if remedy:
+        assert remedy in found.items["dst.permission"]["remedy"]
+    assert destination.client().dbsize() == 0
+    # The remedy is a line that works: after it the account is good.
+    if remedy:
+        line = found.items["dst.permission"]["remedy"]
+        destination.client().execute_command(*line.split())
+        again = check(endpoint(source.port), endpoint(destination.port, user="mover"),
+                      credentials={"destination": {"password": "pw"}})
+        assert again.problems() == {}, again.worth_reading()
+
+
+# ---- TLS
+
+
+class Authority:
+    def __init__(self, folder):
+        self.folder = folder
+        self.run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt",
+                 "-days", "100", "-subj", "/CN=ca")
+
+    def run(self, *arguments):
+        subprocess.run(("openssl",) + arguments, cwd=self.folder, check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def sign(self, name, san, days=100):
+        self.run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", name + ".key",
+                 "-out", name + ".csr", "-subj", "/CN=" + name)
+        (self.folder / "ext").write_text("subjectAltName=" + san)
+        self.run("x509", "-req", "-in", name + ".csr", "-CA", "ca.crt", "-CAkey", "ca.key",
+                 "-CAcreateserial", "-out", name + ".crt", "-days", str(days), "-extfile", "ext")
+
+    def text(self, name):
+        return (self.folder / name).read_text()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    found = Authority(tmp_path_factory.mktemp("ca"))
+    found.sign("server", "IP:127.0.0.1,DNS:redis.example")
+    found.sign("stranger", "DNS:other.example")
+    found.sign("old", "IP:127.0.0.1", days=3)
+    found.sign("client", "DNS:client")
+    return found
+
+
+@pytest.fixture
+def tls_server(redis_server, authority):
+    def start(certificate="server", client_certificates="no"):
+        port = free_port()
+        server = redis_server(
+            "--tls-port", str(port), "--tls-cert-file", str(authority.folder / (certificate + ".crt")),
+            "--tls-key-file", str(authority.folder / (certificate + ".key")),
+            "--tls-ca-cert-file", str(authority.folder / "ca.crt"),
+            "--tls-auth-clients", client_certificates)
+        server.tls_port = port
+        return server
+
+    return start
+
+
+# (the server's certificate, how we verify, src.tls)
+TLS = [
+    ("server", {"ca": True}, "pass"),
+    ("server", {"ca": True, "server_name": "redis.example"}, "pass"),
+    ("server", {}, "fail"),
+    ("server", {"ca": True, "server_name": "other.example"}, "fail"),
+    ("stranger", {"ca": True}, "fail"),
+    ("stranger", {"ca": True, "verify": "ca"}, "pass"),
+    ("stranger", {"verify": "none"}, "warn"),
+    ("old", {"ca": True}, "warn"),
+]
+
+
+@pytest.mark.parametrize("certificate, how, result", TLS)
+def test_tls_is_verified(tls_server, destination, authority, certificate, how, result):
+    server = tls_server(certificate)
+    tls = {k: v for k, v in how.items() if k != "ca"}
+    if "ca" in how:
+        tls["ca_pem"] = authority.text("ca.crt")
+    found = check(endpoint(server.tls_port, tls=tls), endpoint(destination.port))
+    assert found.items["src.tls"]["result"] == result, found.worth_reading()
+    assert found.problems() == ({} if result == "pass" else {"src.tls": result}), found.worth_reading()
+
+
+def test_a_client_certificate_is_sent_and_its_key_is_never_shown(tls_server, destination, authority):
+    server = tls_server(client_certificates="yes")
+    tls = {"ca_pem": authority.text("ca.crt")}
+    found = check(endpoint(server.tls_port, tls=tls), endpoint(destination.port))
+    assert "fail" in (found.items["src.tls"]["result"], found.items["src.auth"]["result"])
+    tls.update(client_cert_pem=authority.text("client.crt"), client_key_configured=True)
+    key = {"source": {"client_key_pem": authority.text("client.key")}}
+    found = check(endpoint(server.tls_port, tls=tls), endpoint(destination.port), credentials=key)
+    assert found.problems() == {}, found.worth_reading()
+    assert "PRIVATE" not in found.text()
+    key = {"source": {"client_key_pem": authority.text("server.key")}}
+    found = check(endpoint(server.tls_port, tls=tls), endpoint(destination.port), credentials=key)
+    assert found.problems() == {"src.tls": "fail"}
+
+
+# ---- peers that are no servers
+
+
+def silent(peer):
+    time.sleep(8)
+
+
+def web_server(peer):
+    peer.recv(100)
+    peer.sendall(b"HTTP/1.0 400 no\r\n\r\n")
+
+
+def endless_bulk(peer):
+    peer.recv(100)
+    peer.sendall(b"$900000000\r\n")
+    while True:
+        peer.sendall(b"x" * 100000)
+
+
+def huge_arrays(peer):
+    peer.recv(100)
+    peer.sendall(b"*134217728\r\n" * 10)
+    time.sleep(8)
+
+
+def drip(peer):
+    for _ in range(80):
+        peer.sendall(b"+PONG")
+        time.sleep(0.1)
+
+
+def always_pong(peer):
+    while True:
+        got = peer.recv(65536)
+        if not got:
+            return
+        peer.sendall(b"+PONG\r\n" * max(1, got.count(b"*")))
+
+
+def hangs_up(peer):
+    pass
+
+
+@pytest.mark.parametrize("behaviour", [silent, web_server, endless_bulk, huge_arrays, drip,
+                                       always_pong, hangs_up])
+def test_a_peer_that_is_no_server_is_named_in_time(destination, behaviour):
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", free_port()))
+    listener.listen(20)
+
+    def serve():
+        while True:
+            try:
+                peer, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=talk, args=(peer,), daemon=True).start()
+
+    def talk(peer):
+        try:
+            behaviour(peer)
+        except OSError:
+            pass
+        peer.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        found = check(endpoint(listener.getsockname()[1]), endpoint(destination.port))
+    finally:
+        listener.close()
+    assert found.status == 0
+    assert found.problems() == {"src.auth": "fail"}, found.worth_reading()
+    assert "port" in found.items["src.auth"]["remedy"]
+    assert found.seconds < 12
+
+
+def test_an_address_that_may_not_be_dialled_is_not(source, destination):
+    found = check(endpoint(source.port), endpoint(80, host="169.254.169.254"))
+    assert found.problems() == {"dst.connect": "fail"}
+    found = check(endpoint(source.port), endpoint(destination.port),
+                  env={"KEYFERRY_EGRESS_DENY": "127.0.0.0/8"})
+    assert found.problems() == {"src.connect": "fail", "dst.connect": "fail"}
+    assert destination.client().info("stats")["total_connections_received"] <= 3
+
+
+def test_a_broken_message_is_refused(source):
+    found = check({"endpoints": []}, endpoint(source.port))
+    assert found.status == 1 and found.done["type"] == "error"
