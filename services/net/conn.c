@@ -350,7 +350,7 @@ short conn_events(const struct conn *c, bool want_read, bool want_write) {
 }
 
 bool conn_has_pending(const struct conn *c) {
-    return c->tls && SSL_has_pending(c->tls);
+    return c->tls_has_more;
 }
 
 int conn_fd(const struct conn *c) {

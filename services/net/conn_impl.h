@@ -17,6 +17,7 @@ struct conn {
     SSL *tls;
     short tls_waits;       /* events the TLS layer asked for in the last read or handshake */
     short tls_write_waits; /* the same of the last write */
+    bool tls_has_more;     /* the last read left something that poll will not tell of */
     char label[300];
     char peer[80];
 };

@@ -180,6 +180,7 @@ bool conn_tls_read(struct conn *c, void *dst, size_t cap, size_t *ret_n, struct 
     size_t total = 0;
 
     c->tls_waits = POLLIN;
+    c->tls_has_more = false;
     while (total < cap) {
         size_t ask = cap - total < INT_MAX ? cap - total : INT_MAX;
         int n;
@@ -190,18 +191,23 @@ bool conn_tls_read(struct conn *c, void *dst, size_t cap, size_t *ret_n, struct 
         n = SSL_read(c->tls, (char *)dst + total, (int)ask);
         if (n > 0) {
             total += (size_t)n;
-            /* One record at a time is handed out; the rest of what was received follows. */
+            /* One record at a time is handed out; the rest of what was received follows. Part of
+             * a record counts as pending too: then the next read waits. */
             if (SSL_has_pending(c->tls))
                 continue;
             break;
         }
         if (tls_outcome(c, n, "reading", &c->tls_waits, &later))
             break;
-        if (total > 0) /* hand out what came before; the failure shows again */
-            break;
-        *err = later;
-        return false;
+        if (total == 0) {
+            *err = later;
+            return false;
+        }
+        c->tls_has_more = true; /* hand out what came before; the failure shows again */
+        break;
     }
+    if (total == cap)
+        c->tls_has_more = SSL_has_pending(c->tls);
     *ret_n = total;
     return true;
 }
