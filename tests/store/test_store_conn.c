@@ -1,0 +1,266 @@
+/* What the store does when the server goes away, when transactions meet, and with answers
+ * that are given again. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "services/common/ulid.h"
+#include "services/secret/api_key.h"
+#include "sql/store_event.h"
+#include "sql/store_idempotency.h"
+#include "sql/store_key.h"
+#include "sql/store_listen.h"
+#include "sql/store_txn.h"
+#include "sql/store_worker.h"
+#include "tests/support/cunit_run.h"
+#include "tests/support/store_fixture.h"
+
+static void kill_connections(void) {
+    store_fixture_sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                      " WHERE application_name = 'test' AND datname = current_database()");
+    usleep(50000);
+}
+
+static void a_lost_connection_is_made_again(void) {
+    struct err err = ERR_INIT;
+
+    CU_ASSERT_TRUE(store_ping(store_fixture(), &err));
+    kill_connections();
+    CU_ASSERT_TRUE(store_ping(store_fixture(), &err));
+    CU_ASSERT(store_fd(store_fixture()) >= 0);
+}
+
+static bool lose_it(struct store *store, void *arg, struct err *err) {
+    int *runs = arg;
+
+    ++*runs;
+    kill_connections();
+    return store_ping(store, err);
+}
+
+static void a_transaction_does_not_outlive_its_connection(void) {
+    struct err err = ERR_INIT;
+    int runs = 0;
+
+    CU_ASSERT_FALSE(store_txn(store_fixture(), lose_it, &runs, &err));
+    CU_ASSERT_EQUAL(err.code, ERR_STORE);
+    CU_ASSERT_EQUAL(runs, 1);
+    CU_ASSERT_TRUE(store_ping(store_fixture(), &err));
+}
+
+/* Two that take two locks in the opposite order: the server lets one fall, and it runs again. */
+static bool cross(struct store *store, void *arg, struct err *err) {
+    int number = *(int *)arg;
+
+    if (!store_txn_lock(store, number ? "a" : "b", err))
+        return false;
+    usleep(300000);
+    return store_txn_lock(store, number ? "b" : "a", err);
+}
+
+static bool cross_here(int number) {
+    struct err err = ERR_INIT;
+
+    return store_txn(store_fixture(), cross, &number, &err);
+}
+
+static void what_the_server_asks_to_repeat_is_repeated(void) {
+    CU_ASSERT_EQUAL(store_fixture_race(2, cross_here), 2);
+}
+
+static char account[STORE_ID_SIZE];
+
+static bool make_and_fail(struct store *store, void *arg, struct err *err) {
+    (void)arg;
+    return store_key_account(store, "acct_rolled_back", "x", err) &&
+           err_set(err, ERR_BAD_REQUEST, "no");
+}
+
+static void what_fails_leaves_nothing(void) {
+    struct err err = ERR_INIT;
+
+    CU_ASSERT_FALSE(store_txn(store_fixture(), make_and_fail, NULL, &err));
+    CU_ASSERT_EQUAL(err.code, ERR_BAD_REQUEST);
+    CU_ASSERT_STRING_EQUAL(
+        store_fixture_value("SELECT count(*) FROM account WHERE id = 'acct_rolled_back'"), "0");
+}
+
+struct call {
+    const char *key, *hash;
+    enum store_idempotency_verdict verdict;
+    int status_seen;
+    bool fails;
+};
+
+static bool run_call(struct store *store, void *arg, struct err *err) {
+    struct call *call = arg;
+    struct store_answer answer = {.status = 0};
+
+    if (!store_idempotency_begin(store, account, call->key, "POST /v1/jobs", call->hash,
+                                 &call->verdict, &answer, err))
+        return false;
+    if (call->verdict != STORE_IDEMPOTENCY_NEW) {
+        call->status_seen = answer.status;
+        store_answer_done(&answer);
+        return true;
+    }
+    answer = (struct store_answer){.status = 201, .body = json_pack("{s:i}", "n", 1)};
+    if (!store_idempotency_finish(store, account, call->key, "POST /v1/jobs", call->hash, &answer,
+                                  err)) {
+        store_answer_done(&answer);
+        return false;
+    }
+    store_answer_done(&answer);
+    return !call->fails || err_set(err, ERR_INTERNAL, "after the effect");
+}
+
+static void an_answer_is_given_again_for_the_same_request_only(void) {
+    struct call call = {.key = "k", .hash = "h1", .fails = true};
+    struct err err = ERR_INIT;
+
+    store_fixture_account(account);
+    CU_ASSERT_FALSE(store_txn(store_fixture(), run_call, &call, &err));
+    call.fails = false; /* it was rolled back: as if it had not been asked */
+    CU_ASSERT_TRUE(store_txn(store_fixture(), run_call, &call, &err));
+    CU_ASSERT_EQUAL(call.verdict, STORE_IDEMPOTENCY_NEW);
+    CU_ASSERT_TRUE(store_txn(store_fixture(), run_call, &call, &err));
+    CU_ASSERT_EQUAL(call.verdict, STORE_IDEMPOTENCY_REPLAY);
+    CU_ASSERT_EQUAL(call.status_seen, 201);
+    call.hash = "h2";
+    CU_ASSERT_TRUE(store_txn(store_fixture(), run_call, &call, &err));
+    CU_ASSERT_EQUAL(call.verdict, STORE_IDEMPOTENCY_CONFLICT);
+    store_fixture_sql("UPDATE idempotency SET created_at = created_at - interval '25 hours'");
+    CU_ASSERT_TRUE(store_txn(store_fixture(), run_call, &call, &err));
+    CU_ASSERT_EQUAL(call.verdict, STORE_IDEMPOTENCY_NEW);
+    store_fixture_sql("UPDATE idempotency SET created_at = created_at - interval '25 hours'");
+    CU_ASSERT_TRUE(store_sweep(store_fixture(), &err));
+    CU_ASSERT_STRING_EQUAL(store_fixture_value("SELECT count(*) FROM idempotency"), "0");
+}
+
+/* Holds the key in a transaction while another connection asks for it. */
+static bool ask_from_elsewhere(struct store *store, void *arg, struct err *err) {
+    struct call *other = arg;
+    struct call mine = {.key = other->key, .hash = other->hash};
+    struct store *second = NULL;
+    bool ok;
+
+    if (!run_call(store, &mine, err) || !store_open(store_fixture_url(), "test", &second, err))
+        return false;
+    ok = store_txn(second, run_call, other, err);
+    store_close(second);
+    return ok;
+}
+
+static void a_call_that_still_runs_is_in_flight(void) {
+    struct call other = {.key = "slow", .hash = "h"};
+    struct err err = ERR_INIT;
+
+    CU_ASSERT_TRUE(store_txn(store_fixture(), ask_from_elsewhere, &other, &err));
+    CU_ASSERT_EQUAL(other.verdict, STORE_IDEMPOTENCY_IN_FLIGHT);
+}
+
+static bool call_once(int number) {
+    struct call call = {.key = "race", .hash = "h"};
+    struct err err = ERR_INIT;
+
+    (void)number;
+    return store_txn(store_fixture(), run_call, &call, &err) &&
+           call.verdict == STORE_IDEMPOTENCY_NEW;
+}
+
+static void of_equal_calls_at_once_one_has_an_effect(void) {
+    CU_ASSERT_EQUAL(store_fixture_race(6, call_once), 1);
+}
+
+static void a_key_is_found_by_its_prefix_and_known_by_its_hash(void) {
+    struct secret key = SECRET_INIT;
+    struct store_key found;
+    struct err err = ERR_INIT;
+    unsigned char hash[API_KEY_HASH_SIZE];
+    char prefix[API_KEY_PREFIX_LEN + 1], id[ULID_ID_SIZE];
+    int64_t usable = 0;
+
+    store_fixture_account(account);
+    ulid_make("ak", id);
+    CU_ASSERT_TRUE(api_key_make(&key, prefix, &err));
+    api_key_hash(secret_str(&key), hash);
+    CU_ASSERT_TRUE(
+        store_key_insert(store_fixture(), id, account, "admin", prefix, hash, "admin", &err));
+    CU_ASSERT_TRUE(store_key_find(store_fixture(), prefix, &found, &err));
+    CU_ASSERT_TRUE(api_key_hash_equal(found.hash, hash));
+    CU_ASSERT_TRUE(found.is_usable);
+    CU_ASSERT_STRING_EQUAL(found.account, account);
+    CU_ASSERT_STRING_EQUAL(found.scopes, "admin");
+    CU_ASSERT_FALSE(
+        store_key_insert(store_fixture(), "ak_2", account, "b", prefix, hash, "admin", &err));
+    CU_ASSERT_EQUAL(err.code, ERR_STORE_CONFLICT);
+    CU_ASSERT_TRUE(store_key_used(store_fixture(), id, &err));
+    CU_ASSERT_TRUE(store_key_count(store_fixture(), &usable, &err));
+    CU_ASSERT_EQUAL(usable, 1);
+    store_fixture_sql("UPDATE api_key SET revoked_at = now()");
+    CU_ASSERT_TRUE(store_key_find(store_fixture(), prefix, &found, &err));
+    CU_ASSERT_FALSE(found.is_usable);
+    CU_ASSERT_FALSE(store_key_find(store_fixture(), "nosuchxx", &found, &err));
+    CU_ASSERT_EQUAL(err.code, ERR_NOT_FOUND);
+    secret_done(&key);
+}
+
+static void a_change_of_a_job_wakes_who_listens(void) {
+    struct store_listen *listen = NULL;
+    struct store_wake wake;
+    struct err err = ERR_INIT;
+    char id[STORE_ID_SIZE];
+
+    store_fixture_account(account);
+    CU_ASSERT_TRUE_FATAL(store_listen_open(store_fixture_url(), "test", &listen, &err));
+    store_listen_next(listen, 0, &wake);
+    CU_ASSERT_EQUAL(wake.kind, STORE_WAKE_NONE);
+    store_fixture_job(account, 7400, id);
+    store_listen_next(listen, 2000, &wake);
+    CU_ASSERT_EQUAL(wake.kind, STORE_WAKE_NOTE);
+    CU_ASSERT_STRING_EQUAL(wake.channel, STORE_CHANNEL_JOB);
+    CU_ASSERT_STRING_EQUAL(wake.id, id);
+
+    kill_connections();
+    store_listen_next(listen, 3000, &wake);
+    CU_ASSERT_EQUAL(wake.kind, STORE_WAKE_LOST);
+    CU_ASSERT_TRUE(store_event_add(store_fixture(), id, "x", "y", NULL, NULL, &err));
+    store_listen_next(listen, 2000, &wake);
+    CU_ASSERT_EQUAL(wake.kind, STORE_WAKE_NOTE);
+    store_listen_close(listen);
+}
+
+static void a_worker_is_listed_while_it_is_seen(void) {
+    const struct store_worker worker = {
+        .id = "w1", .host = "h", .pool = "shared", .version = "1", .pid = 7, .tasks_held = 3};
+    struct err err = ERR_INIT;
+    json_t *list;
+    bool drain = true;
+
+    CU_ASSERT_TRUE(store_worker_seen(store_fixture(), &worker, &drain, &err));
+    CU_ASSERT_FALSE(drain);
+    CU_ASSERT_TRUE(store_worker_seen(store_fixture(), &worker, NULL, &err));
+    CU_ASSERT_TRUE(store_worker_list(store_fixture(), &list, &err));
+    CU_ASSERT_EQUAL(json_array_size(list), 1);
+    CU_ASSERT_TRUE(json_is_true(json_object_get(json_array_get(list, 0), "alive")));
+    json_decref(list);
+    CU_ASSERT_TRUE(store_worker_gone(store_fixture(), "w1", &err));
+    CU_ASSERT_TRUE(store_worker_list(store_fixture(), &list, &err));
+    CU_ASSERT_EQUAL(json_array_size(list), 0);
+    json_decref(list);
+}
+
+static const struct cunit_test tests[] = {
+    CUNIT_TEST(a_lost_connection_is_made_again),
+    CUNIT_TEST(a_transaction_does_not_outlive_its_connection),
+    CUNIT_TEST(what_the_server_asks_to_repeat_is_repeated),
+    CUNIT_TEST(what_fails_leaves_nothing),
+    CUNIT_TEST(an_answer_is_given_again_for_the_same_request_only),
+    CUNIT_TEST(a_call_that_still_runs_is_in_flight),
+    CUNIT_TEST(of_equal_calls_at_once_one_has_an_effect),
+    CUNIT_TEST(a_key_is_found_by_its_prefix_and_known_by_its_hash),
+    CUNIT_TEST(a_change_of_a_job_wakes_who_listens),
+    CUNIT_TEST(a_worker_is_listed_while_it_is_seen),
+};
+STORE_FIXTURE_MAIN("store_conn", true, tests)

@@ -1,0 +1,299 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "sql/store_job.h"
+#include "sql/store_task.h"
+#include "tests/support/cunit_run.h"
+#include "tests/support/store_fixture.h"
+
+static char account[STORE_ID_SIZE];
+
+static void begin(void) {
+    store_fixture_sql("DELETE FROM job; DELETE FROM full_sync");
+    store_fixture_account(account);
+}
+
+static bool claim(const char *worker, struct store_claim *ret) {
+    struct err err = ERR_INIT;
+    bool found = false;
+
+    CU_ASSERT_TRUE_FATAL(
+        store_task_claim(store_fixture(), worker, "shared", 15, ret, &found, &err));
+    return found;
+}
+
+static void only_a_job_that_wants_work_is_claimed(void) {
+    static const char *const idle[] = {"configured", "precheck_passed", "paused",   "blocked",
+                                       "failed",     "stopped",         "completed"};
+    struct store_claim c;
+    char id[STORE_ID_SIZE];
+
+    begin();
+    for (size_t i = 0; i < LENGTH_OF(idle); i++)
+        store_fixture_job_in(account, idle[i], id);
+    CU_ASSERT_FALSE(claim("w1", &c));
+    store_claim_done(&c);
+    store_fixture_job_in(account, "stopping", id);
+    CU_ASSERT_TRUE(claim("w1", &c));
+    CU_ASSERT_STRING_EQUAL(c.job, id);
+    CU_ASSERT_STRING_EQUAL(c.state, "stopping");
+    CU_ASSERT_STRING_EQUAL(c.account, account);
+    CU_ASSERT_EQUAL(c.lease_epoch, 1);
+    CU_ASSERT_FALSE(c.claimed_before);
+    CU_ASSERT(c.sealed.len > 0);
+    CU_ASSERT_TRUE(json_is_object(json_object_get(c.spec, "source")));
+    store_claim_done(&c);
+    CU_ASSERT_FALSE(claim("w1", &c));
+    store_claim_done(&c);
+}
+
+static void another_pool_takes_nothing_of_ours(void) {
+    struct err err = ERR_INIT;
+    struct store_claim c;
+    char id[STORE_ID_SIZE];
+    bool found = true;
+
+    begin();
+    store_fixture_job_in(account, "queued", id);
+    CU_ASSERT_TRUE(store_task_claim(store_fixture(), "w", "other", 15, &c, &found, &err));
+    CU_ASSERT_FALSE(found);
+    store_claim_done(&c);
+}
+
+enum { RACE_TASKS = 40 };
+
+/* Claims until nothing is left; each claim is written down by the update of the row. */
+static bool claim_all(int number) {
+    struct err err = ERR_INIT;
+    struct store_claim c;
+    char worker[16];
+    bool found = true;
+
+    snprintf(worker, sizeof(worker), "w%d", number);
+    while (found) {
+        if (!store_task_claim(store_fixture(), worker, "shared", 60, &c, &found, &err))
+            return false;
+        store_claim_done(&c);
+    }
+    return true;
+}
+
+static void in_a_race_each_task_is_claimed_once(void) {
+    char id[STORE_ID_SIZE];
+
+    begin();
+    for (int i = 0; i < RACE_TASKS; i++)
+        store_fixture_job_in(account, "queued", id);
+    CU_ASSERT_EQUAL(store_fixture_race(4, claim_all), 4);
+    CU_ASSERT_STRING_EQUAL(
+        store_fixture_value("SELECT count(*) || ' ' || max(lease_epoch) FROM task"
+                            " WHERE lease_until > now() AND lease_owner IS NOT NULL"),
+        "40 1");
+}
+
+static void a_silent_workers_task_passes_on_with_a_higher_epoch(void) {
+    struct store_progress progress = {.keys_done = 5};
+    struct store_report report = {.task = 0, .lease_epoch = 1, .progress = &progress};
+    struct store_claim c;
+    struct err err = ERR_INIT;
+    int64_t epoch = 0;
+    char id[STORE_ID_SIZE];
+
+    begin();
+    store_fixture_job_in(account, "running", id);
+    CU_ASSERT_TRUE(claim("w1", &c));
+    store_claim_done(&c);
+    store_fixture_sql("UPDATE task SET lease_until = now() - interval '1 second'");
+    CU_ASSERT_TRUE(claim("w2", &c));
+    CU_ASSERT_EQUAL(c.lease_epoch, 2);
+    store_claim_done(&c);
+
+    /* The first one wakes up: nothing it writes counts. */
+    snprintf(report.job, sizeof(report.job), "%s", id);
+    CU_ASSERT_TRUE(store_task_report(store_fixture(), "w1", 15, &report, 1, &err));
+    CU_ASSERT_FALSE(report.is_held);
+    CU_ASSERT_TRUE(store_task_release(store_fixture(), id, 0, 1, &err));
+    CU_ASSERT_FALSE(store_task_claimed_before(store_fixture(), id, 0, 1, true, &err));
+    CU_ASSERT_EQUAL(err.code, ERR_FENCED);
+    CU_ASSERT_FALSE(store_task_raise_epoch(store_fixture(), id, 0, 1, 9, &epoch, &err));
+    CU_ASSERT_STRING_EQUAL(
+        store_fixture_value("SELECT lease_owner || lease_epoch || claimed_before ||"
+                            " coalesce(progress ->> 'keys_done', '-') FROM task"),
+        "w22false-");
+}
+
+static void a_report_renews_and_answers_what_is_wanted(void) {
+    struct store_progress progress = {
+        .phase = "incremental",
+        .sync_state = "caught_up",
+        .applied_offset = 123456789012345,
+        .keys_done = 7,
+        .heartbeat_state = 1,
+        .latency_us = 900,
+        .latency_at_ms = 1700000000000,
+        .heartbeat_written_at_ms = 1700000000000,
+    };
+    struct store_report reports[3] = {{.lease_epoch = 1, .progress = &progress, .is_sample = true},
+                                      {.lease_epoch = 1},
+                                      {.lease_epoch = 1}};
+    struct store_claim c;
+    struct store_job job;
+    struct err err = ERR_INIT;
+    json_t *samples;
+    char id[2][STORE_ID_SIZE];
+
+    begin();
+    for (int i = 0; i < 2; i++) {
+        store_fixture_job_in(account, "running", id[i]);
+        snprintf(reports[i].job, sizeof(reports[i].job), "%s", id[i]);
+        CU_ASSERT_TRUE(claim("w1", &c));
+        store_claim_done(&c);
+    }
+    snprintf(reports[2].job, sizeof(reports[2].job), "job_none");
+    store_fixture_sql("UPDATE job SET state = 'stopping', wanted = '{\"drain\": false}'");
+    store_fixture_sql("UPDATE task SET lease_until = now() + interval '1 second'");
+    CU_ASSERT_TRUE(store_task_report(store_fixture(), "w1", 60, reports, 3, &err));
+    CU_ASSERT_TRUE(reports[0].is_held);
+    CU_ASSERT_TRUE(reports[1].is_held);
+    CU_ASSERT_FALSE(reports[2].is_held);
+    CU_ASSERT_STRING_EQUAL(reports[0].state, "stopping");
+    CU_ASSERT_TRUE(json_is_false(json_object_get(reports[0].wanted, "drain")));
+    json_decref(reports[0].wanted);
+    json_decref(reports[1].wanted);
+    CU_ASSERT_STRING_EQUAL(
+        store_fixture_value(
+            "SELECT bool_and(lease_until > now() + interval '30 seconds') FROM task"),
+        "t");
+
+    CU_ASSERT_TRUE(store_job_get(store_fixture(), account, id[0], &job, &err));
+    CU_ASSERT_STRING_EQUAL(job.phase, "incremental");
+    CU_ASSERT_STRING_EQUAL(job.sync_state, "caught_up");
+    CU_ASSERT_STRING_EQUAL(job.worker, "w1");
+    CU_ASSERT_EQUAL(job.progress.applied_offset, 123456789012345);
+    CU_ASSERT_EQUAL(job.version, 1); /* progress is no new version */
+    store_job_done(&job);
+    CU_ASSERT_TRUE(store_job_get(store_fixture(), account, id[1], &job, &err));
+    CU_ASSERT_STRING_EQUAL(job.phase, "");
+    store_job_done(&job);
+    CU_ASSERT_TRUE(store_job_samples(store_fixture(), id[0], 0, 10, &samples, &err));
+    CU_ASSERT_EQUAL(json_array_size(samples), 1);
+    json_decref(samples);
+    CU_ASSERT_STRING_EQUAL(store_fixture_value("SELECT key || state || latency_us FROM heartbeat"),
+                           "DTS_REDIS_TIMESTAMP_HEARTBEAT1900");
+}
+
+static void a_released_task_is_free_at_once(void) {
+    struct err err = ERR_INIT;
+    struct store_claim c;
+    char id[STORE_ID_SIZE];
+
+    begin();
+    store_fixture_job_in(account, "running", id);
+    CU_ASSERT_TRUE(claim("w1", &c));
+    CU_ASSERT_TRUE(store_task_claimed_before(store_fixture(), id, 0, 1, true, &err));
+    CU_ASSERT_TRUE(store_task_release(store_fixture(), id, 0, 1, &err));
+    store_claim_done(&c);
+    CU_ASSERT_TRUE(claim("w2", &c));
+    CU_ASSERT_EQUAL(c.lease_epoch, 2);
+    CU_ASSERT_TRUE(c.claimed_before);
+    store_claim_done(&c);
+}
+
+static void an_epoch_is_raised_above_what_the_destination_knows(void) {
+    struct err err = ERR_INIT;
+    struct store_claim c;
+    int64_t epoch = 0;
+    char id[STORE_ID_SIZE];
+
+    begin();
+    store_fixture_job_in(account, "running", id);
+    CU_ASSERT_TRUE(claim("w1", &c));
+    store_claim_done(&c);
+    CU_ASSERT_TRUE(store_task_raise_epoch(store_fixture(), id, 0, 1, 41, &epoch, &err));
+    CU_ASSERT_EQUAL(epoch, 42);
+    CU_ASSERT_FALSE(store_task_raise_epoch(store_fixture(), id, 0, 1, 41, &epoch, &err));
+    CU_ASSERT_EQUAL(err.code, ERR_FENCED);
+}
+
+static void facts_of_the_ends_are_kept(void) {
+    json_t *facts = json_pack("{s:s, s:s}", "product", "redis", "version", "7.0.15");
+    struct err err = ERR_INIT;
+    struct store_claim c;
+    struct store_job job;
+    char id[STORE_ID_SIZE];
+
+    begin();
+    store_fixture_job_in(account, "running", id);
+    CU_ASSERT_TRUE(claim("w1", &c));
+    store_claim_done(&c);
+    CU_ASSERT_TRUE(store_task_facts(store_fixture(), id, 0, 1, "destination", facts, &err));
+    CU_ASSERT_TRUE(store_job_get(store_fixture(), account, id, &job, &err));
+    CU_ASSERT_TRUE(json_equal(job.destination_facts, facts));
+    CU_ASSERT_PTR_NULL(job.source_facts);
+    store_job_done(&job);
+    json_decref(facts);
+}
+
+static bool take_one(int number) {
+    struct err err = ERR_INIT;
+    int64_t after_ms;
+    bool allowed = false;
+
+    (void)number;
+    return store_task_full_sync(store_fixture(), "src:6379", "job_x", 2, &allowed, &after_ms,
+                                &err) &&
+           allowed;
+}
+
+static void a_source_gives_two_full_syncs_an_hour(void) {
+    struct err err = ERR_INIT;
+    int64_t after_ms = 0;
+    bool allowed = true;
+
+    begin();
+    CU_ASSERT_EQUAL(store_fixture_race(6, take_one), 2);
+    CU_ASSERT_TRUE(
+        store_task_full_sync(store_fixture(), "src:6379", "job_x", 2, &allowed, &after_ms, &err));
+    CU_ASSERT_FALSE(allowed);
+    CU_ASSERT(after_ms > 3590 * 1000 && after_ms <= 3600 * 1000);
+    CU_ASSERT_TRUE(
+        store_task_full_sync(store_fixture(), "other:6379", "job_x", 2, &allowed, &after_ms, &err));
+    CU_ASSERT_TRUE(allowed);
+    CU_ASSERT_TRUE(store_task_full_sync_unused(store_fixture(), "src:6379", "job_x", &err));
+    CU_ASSERT_TRUE(take_one(0));
+    CU_ASSERT_FALSE(take_one(0));
+    store_fixture_sql("UPDATE full_sync SET at = at - interval '61 minutes'");
+    CU_ASSERT_TRUE(take_one(0));
+}
+
+static void progress_reads_back_and_what_is_missing_is_nothing(void) {
+    struct store_progress one = {.phase = "full", .keys_done = INT64_MAX, .settled = 1}, two;
+    json_t *text = store_progress_to_json(&one),
+           *odd = json_pack("{s:i, s:s}", "phase", 5, "keys_done", "x");
+
+    store_progress_from_json(text, &two);
+    CU_ASSERT_STRING_EQUAL(two.phase, "full");
+    CU_ASSERT_EQUAL(two.keys_done, INT64_MAX);
+    CU_ASSERT_EQUAL(two.settled, 1);
+    store_progress_from_json(odd, &two);
+    CU_ASSERT_STRING_EQUAL(two.phase, "");
+    CU_ASSERT_EQUAL(two.keys_done, 0);
+    store_progress_from_json(NULL, &two);
+    CU_ASSERT_EQUAL(two.settled, 0);
+    json_decref(text);
+    json_decref(odd);
+}
+
+static const struct cunit_test tests[] = {
+    CUNIT_TEST(only_a_job_that_wants_work_is_claimed),
+    CUNIT_TEST(another_pool_takes_nothing_of_ours),
+    CUNIT_TEST(in_a_race_each_task_is_claimed_once),
+    CUNIT_TEST(a_silent_workers_task_passes_on_with_a_higher_epoch),
+    CUNIT_TEST(a_report_renews_and_answers_what_is_wanted),
+    CUNIT_TEST(a_released_task_is_free_at_once),
+    CUNIT_TEST(an_epoch_is_raised_above_what_the_destination_knows),
+    CUNIT_TEST(facts_of_the_ends_are_kept),
+    CUNIT_TEST(a_source_gives_two_full_syncs_an_hour),
+    CUNIT_TEST(progress_reads_back_and_what_is_missing_is_nothing),
+};
+STORE_FIXTURE_MAIN("store_task", true, tests)
