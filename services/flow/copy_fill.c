@@ -1,0 +1,161 @@
+#include "proto/rdb/rdb_string.h"
+#include "services/common/clock.h"
+#include "services/flow/copy_parts.h"
+
+bool copy_send(struct copy *c, struct err *err) {
+    struct copy_lane *l = &c->lanes[c->filling];
+
+    if (!copy_encoder_flush(&c->encoder, &l->unit, err))
+        return false;
+    if (l->unit.commands == 0)
+        return true;
+    l->order = ++c->orders;
+    l->begin = c->begin;
+    c->begin = copy_mark_here(c);
+    c->filling = -1;
+    return lane_send(&l->lane, &l->unit, &c->a->position, NULL, err);
+}
+
+static bool is_ours(const struct applier *a, struct str key) {
+    return str_starts_with(key, STR_LIT(POSITION_PREFIX)) ||
+           str_starts_with(key, str_from(a->spec.heartbeat_prefix));
+}
+
+static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *unit,
+                     struct err *err) {
+    struct str key;
+    int database;
+
+    if (!applier_map_database(c->a, ev->key.db, &database, err) ||
+        !copy_encoder_key(&c->encoder, ev, &key, err))
+        return false;
+    c->keys_done++;
+    throttle_take(&c->keys, 1);
+    throttle_take(&c->bytes, ev->size);
+    if (database < 0 || is_ours(c->a, key)) {
+        CONTROL_ADD(c->a, keys_filtered, 1);
+        return true;
+    }
+    /* A copy without a tail writes true expiries, and what is past is gone. */
+    if (!c->a->spec.incremental && ev->key.expire_at_ms >= 0 &&
+        ev->key.expire_at_ms <= clock_wall_ms()) {
+        c->keys_expired++;
+        return true;
+    }
+    return copy_encoder_put(&c->encoder, ev, database, unit, err);
+}
+
+static bool take_aux(struct copy *c, const struct rdb_event *ev, struct unit *unit,
+                     struct err *err) {
+    struct buf scratch = BUF_INIT(64);
+    struct str value;
+    uint64_t db;
+    bool ok = true;
+
+    if (str_equal(str_skip(ev->aux.key, 1), STR_LIT("repl-stream-db"))) {
+        ok = rdb_string_decode(ev->aux.value, &scratch, &value, err);
+        if (ok && str_parse_u64(value, &db) && db < TASK_DATABASES_MAX)
+            c->stream_db = (int)db;
+    } else if (str_equal(str_skip(ev->aux.key, 1), STR_LIT("lua"))) {
+        /* Sources up to 6.2 may stream EVALSHA of what they had cached. */
+        ok = copy_encoder_put_code(&c->encoder, "SCRIPT", "LOAD", NULL, ev->aux.value, unit, err);
+    }
+    buf_done(&scratch);
+    return ok;
+}
+
+static bool take_end(struct copy *c, const struct rdb_event *ev, struct err *err) {
+    if (ev->eof.checksum == RDB_CHECKSUM_WRONG)
+        return err_set(err, ERR_RDB_CORRUPT, "the snapshot does not match its checksum");
+    c->ended = true;
+    return true;
+}
+
+static bool take_event(struct copy *c, const struct rdb_event *ev, struct unit *unit,
+                       struct err *err) {
+    switch (ev->kind) {
+    case RDB_EV_VERSION:
+        return true;
+    case RDB_EV_KEY:
+        c->encoder.vendor = c->parser.vendor;
+        return take_key(c, ev, unit, err);
+    case RDB_EV_AUX:
+        return take_aux(c, ev, unit, err);
+    case RDB_EV_FUNCTION:
+        if (!c->a->has_functions)
+            return err_set(
+                err, ERR_DEST_UNKNOWN_COMMAND,
+                "the source holds function libraries, which the destination does not know");
+        if (ev->function.pre_ga)
+            return err_set(err, ERR_RDB_UNSUPPORTED,
+                           "a function library of a release candidate of 7.0");
+        return copy_encoder_put_code(&c->encoder, "FUNCTION", "LOAD", "REPLACE",
+                                     ev->function.source, unit, err);
+    case RDB_EV_MODULE_AUX:
+        return err_set(err, ERR_RDB_UNSUPPORTED,
+                       "data of module %s beside the keys, which no command can load",
+                       ev->module_aux.name);
+    case RDB_EV_EOF:
+        return take_end(c, ev, err);
+    case RDB_EV_SELECTDB:
+    case RDB_EV_RESIZEDB:
+    case RDB_EV_SLOT_INFO:
+    case RDB_EV_SLOT_IMPORT:
+    case RDB_EV_HASH_TEMPLATE:
+        return true;
+    }
+    return true;
+}
+
+int64_t copy_throttled_us(struct copy *c) {
+    uint64_t bytes_max = CONTROL_GET(c->a, full_bytes_per_second_max);
+    uint64_t keys_max = CONTROL_GET(c->a, full_keys_per_second_max);
+    int64_t bytes_us, keys_us, now;
+
+    if (bytes_max == 0 && keys_max == 0)
+        return 0; /* asked per record: not even the clock then */
+    now = clock_mono_us();
+    bytes_us = throttle_wait_us(&c->bytes, bytes_max, now);
+    keys_us = throttle_wait_us(&c->keys, keys_max, now);
+    return bytes_us > keys_us ? bytes_us : keys_us;
+}
+
+/* Parse what is there into the unit being filled, until it is full, the bytes or
+ * the records are at an end, or the throttle says stop. */
+bool copy_fill(struct copy *c, bool *ret_starved, struct err *err) {
+    struct unit *unit = &c->lanes[c->filling].unit;
+    uint64_t end = atomic_load_explicit(&c->a->control->snapshot_bytes, memory_order_acquire);
+    uint64_t from = c->parser.offset;
+    bool cut = end - from > c->window;
+    struct str view;
+
+    *ret_starved = false;
+
+    if (cut)
+        end = from + c->window;
+    c->seen_end = end;
+    if (!spool_reader_view(&c->reader, from, end, &view, err))
+        return false;
+    while (!c->ended && unit->bytes < COPY_UNIT_BYTES && unit->commands < COPY_UNIT_COMMANDS) {
+        struct rdb_event ev;
+        struct str rest = str_skip(view, c->parser.offset - from);
+
+        if (copy_throttled_us(c) > 0)
+            return true;
+        switch (rdb_parser_next(&c->parser, rest, &ev, err)) {
+        case RDB_WRONG:
+            return false;
+        case RDB_NEED_MORE:
+            if (cut)
+                c->window *= c->parser.offset == from ? 2 : 1;
+            *ret_starved = !cut;
+            return true;
+        case RDB_EVENT:
+            c->window = COPY_VIEW_BYTES;
+            if (!take_event(c, &ev, unit, err))
+                return false;
+            break;
+        }
+    }
+    return true;
+}
