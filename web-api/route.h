@@ -1,20 +1,23 @@
 /* route.h - one row of the table of routes, and what a handler is given.
  *
  * A handler reads `call`, fills `reply` and returns true; or returns false with
- * an error, which becomes a problem document in one place (app.c).
+ * an error, which becomes a problem document in one place (app.c). It may run
+ * inside a transaction that is begun again (idempotency.h), so it changes nothing
+ * but the database, the reply and the call's own members.
  */
 #pragma once
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "proto/base/err.h"
+#include "sql/store.h"
 #include "web-api/reply.h"
 #include "web-api/request.h"
 
 struct app;
-struct store;
 
 /* What an API key may do. Each includes the ones before it. */
 enum scope { SCOPE_NONE, SCOPE_READ, SCOPE_OPERATE, SCOPE_ADMIN };
@@ -22,10 +25,13 @@ enum scope { SCOPE_NONE, SCOPE_READ, SCOPE_OPERATE, SCOPE_ADMIN };
 enum { ROUTE_PARAMS_MAX = 4 };
 
 struct caller {
-    char account[48]; /* acct_… */
-    char key[48];     /* ak_… */
+    char account[STORE_ID_SIZE];
+    char actor[32]; /* "key:<prefix>": what the history shows */
     enum scope scope;
 };
+
+/* What `Prefer: wait` waits for when the action is done. */
+enum wait_for { WAIT_FOR_NOTHING, WAIT_FOR_JOB, WAIT_FOR_PRECHECK };
 
 struct call {
     struct app *app;
@@ -36,7 +42,9 @@ struct call {
     struct caller caller;
     json_t *body;        /* an object; {} when the request has none */
     struct store *store; /* a connection of the pool, for the length of the call */
-    json_t *fields;      /* `errors` of a 422; made by json_read.h on the first wrong field */
+    json_t *fields;      /* `errors` of a 422 */
+    enum wait_for wait_for;
+    char wait_id[STORE_ID_SIZE];
 };
 
 struct route {
@@ -47,6 +55,9 @@ struct route {
     bool (*handle)(struct call *call, struct reply *reply, struct err *err);
 };
 
-/* The table. Rows of calls that later issues bring answer not_supported_yet. */
+/* The table. Calls that later issues bring are rows too: route_later answers
+ * not_supported_yet for them, after the key was checked. */
 extern const struct route routes[];
 extern const size_t route_count;
+
+bool route_later(struct call *call, struct reply *reply, struct err *err);

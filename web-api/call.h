@@ -1,0 +1,37 @@
+/* call.h - what handlers share: parameters, conditions, answers with an ETag. */
+#pragma once
+
+#include "services/job/job_control.h"
+#include "sql/store_job.h"
+#include "sql/store_precheck.h"
+#include "web-api/route.h"
+
+/* A {…} segment as an id with that prefix. Anything else is no such thing.
+ * *ret_id lives in the call's arena. Errors: NOT_FOUND. */
+MUST_CHECK bool call_id(struct call *call, int at, const char *prefix, const char **ret_id,
+                        struct err *err);
+
+/* ?name=true|false. Untouched when absent. Errors: VALIDATION. */
+MUST_CHECK bool call_query_flag(struct call *call, const char *name, bool *value, struct err *err);
+
+/* The job of the first {…} segment, of the caller's account.
+ * Errors: NOT_FOUND, STORE. */
+MUST_CHECK bool call_job(struct call *call, struct store_job *ret_job, struct err *err);
+
+/* If-Match against the version of something just read; *ret_expected is the
+ * version to insist on while writing, 0 without the header.
+ * Errors: ETAG_MISMATCH. */
+MUST_CHECK bool call_if_match(struct call *call, int64_t version, int64_t *ret_expected,
+                              struct err *err);
+
+/* A move by this caller on its own account. */
+struct job_move call_move(const struct call *call);
+
+/* Read the job again and answer with it and its ETag. */
+MUST_CHECK bool call_reply_job(struct call *call, struct reply *reply, int status, const char *id,
+                               struct err *err);
+MUST_CHECK bool call_reply_precheck(struct call *call, struct reply *reply, int status,
+                                    const char *id, struct err *err);
+
+/* Answer with something that carries its own `etag` member: sets the header too. */
+void call_reply_tagged(struct reply *reply, int status, json_t *body_taken);

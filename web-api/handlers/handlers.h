@@ -1,0 +1,58 @@
+/* handlers.h - every function the table of routes names. One file per resource;
+ * none of them knows HTTP's library or SQL. What each call does is in
+ * openapi.yaml. */
+#pragma once
+
+#include "web-api/route.h"
+
+#define HANDLER(name) bool name(struct call *call, struct reply *reply, struct err *err)
+
+/* health.c */
+HANDLER(health_alive);
+HANDLER(health_ready);
+HANDLER(health_openapi);
+
+/* platform.c */
+HANDLER(platform_version);
+HANDLER(platform_me);
+HANDLER(platform_classes);
+HANDLER(platform_capabilities);
+HANDLER(platform_workers);
+HANDLER(platform_checks);
+HANDLER(platform_commands);
+
+/* jobs.c */
+HANDLER(jobs_create);
+HANDLER(jobs_preview);
+HANDLER(jobs_list);
+HANDLER(jobs_summary);
+HANDLER(jobs_get);
+HANDLER(jobs_release);
+
+/* job_moves.c */
+HANDLER(job_moves_start);
+HANDLER(job_moves_pause);
+HANDLER(job_moves_resume);
+HANDLER(job_moves_stop);
+
+/* job_views.c */
+HANDLER(job_views_steps);
+HANDLER(job_views_shards);
+HANDLER(job_views_metrics);
+HANDLER(job_views_logs);
+
+/* events.c */
+HANDLER(events_job);
+HANDLER(events_account);
+
+/* prechecks.c */
+HANDLER(prechecks_run);
+HANDLER(prechecks_list);
+HANDLER(prechecks_latest);
+HANDLER(prechecks_get);
+HANDLER(prechecks_item);
+HANDLER(prechecks_ignore);
+HANDLER(prechecks_cancel);
+HANDLER(prechecks_run_alone);
+HANDLER(prechecks_get_alone);
+HANDLER(prechecks_cancel_alone);

@@ -1,0 +1,142 @@
+/* Actions on a job: each is one move of the state machine. */
+#include <string.h>
+
+#include "sql/store_txn.h"
+#include "web-api/call.h"
+#include "web-api/handlers/handlers.h"
+#include "web-api/json_read.h"
+
+/* Answer an action: 202 with the job as it is now, and how it ends if asked to wait. */
+static bool accepted(struct call *call, struct reply *reply, const char *id, struct err *err) {
+    call->wait_for = WAIT_FOR_JOB;
+    memcpy(call->wait_id, id, strlen(id) + 1);
+    return call_reply_job(call, reply, 202, id, err);
+}
+
+/* The job and the move that the caller's conditions allow. */
+static bool begin(struct call *call, struct store_job *job, struct job_move *move,
+                  struct err *err) {
+    *move = call_move(call);
+    return json_read_end(call->fields, err) && call_job(call, job, err) &&
+           call_if_match(call, job->version, &move->expected_version, err);
+}
+
+static bool do_move(struct call *call, struct reply *reply, enum job_event event,
+                    const json_t *wanted, const char *detail, struct err *err) {
+    struct store_job job = STORE_JOB_INIT;
+    struct job_move move;
+    bool ok;
+
+    if (!begin(call, &job, &move, err))
+        return false;
+    move.wanted = wanted;
+    move.detail = detail;
+    ok = job_control_move(call->store, job.id, event, &move, NULL, err) &&
+         accepted(call, reply, job.id, err);
+    store_job_done(&job);
+    return ok;
+}
+
+bool job_moves_pause(struct call *call, struct reply *reply, struct err *err) {
+    const char *reason = NULL;
+
+    json_read_known(call->body, &call->fields, "reason");
+    json_read_text(call->body, &call->fields, "reason", 1, 500, &reason);
+    return do_move(call, reply, JOB_EV_PAUSE, NULL, reason, err);
+}
+
+bool job_moves_resume(struct call *call, struct reply *reply, struct err *err) {
+    const char *choice = "fail";
+    json_t *wanted;
+    bool ok;
+
+    json_read_known(call->body, &call->fields, "on_full_resync_needed");
+    json_read_choice(call->body, &call->fields, "on_full_resync_needed",
+                     "fail|overwrite|flush_destination", &choice);
+    if (!call->fields && strcmp(choice, "flush_destination") == 0) {
+        json_read_wrong(&call->fields, "/on_full_resync_needed", "not_supported_yet",
+                        "flushing the destination is not built yet");
+        return err_set(err, ERR_NOT_SUPPORTED_YET, "flushing the destination is not built yet");
+    }
+    wanted = json_pack("{s:s}", "on_full_resync_needed", choice);
+    ok = do_move(call, reply, JOB_EV_RESUME, wanted, NULL, err);
+    json_decref(wanted);
+    return ok;
+}
+
+bool job_moves_stop(struct call *call, struct reply *reply, struct err *err) {
+    bool drain = true, ok;
+    json_t *wanted;
+
+    json_read_known(call->body, &call->fields, "drain");
+    json_read_bool(call->body, &call->fields, "drain", &drain);
+    wanted = json_pack("{s:b}", "drain", drain);
+    ok = do_move(call, reply, JOB_EV_STOP, wanted, drain ? NULL : "without draining", err);
+    json_decref(wanted);
+    return ok;
+}
+
+/* Rates of the smaller classes are not enforced yet, so only the one that promises
+ * none can be had. */
+static bool read_class(struct call *call, const char **instance_class, struct err *err) {
+    json_read_choice(call->body, &call->fields, "instance_class",
+                     "small|medium|large|xlarge|2xlarge|xxlarge|unlimited", instance_class);
+    if (!json_read_end(call->fields, err))
+        return false;
+    if (strcmp(*instance_class, "unlimited") == 0)
+        return true;
+    json_read_wrong(&call->fields, "/instance_class", "not_supported_yet",
+                    "only \"unlimited\" can be had yet");
+    return err_set(err, ERR_NOT_SUPPORTED_YET, "only the class \"unlimited\" can be had yet");
+}
+
+struct start {
+    struct call *call;
+    const struct store_job *job;
+    const struct job_move *move;
+    const char *instance_class;
+    bool ignore_warnings;
+};
+
+static bool confirm_warnings(struct store *store, const struct start *s, struct err *err) {
+    struct store_precheck latest = {0};
+    struct err why = ERR_INIT;
+    bool ok = true;
+
+    /* Without a precheck there is nothing to confirm: the start says what is missing. */
+    if (!store_precheck_latest(store, s->call->caller.account, s->job->id, &latest, &why)) {
+        if (why.code != ERR_NOT_FOUND)
+            *err = why;
+        return why.code == ERR_NOT_FOUND;
+    }
+    if (strcmp(latest.state, "failed") == 0)
+        ok = job_control_precheck_ignore(store, s->call->caller.account, latest.id, NULL,
+                                         "ignore_warnings=true", s->call->caller.actor, err);
+    store_precheck_done(&latest);
+    return ok;
+}
+
+static bool start_body(struct store *store, void *arg, struct err *err) {
+    const struct start *s = arg;
+
+    return (!s->ignore_warnings || confirm_warnings(store, s, err)) &&
+           job_control_start(store, s->job->id, s->move, s->instance_class, err);
+}
+
+bool job_moves_start(struct call *call, struct reply *reply, struct err *err) {
+    struct store_job job = STORE_JOB_INIT;
+    struct job_move move;
+    struct start s = {.call = call, .job = &job, .move = &move, .instance_class = "unlimited"};
+    bool ok;
+
+    json_read_known(call->body, &call->fields, "instance_class");
+    if (!call_query_flag(call, "ignore_warnings", &s.ignore_warnings, err) ||
+        !read_class(call, &s.instance_class, err) || !begin(call, &job, &move, err))
+        return false;
+    /* Confirming moves the job, so its version; the condition was held above. */
+    if (s.ignore_warnings)
+        move.expected_version = 0;
+    ok = store_txn(call->store, start_body, &s, err) && accepted(call, reply, job.id, err);
+    store_job_done(&job);
+    return ok;
+}

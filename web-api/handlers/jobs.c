@@ -1,0 +1,148 @@
+/* The collection of jobs, and one job as a resource. */
+#include <stdlib.h>
+
+#include "services/common/clock.h"
+#include "services/job/job_spec.h"
+#include "web-api/app.h"
+#include "web-api/call.h"
+#include "web-api/handlers/handlers.h"
+#include "web-api/job_view.h"
+#include "web-api/page.h"
+
+/* Read the body as a specification; on failure the wrong members are the call's. */
+static bool read_spec(struct call *call, struct job_spec *spec, struct err *err) {
+    if (job_spec_read(call->body, spec, err))
+        return true;
+    call->fields = json_incref(spec->errors);
+    return false;
+}
+
+bool jobs_create(struct call *call, struct reply *reply, struct err *err) {
+    struct job_spec spec = {0};
+    char id[STORE_ID_SIZE];
+    bool ok = read_spec(call, &spec, err) &&
+              job_control_create(call->store, app_keyring(call->app), call->caller.account,
+                                 call->caller.actor, &spec, id, err) &&
+              call_reply_job(call, reply, 201, id, err);
+
+    if (ok)
+        reply_header(reply, "Location", arena_printf(call->arena, "/v1/jobs/%s", id));
+    job_spec_done(&spec);
+    return ok;
+}
+
+/* A line for a shell: a quote inside single quotes is '\''. */
+static json_t *curl_line(const json_t *spec) {
+    char *body = json_dumps(spec, JSON_COMPACT);
+    struct buf line = BUF_INIT(4 * 1024 * 1024);
+    struct err err = ERR_INIT;
+    struct str rest = str_from(body), piece;
+    json_t *text = NULL;
+    bool ok = buf_append(&line,
+                         STR_LIT("curl -sS -X POST \"$KEYFERRY_URL/v1/jobs\" -H \"Authorization: "
+                                 "Bearer $KEYFERRY_API_KEY\" -H 'Content-Type: application/json' "
+                                 "-d '"),
+                         &err);
+
+    for (bool first = true; ok && str_cut(&rest, '\'', &piece); first = false)
+        ok = (first || buf_append(&line, STR_LIT("'\\''"), &err)) && buf_append(&line, piece, &err);
+    if (ok && buf_append(&line, STR_LIT("'"), &err))
+        text = json_stringn(buf_str(&line).ptr, buf_str(&line).len);
+    buf_done(&line);
+    free(body);
+    return text ? text : json_null();
+}
+
+bool jobs_preview(struct call *call, struct reply *reply, struct err *err) {
+    struct job_spec spec = {0};
+    bool ok = read_spec(call, &spec, err);
+
+    if (ok)
+        reply_json(reply, 200,
+                   json_pack("{s:O, s:O, s:O, s:b, s:o}", "spec", spec.spec, "warnings",
+                             spec.warnings, "missing", spec.missing, "complete",
+                             job_spec_is_complete(&spec), "curl", curl_line(spec.spec)));
+    job_spec_done(&spec);
+    return ok;
+}
+
+enum { STATES_MAX = 32 };
+
+/* ?state=running,paused */
+static bool read_states(struct call *call, const char *states[STATES_MAX], size_t *ret_count,
+                        struct err *err) {
+    struct str list, one;
+    size_t count = 0;
+
+    if (!request_query(call->request, "state", &list))
+        return true;
+    while (str_cut(&list, ',', &one)) {
+        const char *name = arena_dup(call->arena, one);
+        enum job_state known;
+
+        if (count == STATES_MAX || !job_state_parse(name, &known))
+            return err_set(err, ERR_VALIDATION, "state: \"%.40s\" is no state of a job", name);
+        states[count++] = name;
+    }
+    *ret_count = count;
+    return true;
+}
+
+static const char *job_key(const json_t *item) {
+    return json_string_value(json_object_get(item, "id"));
+}
+
+bool jobs_list(struct call *call, struct reply *reply, struct err *err) {
+    const char *states[STATES_MAX];
+    struct store_job_filter filter = {.states = states};
+    struct store_job *jobs = NULL;
+    struct page page;
+    struct str text;
+    size_t count = 0;
+    json_t *items;
+
+    if (!page_parse(call->request, "jobs", &page, err) ||
+        !read_states(call, states, &filter.state_count, err))
+        return false;
+    if (filter.state_count == 0)
+        filter.states = NULL;
+    if (request_query(call->request, "name", &text))
+        filter.name_part = arena_dup(call->arena, text);
+    filter.before_id = page.after[0] ? page.after : NULL;
+    filter.limit = page.limit + 1;
+    if (!store_job_list(call->store, call->caller.account, &filter, &jobs, &count, err))
+        return false;
+    items = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(items, job_view(&jobs[i], clock_wall_ms()));
+    store_job_list_done(jobs, count);
+    reply_json(reply, 200, page_json(&page, items, job_key));
+    return true;
+}
+
+bool jobs_summary(struct call *call, struct reply *reply, struct err *err) {
+    json_t *summary;
+
+    if (!store_job_summary(call->store, call->caller.account, &summary, err))
+        return false;
+    reply_json(reply, 200, summary);
+    return true;
+}
+
+bool jobs_get(struct call *call, struct reply *reply, struct err *err) {
+    const char *id;
+
+    return call_id(call, 0, "job", &id, err) && call_reply_job(call, reply, 200, id, err);
+}
+
+bool jobs_release(struct call *call, struct reply *reply, struct err *err) {
+    struct store_job job = STORE_JOB_INIT;
+    struct job_move move = call_move(call);
+    bool ok = call_job(call, &job, err) &&
+              call_if_match(call, job.version, &move.expected_version, err) &&
+              job_control_move(call->store, job.id, JOB_EV_RELEASE, &move, NULL, err) &&
+              call_reply_job(call, reply, 200, job.id, err);
+
+    store_job_done(&job);
+    return ok;
+}

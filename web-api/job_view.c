@@ -1,0 +1,271 @@
+#include "web-api/job_view.h"
+
+#include <string.h>
+
+#include "services/job/job_state.h"
+#include "web-api/etag.h"
+#include "web-api/json_time.h"
+
+/* A heartbeat is written each second; one that was seen longer ago than this says
+ * little about now. */
+enum { LATENCY_FRESH_MS = 5000 };
+
+static json_t *text_or_null(const char *text) {
+    return text[0] ? json_string(text) : json_null();
+}
+
+static json_t *positive_or_null(int64_t number) {
+    return number > 0 ? json_integer(number) : json_null();
+}
+
+static json_t *or_null(json_t *value) {
+    return value ? json_incref(value) : json_null();
+}
+
+static bool state_is(const struct store_job *job, const char *state) {
+    return strcmp(job->state, state) == 0;
+}
+
+static bool phase_is(const struct store_job *job, const char *phase) {
+    return strcmp(job->progress.phase, phase) == 0;
+}
+
+/* The copy is over: everything of the snapshot is at the destination. */
+static bool is_copied(const struct store_job *job) {
+    const char *position = job->progress.position_state;
+
+    return strcmp(position, "tail") == 0 || strcmp(position, "done") == 0 ||
+           strcmp(position, "stopped") == 0 || phase_is(job, "incremental");
+}
+
+static double percent_done(const struct store_job *job) {
+    const struct store_progress *p = &job->progress;
+    double done = 0;
+
+    if (is_copied(job))
+        return 100.0;
+    if (p->bytes_total > 0)
+        done = 100.0 * (double)p->bytes_done / (double)p->bytes_total;
+    else if (p->keys_total > 0)
+        done = 100.0 * (double)p->keys_done / (double)p->keys_total;
+    /* Totals are what the source said when the copy began; only the end is 100. */
+    return done > 99.9 ? 99.9 : (double)(int64_t)(done * 10) / 10;
+}
+
+static json_t *eta_seconds(const struct store_job *job) {
+    const struct store_progress *p = &job->progress;
+
+    if (!phase_is(job, "full") || is_copied(job))
+        return json_null();
+    if (p->bytes_total > 0 && p->bytes_per_second > 0)
+        return json_integer((p->bytes_total - p->bytes_done) / p->bytes_per_second);
+    if (p->keys_total > p->keys_done && p->keys_per_second > 0)
+        return json_integer((p->keys_total - p->keys_done) / p->keys_per_second);
+    return json_null();
+}
+
+/* Conflicts and unsupported values stop a job today, so none is ever skipped for
+ * them; the members are the contract's. */
+static json_t *view_progress(const struct store_job *job) {
+    const struct store_progress *p = &job->progress;
+
+    return json_pack(
+        "{s:{s:I, s:o, s:I, s:o, s:f, s:o, s:{s:I, s:I, s:i, s:i}, s:i}, s:{s:I, s:I, s:I, s:i}}",
+        "full", "keys_done", (json_int_t)p->keys_done, "keys_total",
+        positive_or_null(p->keys_total), "bytes_done", (json_int_t)p->bytes_done, "bytes_total",
+        positive_or_null(p->bytes_total), "percent", percent_done(job), "eta_seconds",
+        eta_seconds(job), "skipped", "expired", (json_int_t)p->keys_expired, "filtered",
+        (json_int_t)p->keys_filtered, "conflict", 0, "unsupported", 0, "failed", 0, "incremental",
+        "commands_applied", (json_int_t)p->commands_applied, "bytes_applied",
+        (json_int_t)p->bytes_applied, "skipped", (json_int_t)p->commands_skipped, "rejected", 0);
+}
+
+static bool is_moving(const struct store_job *job) {
+    return state_is(job, "running") || state_is(job, "pausing") || state_is(job, "stopping");
+}
+
+static json_t *view_rates(const struct store_job *job) {
+    const struct store_progress *p = &job->progress;
+    bool moving = is_moving(job);
+
+    return json_pack("{s:I, s:I, s:I}", "keys_per_second",
+                     (json_int_t)(moving ? p->keys_per_second : 0), "commands_per_second",
+                     (json_int_t)(moving ? p->commands_per_second : 0), "bytes_per_second",
+                     (json_int_t)(moving ? p->bytes_per_second : 0));
+}
+
+static json_t *view_latency(const struct store_job *job, int64_t now_ms) {
+    const struct store_progress *p = &job->progress;
+    const char *method = NULL, *quality = NULL;
+    json_t *ms = json_null();
+
+    if (!phase_is(job, "incremental") && p->latency_at_ms == 0) {
+        /* Nothing is known before the tail. */
+    } else if (p->latency_at_ms > 0) {
+        int64_t age_ms = now_ms - p->latency_at_ms;
+        bool fresh = age_ms < LATENCY_FRESH_MS && is_moving(job);
+
+        method = "heartbeat";
+        quality = fresh ? "measured" : "stale";
+        /* Not having seen a heartbeat for a while is itself a lower bound. */
+        ms = json_integer(fresh || age_ms < p->latency_us / 1000 ? p->latency_us / 1000 : age_ms);
+    } else {
+        method = "offset";
+        quality = is_moving(job) ? "estimated" : "stale";
+        if (p->lag_bytes == 0)
+            ms = json_integer(0);
+        else if (p->bytes_per_second > 0)
+            ms = json_integer(p->lag_bytes * 1000 / p->bytes_per_second);
+    }
+    return json_pack("{s:o, s:s?, s:s?, s:o, s:o}", "ms", ms, "method", method, "quality", quality,
+                     "lag_bytes", method ? json_integer(p->lag_bytes) : json_null(), "sampled_at",
+                     json_time(p->sampled_at_ms));
+}
+
+/* How long it can go on as it is. While it runs: how long the spool would take the
+ * source's stream if the destination stopped answering now. */
+static json_t *view_safe_for(const struct store_job *job) {
+    const struct store_progress *p = &job->progress;
+    int64_t room = p->spool_quota_bytes - p->spool_bytes;
+
+    if (state_is(job, "running") && p->bytes_per_second > 0 && room >= 0)
+        return json_pack("{s:I, s:s}", "seconds", (json_int_t)(room / p->bytes_per_second),
+                         "limited_by", "spool");
+    return json_pack("{s:n, s:n}", "seconds", "limited_by");
+}
+
+static json_t *view_expiry(const struct store_job *job) {
+    const char *mode = json_string_value(json_object_get(job->spec, "expiry"));
+    json_t *settled = json_null();
+
+    if (mode && strcmp(mode, "exact") == 0)
+        settled = json_true();
+    else if (job->has_task && job->progress.position_state[0])
+        settled = json_boolean(job->progress.settled == 1);
+    return json_pack("{s:s?, s:o}", "mode", mode, "settled", settled);
+}
+
+static json_t *view_end(const struct store_job *job, const char *end, const json_t *facts) {
+    json_t *spec = json_object_get(job->spec, end);
+    json_t *view = spec ? json_copy(spec) : NULL, *label;
+    static const char *const names[] = {"product", "version", "topology"};
+
+    if (!view)
+        return json_null();
+    label = json_object_get(json_object_get(spec, "inline"), "label");
+    if (!json_object_get(view, "label"))
+        json_object_set_new(view, "label", or_null(label));
+    for (size_t i = 0; i < LENGTH_OF(names); i++)
+        json_object_set_new(view, names[i], or_null(json_object_get(facts, names[i])));
+    return view;
+}
+
+/* What following the source can promise. A full-only copy cannot know whether the
+ * source was written meanwhile, unless the worker says so. */
+static json_t *view_consistency(const struct store_job *job) {
+    const json_t *migration = json_object_get(job->spec, "migration");
+    const char *policy = json_string_value(json_object_get(job->destination_facts, "maxmemory_policy"));
+    json_t *said = json_object_get(job->source_facts, "consistency");
+
+    if (!job->has_task)
+        return json_null();
+    if (policy && strcmp(policy, "noeviction") != 0 && job->progress.destination_memory_max_bytes > 0)
+        return json_string("at_risk");
+    if (json_is_string(said))
+        return json_incref(said);
+    return json_is_true(json_object_get(migration, "incremental")) ? json_string("exact")
+                                                                  : json_null();
+}
+
+static void add_actions(json_t *view, const struct store_job *job) {
+    json_t *allowed = json_array(), *blocked = json_array();
+    const struct job_action *actions;
+    enum job_state state;
+    size_t count;
+
+    actions = job_state_actions(&count);
+    for (size_t i = 0; i < count && job_state_parse(job->state, &state); i++) {
+        const char *reason = job_state_refusal(&actions[i], state);
+
+        if (!reason && !actions[i].is_built)
+            reason = "this version does not do it yet";
+        if (!reason)
+            json_array_append_new(allowed, json_string(actions[i].name));
+        else
+            json_array_append_new(
+                blocked, json_pack("{s:s, s:s}", "action", actions[i].name, "reason", reason));
+    }
+    json_object_set_new(view, "allowed_actions", allowed);
+    json_object_set_new(view, "blocked_actions", blocked);
+}
+
+static void add_state(json_t *view, const struct store_job *job) {
+    enum job_state state;
+    const char *alias = job_state_parse(job->state, &state) ? job_state_dts_status(state) : NULL;
+    bool running = state_is(job, "running");
+
+    json_object_set_new(view, "state", json_string(job->state));
+    json_object_set_new(view, "phase", running ? text_or_null(job->phase) : json_null());
+    json_object_set_new(view, "sync_state", running ? text_or_null(job->sync_state) : json_null());
+    json_object_set_new(view, "dts_status", alias ? json_string(alias) : json_null());
+    json_object_set_new(view, "attention", or_null(job->attention));
+    json_object_set_new(view, "last_error", or_null(job->last_error));
+    add_actions(view, job);
+    json_object_set_new(view, "instance_class", text_or_null(job->instance_class));
+}
+
+json_t *job_view(const struct store_job *job, int64_t now_wall_ms) {
+    const struct store_progress *p = &job->progress;
+    json_t *view = json_pack("{s:s}", "id", job->id);
+
+    json_object_update(view, job->spec);
+    json_object_set_new(view, "name", json_string(job->name));
+    add_state(view, job);
+    json_object_set_new(view, "source", view_end(job, "source", job->source_facts));
+    json_object_set_new(view, "destination", view_end(job, "destination", job->destination_facts));
+    json_object_set_new(view, "progress", view_progress(job));
+    json_object_set_new(view, "rates", view_rates(job));
+    json_object_set_new(view, "latency", view_latency(job, now_wall_ms));
+    json_object_set_new(view, "retry_state", or_null(job->retry_state));
+    json_object_set_new(view, "safe_for", view_safe_for(job));
+    json_object_set_new(view, "expiry", view_expiry(job));
+    json_object_set_new(view, "spool",
+                        json_pack("{s:o, s:o}", "bytes",
+                                  job->has_task ? json_integer(p->spool_bytes) : json_null(),
+                                  "quota_bytes", positive_or_null(p->spool_quota_bytes)));
+    json_object_set_new(view, "destination_memory",
+                        json_pack("{s:o, s:o}", "used_bytes",
+                                  positive_or_null(p->destination_memory_bytes), "max_bytes",
+                                  positive_or_null(p->destination_memory_max_bytes)));
+    json_object_set_new(view, "consistency", view_consistency(job));
+    json_object_set_new(view, "warnings", job->warnings ? json_incref(job->warnings) : json_array());
+    json_object_set_new(view, "worker", text_or_null(job->worker));
+    json_object_set_new(view, "created_at", json_time(job->created_ms));
+    json_object_set_new(view, "started_at", json_time(job->started_ms));
+    json_object_set_new(view, "finished_at", json_time(job->finished_ms));
+    etag_add(view, job->version);
+    return view;
+}
+
+json_t *job_view_shards(const struct store_job *job) {
+    static const char *const links[] = {"down", "snapshot", "stream"};
+    const struct store_progress *p = &job->progress;
+    json_t *shards = json_array();
+
+    if (!job->has_task)
+        return shards;
+    json_array_append_new(
+        shards,
+        json_pack("{s:i, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:o, s:o}", "task",
+                  0, "worker", text_or_null(job->worker), "position_state",
+                  text_or_null(p->position_state), "replication_id", text_or_null(p->replid),
+                  "offset_received", (json_int_t)p->stream_end, "offset_applied",
+                  (json_int_t)p->applied_offset, "offset_source", (json_int_t)p->source_offset,
+                  "lag_bytes", (json_int_t)p->lag_bytes, "link",
+                  p->link >= 0 && p->link <= 2 ? links[p->link] : "down", "rdb_bytes",
+                  (json_int_t)p->bytes_done, "reconnects", (json_int_t)p->reconnects, "full_syncs",
+                  (json_int_t)p->full_syncs, "heartbeat_written_at",
+                  json_time(p->heartbeat_written_at_ms), "sampled_at",
+                  json_time(p->sampled_at_ms)));
+    return shards;
+}

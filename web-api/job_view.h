@@ -1,0 +1,18 @@
+/* job_view.h - a job as the API shows it. Pure.
+ *
+ * The specification's members stand beside what has become of it. What nobody
+ * knows is null; nothing here is made up. The specification holds no secret, so
+ * neither does the view.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "sql/store_job.h"
+
+/* A new reference, `etag` included. */
+json_t *job_view(const struct store_job *job, int64_t now_wall_ms);
+
+/* The rows of GET /v1/jobs/{job}/shards: one per source shard that was claimed. */
+json_t *job_view_shards(const struct store_job *job);
