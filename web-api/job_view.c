@@ -164,17 +164,19 @@ static json_t *view_end(const struct store_job *job, const char *end, const json
  * source was written meanwhile, unless the worker says so. */
 static json_t *view_consistency(const struct store_job *job) {
     const json_t *migration = json_object_get(job->spec, "migration");
-    const char *policy = json_string_value(json_object_get(job->destination_facts, "maxmemory_policy"));
+    const char *policy =
+        json_string_value(json_object_get(job->destination_facts, "maxmemory_policy"));
     json_t *said = json_object_get(job->source_facts, "consistency");
 
     if (!job->has_task)
         return json_null();
-    if (policy && strcmp(policy, "noeviction") != 0 && job->progress.destination_memory_max_bytes > 0)
+    if (policy && strcmp(policy, "noeviction") != 0 &&
+        job->progress.destination_memory_max_bytes > 0)
         return json_string("at_risk");
     if (json_is_string(said))
         return json_incref(said);
     return json_is_true(json_object_get(migration, "incremental")) ? json_string("exact")
-                                                                  : json_null();
+                                                                   : json_null();
 }
 
 static void add_actions(json_t *view, const struct store_job *job) {
@@ -238,7 +240,8 @@ json_t *job_view(const struct store_job *job, int64_t now_wall_ms) {
                                   positive_or_null(p->destination_memory_bytes), "max_bytes",
                                   positive_or_null(p->destination_memory_max_bytes)));
     json_object_set_new(view, "consistency", view_consistency(job));
-    json_object_set_new(view, "warnings", job->warnings ? json_incref(job->warnings) : json_array());
+    json_object_set_new(view, "warnings",
+                        job->warnings ? json_incref(job->warnings) : json_array());
     json_object_set_new(view, "worker", text_or_null(job->worker));
     json_object_set_new(view, "created_at", json_time(job->created_ms));
     json_object_set_new(view, "started_at", json_time(job->started_ms));
@@ -255,17 +258,16 @@ json_t *job_view_shards(const struct store_job *job) {
     if (!job->has_task)
         return shards;
     json_array_append_new(
-        shards,
-        json_pack("{s:i, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:o, s:o}", "task",
-                  0, "worker", text_or_null(job->worker), "position_state",
-                  text_or_null(p->position_state), "replication_id", text_or_null(p->replid),
-                  "offset_received", (json_int_t)p->stream_end, "offset_applied",
-                  (json_int_t)p->applied_offset, "offset_source", (json_int_t)p->source_offset,
-                  "lag_bytes", (json_int_t)p->lag_bytes, "link",
-                  p->link >= 0 && p->link <= 2 ? links[p->link] : "down", "rdb_bytes",
-                  (json_int_t)p->bytes_done, "reconnects", (json_int_t)p->reconnects, "full_syncs",
-                  (json_int_t)p->full_syncs, "heartbeat_written_at",
-                  json_time(p->heartbeat_written_at_ms), "sampled_at",
-                  json_time(p->sampled_at_ms)));
+        shards, json_pack("{s:i, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:o, s:o}",
+                          "task", 0, "worker", text_or_null(job->worker), "position_state",
+                          text_or_null(p->position_state), "replication_id",
+                          text_or_null(p->replid), "offset_received", (json_int_t)p->stream_end,
+                          "offset_applied", (json_int_t)p->applied_offset, "offset_source",
+                          (json_int_t)p->source_offset, "lag_bytes", (json_int_t)p->lag_bytes,
+                          "link", p->link >= 0 && p->link <= 2 ? links[p->link] : "down",
+                          "rdb_bytes", (json_int_t)p->bytes_done, "reconnects",
+                          (json_int_t)p->reconnects, "full_syncs", (json_int_t)p->full_syncs,
+                          "heartbeat_written_at", json_time(p->heartbeat_written_at_ms),
+                          "sampled_at", json_time(p->sampled_at_ms)));
     return shards;
 }

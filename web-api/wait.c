@@ -71,8 +71,7 @@ void wait_for_end(struct call *call, struct reply *reply) {
 
     if (call->wait_for == WAIT_FOR_NOTHING || seconds == 0)
         return;
-    reply_header(reply, "Preference-Applied",
-                 arena_printf(call->arena, "wait=%d", seconds));
+    reply_header(reply, "Preference-Applied", arena_printf(call->arena, "wait=%d", seconds));
     while (!ended && clock_mono_ms() < until_ms && !app_is_stopping(call->app)) {
         struct reply fresh = REPLY_INIT(call->arena);
         struct err err = ERR_INIT;

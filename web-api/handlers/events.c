@@ -31,10 +31,10 @@ static bool write_event(struct stream *s, const json_t *event, struct err *err) 
     const char *type = json_string_value(json_object_get(event, "type"));
     json_int_t number = json_integer_value(json_object_get(event, "number"));
     char *data = json_dumps(event, JSON_COMPACT);
-    bool ok = data && buf_printf(&s->out, err, "id: %lld\nevent: %s\ndata: ", (long long)number,
-                                 type ? type : "message") &&
-              buf_append(&s->out, str_from(data), err) &&
-              buf_append(&s->out, STR_LIT("\n\n"), err);
+    bool ok = data &&
+              buf_printf(&s->out, err, "id: %lld\nevent: %s\ndata: ", (long long)number,
+                         type ? type : "message") &&
+              buf_append(&s->out, str_from(data), err) && buf_append(&s->out, STR_LIT("\n\n"), err);
 
     if (ok)
         s->after = number;
@@ -53,9 +53,7 @@ static void refill(struct stream *s) {
     if (!store_pool_take(app_pool(s->app), STREAM_LOOK_MS, &store, &err))
         return;
     if (store_event_list(store, s->job, s->after, STREAM_PAGE, &events, &err))
-        json_array_foreach(events, i, event)
-            if (!write_event(s, event, &err))
-                break;
+        json_array_foreach(events, i, event) if (!write_event(s, event, &err)) break;
     json_decref(events);
     store_pool_give(app_pool(s->app), store);
 }

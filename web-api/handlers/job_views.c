@@ -60,9 +60,8 @@ bool job_views_metrics(struct call *call, struct reply *reply, struct err *err) 
 static const char *level_of(const char *type) {
     static const struct {
         const char *type, *level;
-    } rows[] = {{"failed", "error"},          {"blocked", "error"},
-                {"retrying", "warn"},         {"precheck.failed", "warn"},
-                {"cutover.failed", "error"},  {"full_resync", "warn"}};
+    } rows[] = {{"failed", "error"},         {"blocked", "error"},        {"retrying", "warn"},
+                {"precheck.failed", "warn"}, {"cutover.failed", "error"}, {"full_resync", "warn"}};
 
     for (size_t i = 0; type && i < LENGTH_OF(rows); i++)
         if (strcmp(type, rows[i].type) == 0)
@@ -96,15 +95,14 @@ bool job_views_logs(struct call *call, struct reply *reply, struct err *err) {
 
         json_object_del(line, "number");
         json_object_set_new(line, "level", json_string(level_of(type)));
-        json_object_set_new(line, "key",
-                            json_sprintf("%lld", json_integer_value(json_object_get(event,
-                                                                                    "number"))));
+        json_object_set_new(
+            line, "key",
+            json_sprintf("%lld", json_integer_value(json_object_get(event, "number"))));
         json_array_append_new(items, line);
     }
     json_decref(events);
     answer = page_json(&page, items, log_key);
-    json_array_foreach(json_object_get(answer, "items"), i, event)
-        json_object_del(event, "key");
+    json_array_foreach(json_object_get(answer, "items"), i, event) json_object_del(event, "key");
     reply_json(reply, 200, answer);
     return true;
 }

@@ -65,9 +65,8 @@ bool prechecks_run_alone(struct call *call, struct reply *reply, struct err *err
         const json_t *pointer;
         size_t i;
 
-        json_array_foreach(spec.missing, i, pointer)
-            json_read_wrong(&call->fields, json_string_value(pointer), "required",
-                            "a precheck needs both ends");
+        json_array_foreach(spec.missing, i, pointer) json_read_wrong(
+            &call->fields, json_string_value(pointer), "required", "a precheck needs both ends");
         ok = json_read_end(call->fields, err);
     }
     ok = ok &&

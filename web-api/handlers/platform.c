@@ -1,0 +1,133 @@
+/* What this service is and can, who is asking, and who works here. */
+#include <string.h>
+
+#include "proto/command/command.h"
+#include "sql/store_key.h"
+#include "sql/store_worker.h"
+#include "web-api/call.h"
+#include "web-api/handlers/handlers.h"
+#include "web-api/json_time.h"
+
+static bool reply_all(struct reply *reply, json_t *items_taken) {
+    reply_json(reply, 200, json_pack("{s:o, s:n}", "items", items_taken, "next_cursor"));
+    return true;
+}
+
+bool platform_version(struct call *call, struct reply *reply, struct err *err) {
+    (void)call;
+    (void)err;
+    reply_json(
+        reply, 200,
+        json_pack("{s:s, s:s, s:s}", "product", "keyferry", "version", KF_VERSION, "api", "v1"));
+    return true;
+}
+
+bool platform_me(struct call *call, struct reply *reply, struct err *err) {
+    struct store_key key;
+
+    if (!store_key_find(call->store, call->caller.actor + strlen("key:"), &key, err))
+        return false;
+
+    json_t *scopes = json_array();
+    struct str list = str_from(key.scopes), one;
+
+    while (str_cut(&list, ' ', &one))
+        json_array_append_new(scopes, json_stringn(one.ptr, one.len));
+    reply_json(reply, 200,
+               json_pack("{s:{s:s, s:s}, s:{s:s, s:s, s:s, s:o, s:o, s:o}}", "account", "id",
+                         key.account, "name", key.account_name, "api_key", "id", key.id, "prefix",
+                         key.prefix, "name", key.name, "scopes", scopes, "created_at",
+                         json_time(key.created_ms), "expires_at", json_time(key.expires_ms)));
+    return true;
+}
+
+/* The caps are DTS's; they are not enforced yet, so only the class without one
+ * can be chosen. */
+bool platform_classes(struct call *call, struct reply *reply, struct err *err) {
+    static const struct {
+        const char *name;
+        int commands_per_second; /* in the incremental phase; 0 = no cap */
+    } classes[] = {{"small", 2000},  {"medium", 5000},   {"large", 6000},
+                   {"xlarge", 7000}, {"2xlarge", 11000}, {"unlimited", 0}};
+    json_t *items = json_array();
+
+    (void)call;
+    (void)err;
+    for (size_t i = 0; i < LENGTH_OF(classes); i++) {
+        int cap = classes[i].commands_per_second;
+
+        json_array_append_new(items, json_pack("{s:s, s:o, s:b}", "name", classes[i].name,
+                                               "incremental_commands_per_second",
+                                               cap ? json_integer(cap) : json_null(), "available",
+                                               cap == 0));
+    }
+    return reply_all(reply, items);
+}
+
+bool platform_capabilities(struct call *call, struct reply *reply, struct err *err) {
+    (void)call;
+    (void)err;
+    reply_json(
+        reply, 200,
+        json_pack("{s:[s], s:{s:[s], s:[s], s:[s]}, s:{s:[s], s:[s]}, s:[s, s], s:[s, s], s:[s, s],"
+                  " s:{s:i, s:i, s:i, s:i, s:i}}",
+                  "kinds", "migration", "source", "topologies", "standalone", "read_modes", "psync",
+                  "references", "url|inline", "destination", "topologies", "standalone",
+                  "references", "url|inline", "conflict_modes", "precheck_error", "overwrite",
+                  "expiry", "held", "exact", "migrations", "full", "full+incremental", "limits",
+                  "body_bytes_max", 1024 * 1024, "list_limit_max", 200, "wait_seconds_max", 30,
+                  "idempotency_hours", 24, "precheck_valid_hours", 24));
+    return true;
+}
+
+bool platform_workers(struct call *call, struct reply *reply, struct err *err) {
+    json_t *workers;
+
+    return store_worker_list(call->store, &workers, err) && reply_all(reply, workers);
+}
+
+/* How the tail treats a command. */
+static const char *fate_name(enum command_fate fate) {
+    switch (fate) {
+    case COMMAND_FATE_DATA:
+    case COMMAND_FATE_XADD:
+    case COMMAND_FATE_SCRIPT:
+        return "same";
+    case COMMAND_FATE_EXPIRY:
+    case COMMAND_FATE_RESTORE:
+    case COMMAND_FATE_CROSS_DB:
+    case COMMAND_FATE_SELECT:
+    case COMMAND_FATE_MULTI:
+    case COMMAND_FATE_EXEC:
+    case COMMAND_FATE_FLUSHALL:
+    case COMMAND_FATE_FLUSHDB:
+    case COMMAND_FATE_SWAPDB:
+        return "rewritten";
+    case COMMAND_FATE_REPLCONF:
+    case COMMAND_FATE_DROP:
+        return "skipped";
+    case COMMAND_FATE_REFUSE:
+    case COMMAND_FATE_CONTAINER:
+        break;
+    }
+    return "refused";
+}
+
+bool platform_commands(struct call *call, struct reply *reply, struct err *err) {
+    json_t *items = json_array();
+
+    (void)call;
+    (void)err;
+    for (int id = COMMAND_NONE + 1; id < COMMAND_COUNT; id++) {
+        const struct command_row *row = command_row((enum command_id)id);
+
+        /* A container is only the first word of others. */
+        if (row->fate != COMMAND_FATE_CONTAINER)
+            json_array_append_new(
+                items,
+                json_pack("{s:s, s:s, s:{s:i, s:i, s:i, s:i}, s:b}", "name", row->name, "applied",
+                          fate_name(row->fate), "keys", "first", row->first, "last", row->last,
+                          "step", row->step, "count_at", row->numkeys, "may_fail", row->fails));
+    }
+    return reply_all(reply, items);
+}

@@ -1,0 +1,160 @@
+#include "web-api/keeper.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "services/common/log.h"
+#include "services/common/metric.h"
+#include "sql/store_idempotency.h"
+#include "sql/store_job.h"
+#include "sql/store_migrate.h"
+#include "web-api/store_pool.h"
+
+enum { RETRY_MS = 1000, CHORES_EVERY_MS = 5000, SWEEP_EVERY = 12, TAKE_MS = 2000 };
+
+struct keeper {
+    struct app *app;
+    char *url;
+    pthread_t thread;
+    pthread_mutex_t lock; /* stopping, gave_up, why */
+    pthread_cond_t wake;
+    bool stopping, gave_up;
+    struct err why;
+};
+
+/* False when the process is to stop. */
+static bool rest(struct keeper *k, int ms) {
+    struct timespec until;
+    bool go_on;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ms / 1000;
+    pthread_mutex_lock(&k->lock);
+    while (!k->stopping)
+        if (pthread_cond_timedwait(&k->wake, &k->lock, &until) == ETIMEDOUT)
+            break;
+    go_on = !k->stopping;
+    pthread_mutex_unlock(&k->lock);
+    return go_on;
+}
+
+/* True once the schema is up; false when told to stop or it cannot be. */
+static bool bring_schema_up(struct keeper *k) {
+    bool told = false;
+
+    for (;;) {
+        struct err err = ERR_INIT;
+        int applied = 0;
+
+        if (store_migrate(k->url, &applied, &err)) {
+            log_event(LOG_LEVEL_INFO, "api.schema-ready", LOG_INT("applied", applied));
+            return true;
+        }
+        if (err.code != ERR_STORE && err.code != ERR_STORE_CONFLICT) {
+            pthread_mutex_lock(&k->lock);
+            k->gave_up = true;
+            k->why = err;
+            pthread_mutex_unlock(&k->lock);
+            return false;
+        }
+        if (!told)
+            log_event(LOG_LEVEL_WARN, "api.waiting-for-database", LOG_ERR(&err));
+        told = true;
+        if (!rest(k, RETRY_MS))
+            return false;
+    }
+}
+
+static void count_jobs(struct store *store) {
+    static const struct {
+        const char *state;
+        enum metric metric;
+    } rows[] = {{"running", METRIC_JOBS_RUNNING},
+                {"retrying", METRIC_JOBS_RETRYING},
+                {"blocked", METRIC_JOBS_BLOCKED},
+                {"failed", METRIC_JOBS_FAILED},
+                {"paused", METRIC_JOBS_PAUSED}};
+    struct err err = ERR_INIT;
+    json_t *summary = NULL;
+    bool ok = store_job_summary(store, NULL, &summary, &err);
+
+    metric_set(METRIC_STORE_UP, ok);
+    for (size_t i = 0; ok && i < LENGTH_OF(rows); i++)
+        metric_set(rows[i].metric, json_integer_value(json_object_get(
+                                       json_object_get(summary, "states"), rows[i].state)));
+    json_decref(summary);
+}
+
+static void *keeper_run(void *arg) {
+    struct keeper *k = arg;
+
+    if (!bring_schema_up(k))
+        return NULL;
+    store_pool_admit(app_pool(k->app));
+    for (unsigned round = 0;; round++) {
+        struct err err = ERR_INIT;
+        struct store *store;
+
+        if (store_pool_take(app_pool(k->app), TAKE_MS, &store, &err)) {
+            count_jobs(store);
+            if (round % SWEEP_EVERY == 0 && !store_idempotency_sweep(store, &err))
+                log_event(LOG_LEVEL_WARN, "api.sweep-failed", LOG_ERR(&err));
+            store_pool_give(app_pool(k->app), store);
+        } else {
+            metric_set(METRIC_STORE_UP, 0);
+        }
+        if (!rest(k, CHORES_EVERY_MS))
+            return NULL;
+    }
+}
+
+static void keeper_free(struct keeper *k) {
+    pthread_mutex_destroy(&k->lock);
+    pthread_cond_destroy(&k->wake);
+    free(k->url);
+    free(k);
+}
+
+bool keeper_start(struct app *app, const char *database_url, struct keeper **ret_keeper,
+                  struct err *err) {
+    struct keeper *k = calloc(1, sizeof(*k));
+
+    if (!k || !(k->url = strdup(database_url))) {
+        free(k);
+        return err_set(err, ERR_MEMORY, "the keeper");
+    }
+    k->app = app;
+    pthread_mutex_init(&k->lock, NULL);
+    pthread_cond_init(&k->wake, NULL);
+    if (pthread_create(&k->thread, NULL, keeper_run, k) != 0) {
+        keeper_free(k);
+        return err_set(err, ERR_IO, "no thread for the keeper");
+    }
+    *ret_keeper = k;
+    return true;
+}
+
+bool keeper_gave_up(struct keeper *k, struct err *ret_why) {
+    bool gave_up;
+
+    pthread_mutex_lock(&k->lock);
+    gave_up = k->gave_up;
+    if (gave_up)
+        *ret_why = k->why;
+    pthread_mutex_unlock(&k->lock);
+    return gave_up;
+}
+
+void keeper_stop(struct keeper *k) {
+    if (!k)
+        return;
+    pthread_mutex_lock(&k->lock);
+    k->stopping = true;
+    pthread_cond_signal(&k->wake);
+    pthread_mutex_unlock(&k->lock);
+    pthread_join(k->thread, NULL);
+    keeper_free(k);
+}
