@@ -15,7 +15,7 @@ const struct route routes[] = {
     {"GET", "/v1/commands", SCOPE_READ, "", platform_commands},
     {"GET", "/v1/capabilities", SCOPE_READ, "", platform_capabilities},
     {"GET", "/v1/workers", SCOPE_READ, "", platform_workers},
-    {"GET", "/v1/events", SCOPE_READ, LIST, events_account},
+    {"GET", "/v1/events", SCOPE_READ, "limit", events_account},
 
     {"POST", "/v1/jobs", SCOPE_OPERATE, "", jobs_create},
     {"GET", "/v1/jobs", SCOPE_READ, LIST " state name", jobs_list},
