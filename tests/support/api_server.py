@@ -107,7 +107,7 @@ class ApiServer:
 
     def add_key(self, account, scopes, expired=False):
         letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-        prefix = "".join(secrets.choice(letters) for _ in range(8))
+        prefix = "".join(secrets.choice("0123456789abcdefghjkmnpqrstvwxyz") for _ in range(8))
         key = "kf_%s_%s" % (prefix, "".join(secrets.choice(letters) for _ in range(43)))
         self.sql("INSERT INTO api_key (id, account, name, prefix, hash, scopes, expires_at)"
                  " VALUES (%s, %s, 'test', %s, %s, %s, " + ("now() - interval '1 s'" if expired else "NULL") + ")",
