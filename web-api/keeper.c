@@ -8,7 +8,6 @@
 
 #include "services/common/log.h"
 #include "services/common/metric.h"
-#include "sql/store_idempotency.h"
 #include "sql/store_job.h"
 #include "sql/store_migrate.h"
 #include "web-api/store_pool.h"
@@ -100,7 +99,7 @@ static void *keeper_run(void *arg) {
 
         if (store_pool_take(app_pool(k->app), TAKE_MS, &store, &err)) {
             count_jobs(store);
-            if (round % SWEEP_EVERY == 0 && !store_idempotency_sweep(store, &err))
+            if (round % SWEEP_EVERY == 0 && !store_sweep(store, &err))
                 log_event(LOG_LEVEL_WARN, "api.sweep-failed", LOG_ERR(&err));
             store_pool_give(app_pool(k->app), store);
         } else {

@@ -45,7 +45,7 @@ bool job_control_precheck(struct store *store, const struct keyring *ring, const
         move = &nobody;
     if (!store_job_get(store, move->account, job, &row, err))
         return false;
-    ulid_make("pre", id);
+    ulid_make("pck", id);
     ok = job_control_unseal(ring, "job", row.id, buf_str(&row.sealed), &opened, err) &&
          seal_run(ring, id, secret_str(&opened), &sealed, err);
     secret_done(&opened);
@@ -77,7 +77,7 @@ bool job_control_precheck_alone(struct store *store, const struct keyring *ring,
     char id[ULID_ID_SIZE];
     bool ok;
 
-    ulid_make("pre", id);
+    ulid_make("pck", id);
     ok = seal_run(ring, id, secret_str(&spec->sealed), &sealed, err);
     run = (struct store_precheck_new){
         .id = id,

@@ -219,7 +219,7 @@ CREATE TABLE precheck (
 CREATE INDEX precheck_of_job ON precheck (job, id DESC);
 CREATE INDEX precheck_open ON precheck (lease_until) WHERE state IN ('queued', 'running');
 COMMENT ON TABLE precheck IS 'Runs of the precheck';
-COMMENT ON COLUMN precheck.id IS 'pre_<ULID>';
+COMMENT ON COLUMN precheck.id IS 'pck_<ULID>';
 COMMENT ON COLUMN precheck.account IS 'Whose it is';
 COMMENT ON COLUMN precheck.job IS 'Of which job; null = it stands alone';
 COMMENT ON COLUMN precheck.state IS 'Shown as running while queued';

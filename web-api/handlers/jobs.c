@@ -140,7 +140,7 @@ bool jobs_release(struct call *call, struct reply *reply, struct err *err) {
     struct job_move move = call_move(call);
     bool ok = call_job(call, &job, err) &&
               call_if_match(call, job.version, &move.expected_version, err) &&
-              job_control_move(call->store, job.id, JOB_EV_RELEASE, &move, NULL, err) &&
+              job_control_release(call->store, job.id, &move, err) &&
               call_reply_job(call, reply, 200, job.id, err);
 
     store_job_done(&job);

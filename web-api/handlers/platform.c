@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "proto/command/command.h"
+#include "services/precheck/check.h"
 #include "sql/store_key.h"
 #include "sql/store_worker.h"
 #include "web-api/call.h"
@@ -130,4 +131,10 @@ bool platform_commands(struct call *call, struct reply *reply, struct err *err) 
                           "step", row->step, "count_at", row->numkeys, "may_fail", row->fails));
     }
     return reply_all(reply, items);
+}
+
+bool platform_checks(struct call *call, struct reply *reply, struct err *err) {
+    (void)call;
+    (void)err;
+    return reply_all(reply, check_catalogue_json());
 }
