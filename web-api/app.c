@@ -78,8 +78,7 @@ static void fail(struct reply *reply, const struct request *r, json_t *fields,
     if (err->code == ERR_STORE || err->code == ERR_STORE_SCHEMA)
         metric_add(METRIC_STORE_ERRORS, 1);
     log_event(ours ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "api.request-refused",
-              LOG_TEXT("request", r->id), LOG_STR("method", r->method), LOG_STR("path", r->path),
-              LOG_ERR(err));
+              LOG_STR("method", r->method), LOG_STR("path", r->path), LOG_ERR(err));
     problem_reply(reply, err, fields, r->id);
 }
 
@@ -108,6 +107,7 @@ static bool app_admit(void *state, struct request *r, struct reply *reply) {
     bool ok;
 
     metric_add(METRIC_HTTP_IN_FLIGHT, 1);
+    log_context("request", r->id);
     r->app = a;
     ok = admit_checked(state, r, a, &allow, &err);
     if (!ok) {
@@ -121,10 +121,10 @@ static bool app_admit(void *state, struct request *r, struct reply *reply) {
 
 /* "application/json", with or without parameters; a PATCH may call it a merge patch. */
 static bool is_json_type(const struct route *route, struct str type) {
-    struct str name;
+    struct str name = STR_EMPTY;
 
-    str_cut(&type, ';', &name);
-    name = str_trim(name);
+    if (str_cut(&type, ';', &name))
+        name = str_trim(name);
     return str_equal_nocase(name, STR_LIT("application/json")) ||
            (strcmp(route->method, "PATCH") == 0 &&
             str_equal_nocase(name, STR_LIT("application/merge-patch+json")));
@@ -194,15 +194,14 @@ static void app_answer(void *state, struct request *r, struct reply *reply) {
                         .caller = a->caller};
 
     memcpy(call.param, a->match.param, sizeof(call.param));
-    log_context("request", r->id);
     app_run(&call, reply);
-    log_context("request", NULL);
     json_decref(call.body);
     json_decref(call.fields);
 }
 
 static void app_refuse(void *state, struct request *r, const struct err *err, struct reply *reply) {
     (void)state;
+    log_context("request", r->id);
     fail(reply, r, NULL, err);
 }
 
@@ -217,10 +216,11 @@ static void app_done(void *state, struct request *r, const struct reply *reply,
     metric_add(METRIC_HTTP_MICROSECONDS, (int64_t)duration_us);
     if (reply && reply->status >= 200 && reply->status < 600)
         metric_add(by_class[reply->status / 100 - 2], 1);
-    log_event(LOG_LEVEL_DEBUG, "api.request", LOG_TEXT("request", r->id), LOG_TEXT("peer", r->peer),
+    log_event(LOG_LEVEL_DEBUG, "api.request", LOG_TEXT("peer", r->peer),
               LOG_STR("method", r->method), LOG_STR("path", r->path),
               LOG_INT("status", reply ? reply->status : 0), LOG_INT("us", duration_us),
               LOG_TEXT("end", broken_off ? "broken off" : NULL));
+    log_context("request", NULL);
 }
 
 struct server_app app_server(struct app *app) {

@@ -48,12 +48,19 @@ class Postgres:
         if self.user:
             os.chown(self.home, self.user.pw_uid, self.user.pw_gid)
         self.process = None
+        try:
+            self._create()
+        except BaseException:
+            self.close()
+            raise
+
+    def _create(self):
         self._run("initdb", "-D", str(self.home / "data"), "-U", "keyferry", "--no-sync",
                   "-A", "trust", "-E", "UTF8", "--locale=C")
         self.start()
-        with psycopg2.connect("postgresql:///postgres?host=%s&user=keyferry" % self.home) as db:
-            db.autocommit = True
-            db.cursor().execute("CREATE DATABASE keyferry")
+        db = psycopg2.connect(self.url.replace("/keyferry?", "/postgres?"))
+        db.autocommit = True
+        db.cursor().execute("CREATE DATABASE keyferry")
         db.close()
 
     @property

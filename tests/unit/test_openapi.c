@@ -66,11 +66,13 @@ static void scopes_agree(void) {
 
         if (!operation)
             continue;
-        if (routes[i].scope == SCOPE_NONE)
-            CU_ASSERT(json_is_array(json_object_get(operation, "security")) &&
-                      json_array_size(json_object_get(operation, "security")) == 0);
-        else
+        if (routes[i].scope == SCOPE_NONE) {
+            const json_t *security = json_object_get(operation, "security");
+
+            CU_ASSERT_TRUE(json_is_array(security) && json_array_size(security) == 0);
+        } else {
             CU_ASSERT_STRING_EQUAL(scope ? scope : "missing", auth_scope_name(routes[i].scope));
+        }
     }
     json_decref(doc);
 }
