@@ -120,6 +120,7 @@ bool store_job_list(struct store *store, const char *account, const struct store
     store_bind_text(&p, filter->name_part);
     store_bind_text(&p, filter->before_id);
     store_bind_i64(&p, filter->limit);
+    store_bind_json(&p, filter->labels);
     if (!store_exec(store, &sql_query_job_list, &p, &rows, err))
         return false;
     jobs = calloc((size_t)rows.count + 1, sizeof(*jobs));

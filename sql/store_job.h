@@ -50,6 +50,7 @@ struct store_job_filter {
     const char *const *states; /* NULL = all but released */
     size_t state_count;
     const char *name_part; /* NULL = any; letters compare without their case */
+    const json_t *labels;  /* all of these must be among its labels; NULL = any */
     const char *before_id; /* cursor: ids below this one; NULL = from the newest */
     int limit;             /* 1 to 201: ask for one more to see whether there is more */
 };

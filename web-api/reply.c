@@ -27,7 +27,7 @@ const char *reply_header_get(const struct reply *r, const char *name) {
 }
 
 void reply_json(struct reply *r, int status, json_t *body_taken) {
-    char *text = body_taken ? json_dumps(body_taken, JSON_COMPACT) : NULL;
+    char *text = body_taken ? json_dumps(body_taken, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
 
     json_decref(body_taken);
     r->status = text ? status : 500;

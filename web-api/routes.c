@@ -18,7 +18,7 @@ const struct route routes[] = {
     {"GET", "/v1/events", SCOPE_READ, "limit", events_account},
 
     {"POST", "/v1/jobs", SCOPE_OPERATE, "", jobs_create},
-    {"GET", "/v1/jobs", SCOPE_READ, LIST " state name", jobs_list},
+    {"GET", "/v1/jobs", SCOPE_READ, LIST " state name label", jobs_list},
     {"POST", "/v1/jobs/preview", SCOPE_READ, "", jobs_preview},
     {"GET", "/v1/jobs/summary", SCOPE_READ, "", jobs_summary},
     {"GET", "/v1/jobs/{job}", SCOPE_READ, "", jobs_get},

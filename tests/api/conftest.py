@@ -27,7 +27,7 @@ def is_later(response):
 
 
 @pytest.fixture(scope="session")
-def postgres():
+def postgres(nothing_left_running):
     server = Postgres()
     yield server
     server.close()

@@ -141,8 +141,9 @@ def test_it_can_be_stopped_while_it_waits_for_its_database(fresh_api):
 
 def test_a_database_with_a_newer_schema_ends_it(fresh_api):
     api = fresh_api.start()
-    api.sql("INSERT INTO kf_migration (number, name, checksum) VALUES (9999, 'later', 'x')")
+    api.sql("INSERT INTO schema_migrations (version, name, sha256) VALUES (9999, 'later', 'x')")
     assert api.stop() == 0
     api.start(ready=False)
     assert api.process.wait(20) == 1
-    assert "9999" in api.log() or "newer" in api.log()
+    assert "newer than this program" in api.log()
+    api.process = None  # close() would take its exit code for a failure

@@ -26,15 +26,27 @@ struct stream {
     int64_t beat_ms;
 };
 
+/* An event's number becomes the `id` that Last-Event-ID and cursors name. */
+static void name_event(json_t *event) {
+    json_int_t number = json_integer_value(json_object_get(event, "number"));
+
+    json_object_set_new(event, "id", json_sprintf("%lld", (long long)number));
+    json_object_del(event, "number");
+}
+
 /* "id: 7\nevent: caught_up\ndata: {…}\n\n". JSON on one line holds no line end. */
-static bool write_event(struct stream *s, const json_t *event, struct err *err) {
+static bool write_event(struct stream *s, json_t *event, struct err *err) {
     const char *type = json_string_value(json_object_get(event, "type"));
     json_int_t number = json_integer_value(json_object_get(event, "number"));
-    char *data = json_dumps(event, JSON_COMPACT);
-    bool ok = data &&
-              buf_printf(&s->out, err, "id: %lld\nevent: %s\ndata: ", (long long)number,
-                         type ? type : "message") &&
-              buf_append(&s->out, str_from(data), err) && buf_append(&s->out, STR_LIT("\n\n"), err);
+    char *data;
+    bool ok;
+
+    name_event(event);
+    data = json_dumps(event, JSON_COMPACT);
+    ok = data &&
+         buf_printf(&s->out, err, "id: %lld\nevent: %s\ndata: ", (long long)number,
+                    type ? type : "message") &&
+         buf_append(&s->out, str_from(data), err) && buf_append(&s->out, STR_LIT("\n\n"), err);
 
     if (ok)
         s->after = number;
@@ -121,23 +133,11 @@ static const char *event_key(const json_t *item) {
     return json_string_value(json_object_get(item, "id"));
 }
 
-/* Every item gets the member `id` that Last-Event-ID knows. */
-static void name_events(json_t *events) {
-    json_t *event;
-    size_t i;
-
-    json_array_foreach(events, i, event) {
-        json_int_t number = json_integer_value(json_object_get(event, "number"));
-
-        json_object_set_new(event, "id", json_sprintf("%lld", (long long)number));
-        json_object_del(event, "number");
-    }
-}
-
 bool events_job(struct call *call, struct reply *reply, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
     struct page page;
-    json_t *events;
+    json_t *events, *event;
+    size_t i;
     bool ok;
 
     if (!page_parse(call->request, "events", &page, err) || !call_job(call, &job, err))
@@ -146,7 +146,7 @@ bool events_job(struct call *call, struct reply *reply, struct err *err) {
         ok = store_event_list(call->store, job.id, strtoll(page.after, NULL, 10), page.limit + 1,
                               &events, err);
         if (ok) {
-            name_events(events);
+            json_array_foreach(events, i, event) name_event(event);
             reply_json(reply, 200, page_json(&page, events, event_key));
         }
     } else {

@@ -1,7 +1,9 @@
 /* The collection of jobs, and one job as a resource. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "services/common/clock.h"
+#include "services/job/job_request.h"
 #include "services/job/job_spec.h"
 #include "web-api/app.h"
 #include "web-api/call.h"
@@ -33,7 +35,8 @@ bool jobs_create(struct call *call, struct reply *reply, struct err *err) {
 
 /* A line for a shell: a quote inside single quotes is '\''. */
 static json_t *curl_line(const json_t *spec) {
-    char *body = json_dumps(spec, JSON_COMPACT);
+    json_t *request = job_request_shown(spec);
+    char *body = json_dumps(request, JSON_COMPACT | JSON_REAL_PRECISION(15));
     struct buf line = BUF_INIT(4 * 1024 * 1024);
     struct err err = ERR_INIT;
     struct str rest = str_from(body), piece;
@@ -50,6 +53,7 @@ static json_t *curl_line(const json_t *spec) {
         text = json_stringn(buf_str(&line).ptr, buf_str(&line).len);
     buf_done(&line);
     free(body);
+    json_decref(request);
     return text ? text : json_null();
 }
 
@@ -88,6 +92,27 @@ static bool read_states(struct call *call, const char *states[STATES_MAX], size_
     return true;
 }
 
+/* ?label=team=cache,tier=1: all of them. */
+static bool read_labels(struct call *call, json_t **ret_labels, struct err *err) {
+    struct str list, one, key;
+    json_t *labels;
+
+    if (!request_query(call->request, "label", &list))
+        return true;
+    labels = json_object();
+    while (str_cut(&list, ',', &one)) {
+        bool has_value = memchr(one.ptr, '=', one.len) != NULL;
+
+        if (!has_value || !str_cut(&one, '=', &key) || key.len == 0) {
+            json_decref(labels);
+            return err_set(err, ERR_VALIDATION, "label: must be KEY=VALUE, with commas between");
+        }
+        json_object_set_new(labels, arena_dup(call->arena, key), json_stringn(one.ptr, one.len));
+    }
+    *ret_labels = labels;
+    return true;
+}
+
 static const char *job_key(const json_t *item) {
     return json_string_value(json_object_get(item, "id"));
 }
@@ -99,10 +124,11 @@ bool jobs_list(struct call *call, struct reply *reply, struct err *err) {
     struct page page;
     struct str text;
     size_t count = 0;
-    json_t *items;
+    json_t *items, *labels = NULL;
+    bool ok;
 
     if (!page_parse(call->request, "jobs", &page, err) ||
-        !read_states(call, states, &filter.state_count, err))
+        !read_states(call, states, &filter.state_count, err) || !read_labels(call, &labels, err))
         return false;
     if (filter.state_count == 0)
         filter.states = NULL;
@@ -110,7 +136,10 @@ bool jobs_list(struct call *call, struct reply *reply, struct err *err) {
         filter.name_part = arena_dup(call->arena, text);
     filter.before_id = page.after[0] ? page.after : NULL;
     filter.limit = page.limit + 1;
-    if (!store_job_list(call->store, call->caller.account, &filter, &jobs, &count, err))
+    filter.labels = labels;
+    ok = store_job_list(call->store, call->caller.account, &filter, &jobs, &count, err);
+    json_decref(labels);
+    if (!ok)
         return false;
     items = json_array();
     for (size_t i = 0; i < count; i++)
