@@ -44,8 +44,10 @@ static void sample_rates(struct gauges *g, const struct control_block *block, in
         g->received = READ(received_bytes);
         g->applied = READ(applied_offset);
         g->source = READ(source_offset);
-        g->applied_moved_ms = g->link_seen_ms = mono_ms;
+        g->applied_moved_ms = g->link_seen_ms = g->heard_ms = mono_ms;
     } else {
+        if (g->received != READ(received_bytes))
+            g->heard_ms = mono_ms;
         if (g->applied != READ(applied_offset))
             g->applied_moved_ms = mono_ms;
         average(&g->keys_rate, &g->keys, READ(keys_done), elapsed);
@@ -75,8 +77,9 @@ static const char *phase_name(uint32_t phase) {
     }
 }
 
+/* `silence_ms`: a living source says something at least so often. */
 static const char *sync_state(struct gauges *g, uint32_t phase, uint32_t link, int64_t lag,
-                              int64_t mono_ms) {
+                              int64_t silence_ms, int64_t mono_ms) {
     int64_t near = (int64_t)(g->received_rate / 2);
 
     if (near < GAUGES_CAUGHT_UP_BYTES)
@@ -87,7 +90,7 @@ static const char *sync_state(struct gauges *g, uint32_t phase, uint32_t link, i
         g->link_seen_ms = mono_ms;
     if (lag == 0)
         g->applied_moved_ms = mono_ms;
-    if (mono_ms - g->link_seen_ms >= GAUGES_LINK_DOWN_MS ||
+    if (mono_ms - g->link_seen_ms >= GAUGES_LINK_DOWN_MS || mono_ms - g->heard_ms >= silence_ms ||
         mono_ms - g->applied_moved_ms >= GAUGES_STALLED_MS) {
         g->caught_up = false;
         return "stalled";
@@ -218,7 +221,8 @@ void gauges_sample(struct gauges *g, const struct control_block *block, int64_t 
     p->commands_per_second = (int64_t)(g->commands_rate + 0.5);
     p->bytes_per_second = (int64_t)(g->bytes_rate + 0.5);
     set_text(p->sync_state, sizeof(p->sync_state),
-             sync_state(g, phase, link, p->lag_bytes, mono_ms));
+             sync_state(g, phase, link, p->lag_bytes,
+                        p->heartbeat_state == 1 ? GAUGES_SILENT_MS : GAUGES_IDLE_MS, mono_ms));
     sample_latency(g, p, wall_ms);
     sample_eta(g, p, g->bytes_rate);
     sample_safe_for(g, p);

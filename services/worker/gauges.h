@@ -28,6 +28,7 @@ struct gauges {
     double keys_rate, commands_rate, bytes_rate, received_rate, applied_rate, source_rate;
     int64_t applied_moved_ms; /* when applied_offset last moved, or had nothing to move for */
     int64_t link_seen_ms;     /* when the link was last up */
+    int64_t heard_ms;         /* when the source last sent something */
     bool caught_up;
 };
 
@@ -35,6 +36,8 @@ enum {
     GAUGES_CAUGHT_UP_BYTES = 64 * 1024, /* or half a second's worth, if that is more */
     GAUGES_STALLED_MS = 60000,          /* nothing applied although there is something */
     GAUGES_LINK_DOWN_MS = 10000,        /* then a tail is stalled too */
+    GAUGES_SILENT_MS = 15000,           /* so does one that sends nothing; with a heartbeat */
+    GAUGES_IDLE_MS = 75000,             /* without: a source pings its replicas now and then */
     GAUGES_STALE_MS = 10000,            /* a latency older than this is stale */
 };
 

@@ -54,6 +54,14 @@ static void answer_recopy(struct task_run *run, enum err_code code, const char *
     task_inner_restart(run, 0);
 }
 
+/* A stop without a drain ends what can never go on: a position is made anew, nothing is
+ * copied, held expiries are settled and the seal is set. A stop that drains is not
+ * forced: the person must hear first that the drain cannot be had. */
+static void force_stop(struct task_run *run) {
+    run->is_stop_forced = true;
+    snprintf(run->recopy, sizeof(run->recopy), "overwrite");
+}
+
 void task_trouble_error(struct task_run *run, enum task_duty duty, enum err_code code,
                         const char *detail, uint64_t lease) {
     struct task_child *child = &run->child[duty];
@@ -68,6 +76,9 @@ void task_trouble_error(struct task_run *run, enum task_duty duty, enum err_code
     }
     switch (err_retry_class(code)) {
     case RETRY_NEVER:
+        if (run->goal == TASK_GOAL_STOP_NOW && !run->is_stop_forced &&
+            attention_offers_recopy(code))
+            force_stop(run);
         if (run->recopy[0] && attention_offers_recopy(code)) {
             answer_recopy(run, code, detail);
             return;

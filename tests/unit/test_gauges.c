@@ -93,12 +93,17 @@ static void caught_up_is_earned_kept_and_lost(void) {
 static void a_tail_that_does_not_move_is_stalled_and_an_idle_one_is_not(void) {
     clean();
     tail(5, 5, 5);
-    for (int i = 0; i < 200; i++)
+    for (int i = 0; i < 200; i++) {
+        if (i % 10 == 0)
+            atomic_fetch_add(&block.received_bytes, 14); /* PING */
         sample(i);
+    }
     CU_ASSERT_STRING_EQUAL(progress.sync_state, "caught_up");
     tail(10000000, 10000000, 5);
-    for (int i = 200; i < 258; i++)
+    for (int i = 200; i < 258; i++) {
+        atomic_fetch_add(&block.received_bytes, 14);
         sample(i);
+    }
     CU_ASSERT_STRING_EQUAL(progress.sync_state, "catching_up");
     for (int i = 258; i < 262; i++)
         sample(i);
@@ -113,6 +118,17 @@ static void a_source_that_is_gone_stalls_the_tail(void) {
     sample(9);
     CU_ASSERT_STRING_EQUAL(progress.sync_state, "caught_up");
     sample(10);
+    CU_ASSERT_STRING_EQUAL(progress.sync_state, "stalled");
+}
+
+static void a_source_that_says_nothing_is_not_caught_up_with(void) {
+    clean();
+    tail(5, 5, 5);
+    atomic_store(&block.heartbeat_state, 1);
+    for (int i = 0; i < 15; i++)
+        sample(i);
+    CU_ASSERT_STRING_EQUAL(progress.sync_state, "caught_up");
+    sample(16);
     CU_ASSERT_STRING_EQUAL(progress.sync_state, "stalled");
 }
 
@@ -195,6 +211,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(caught_up_is_earned_kept_and_lost),
     CUNIT_TEST(a_tail_that_does_not_move_is_stalled_and_an_idle_one_is_not),
     CUNIT_TEST(a_source_that_is_gone_stalls_the_tail),
+    CUNIT_TEST(a_source_that_says_nothing_is_not_caught_up_with),
     CUNIT_TEST(a_latency_says_how_it_is_known),
     CUNIT_TEST(the_spool_is_a_limit_only_while_it_grows),
     CUNIT_TEST(cut_off_the_backlog_is_the_limit),
