@@ -29,19 +29,19 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
     if (!applier_map_database(c->a, ev->key.db, &database, err) ||
         !copy_encoder_key(&c->encoder, ev, &key, err))
         return false;
-    c->keys_done++;
-    throttle_take(&c->keys, 1);
-    throttle_take(&c->bytes, ev->size);
     if (database < 0 || is_ours(c->a, key)) {
         CONTROL_ADD(c->a, keys_filtered, 1);
         return true;
     }
+    throttle_take(&c->keys, 1);
+    throttle_take(&c->bytes, ev->size);
     /* A copy without a tail writes true expiries, and what is past is gone. */
     if (!c->a->spec.incremental && ev->key.expire_at_ms >= 0 &&
         ev->key.expire_at_ms <= clock_wall_ms()) {
         c->keys_expired++;
         return true;
     }
+    c->keys_done++;
     return copy_encoder_put(&c->encoder, ev, database, unit, err);
 }
 
