@@ -30,7 +30,7 @@ static bool check_schema(PGconn *conn, struct err *err) {
     if (!exists)
         return err_set(err, ERR_STORE_SCHEMA,
                        "the control database is empty; its schema is made by "
-                       "`keyferry up` or `keyferry-api --migrate`");
+                       "`keyferry up`");
     result = PQexec(conn, "SELECT name FROM schema_migrations ORDER BY version DESC LIMIT 1");
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         return store_failed(conn, result, "looking at the schema", err);
@@ -115,6 +115,7 @@ bool store_open(const char *url, const char *application, struct store **ret_sto
     store->url = dup_text(url);
     store->application = dup_text(application);
     store->pause_ms = PAUSE_FIRST_MS;
+    store->answer_ms = STORE_ANSWER_MS;
     if (!reconnect(store, err)) {
         store_close(store);
         return false;
@@ -133,6 +134,10 @@ void store_close(struct store *store) {
     free(store);
 }
 
+void store_answer_limit(struct store *store, int answer_ms) {
+    store->answer_ms = answer_ms;
+}
+
 int store_fd(const struct store *store) {
     return store->conn ? PQsocket(store->conn) : -1;
 }
@@ -149,8 +154,10 @@ static void params_done(struct store_params *p) {
 
 static PGresult *run_prepared(struct store *store, const struct sql_text *query,
                               const struct store_params *p) {
-    return PQexecPrepared(store->conn, query->name, p->count, (const char *const *)p->value,
-                          p->length, p->is_binary, 0);
+    int sent = PQsendQueryPrepared(store->conn, query->name, p->count,
+                                   (const char *const *)p->value, p->length, p->is_binary, 0);
+
+    return store_await(store->conn, sent, store->answer_ms);
 }
 
 static bool is_success(const PGresult *result) {

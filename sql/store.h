@@ -7,7 +7,8 @@
  * its commit happened is then unknown) and the next call connects again; until the
  * server is back calls fail at once, with pauses of 50 ms to 2 s between attempts.
  *
- * Every statement has a time limit (30 s) and so has waiting for a lock (10 s).
+ * Every statement has a time limit (30 s) and so has waiting for a lock (10 s). A server
+ * that does not answer at all is given up after 40 s, or what store_answer_limit() says.
  *
  * Errors of everything in sql/store_*.h, beside what each function names:
  *   STORE            the server is away, or refused the statement; worth a retry
@@ -44,6 +45,9 @@ MUST_CHECK bool store_ping(struct store *store, struct err *err);
 /* Drop what has had its time: idempotent answers, samples, stand-alone prechecks. A thousand
  * rows of a kind at most; any process, every few minutes. */
 MUST_CHECK bool store_sweep(struct store *store, struct err *err);
+
+/* Give up sooner: who must do something else by its own clock says so here. */
+void store_answer_limit(struct store *store, int answer_ms);
 
 /* The connection's descriptor (-1 = none now), for a process that wants to see it
  * break; and whether the last failure leaves a commit in doubt. */

@@ -1,5 +1,6 @@
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "sql/store_private.h"
@@ -20,8 +21,35 @@ static struct str first_line(const char *message) {
     return str_trim(line);
 }
 
-bool store_run(PGconn *conn, const char *text, const char *doing, struct err *err) {
-    PGresult *result = PQexec(conn, text);
+PGresult *store_await(PGconn *conn, int sent, int timeout_ms) {
+    int64_t until_ms = store_mono_ms() + timeout_ms;
+    PGresult *last = NULL, *next;
+
+    while (sent && PQstatus(conn) == CONNECTION_OK) {
+        struct pollfd fd = {.fd = PQsocket(conn), .events = POLLIN};
+        int64_t left_ms = until_ms - store_mono_ms();
+
+        if (!PQisBusy(conn)) {
+            next = PQgetResult(conn);
+            if (!next)
+                break;
+            PQclear(last);
+            last = next;
+        } else if (left_ms <= 0) {
+            /* The answer may still come; nobody may take it for that of another question. */
+            shutdown(PQsocket(conn), SHUT_RDWR);
+            (void)!PQconsumeInput(conn);
+            PQclear(last);
+            last = NULL;
+        } else if (poll(&fd, 1, (int)left_ms) > 0 && !PQconsumeInput(conn)) {
+            break;
+        }
+    }
+    return last;
+}
+
+bool store_run(PGconn *conn, const char *text, int timeout_ms, const char *doing, struct err *err) {
+    PGresult *result = store_await(conn, PQsendQuery(conn, text), timeout_ms);
     ExecStatusType status = PQresultStatus(result);
 
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
@@ -30,13 +58,34 @@ bool store_run(PGconn *conn, const char *text, const char *doing, struct err *er
     return true;
 }
 
+/* libpq quotes what it cannot read, and there may be a password in it. */
+static bool is_readable(const char *url, struct err *err) {
+    char *message = NULL;
+    PQconninfoOption *options = PQconninfoParse(url, &message);
+
+    PQfreemem(message);
+    PQconninfoFree(options);
+    return options || err_set(err, ERR_CONFIG,
+                              "the URL of the control database cannot be read; it is "
+                              "postgresql://user@host/database or host=... dbname=...");
+}
+
 PGconn *store_connect(const char *url, const char *application, struct err *err) {
     /* What stands before dbname may be overridden by the URL. */
-    const char *const names[] = {"connect_timeout",           "keepalives_idle", "tcp_user_timeout",
-                                 "fallback_application_name", "dbname",          NULL};
-    const char *const values[] = {"5", "10", "30000", application, url, NULL};
-    PGconn *conn = PQconnectdbParams(names, values, 1);
+    const char *const names[] = {"connect_timeout",
+                                 "keepalives_idle",
+                                 "keepalives_interval",
+                                 "keepalives_count",
+                                 "tcp_user_timeout",
+                                 "fallback_application_name",
+                                 "dbname",
+                                 NULL};
+    const char *const values[] = {"5", "10", "5", "3", "30000", application, url, NULL};
+    PGconn *conn;
 
+    if (!is_readable(url, err))
+        return NULL;
+    conn = PQconnectdbParams(names, values, 1);
     if (PQstatus(conn) != CONNECTION_OK) {
         struct str why = first_line(PQerrorMessage(conn));
 
@@ -48,7 +97,7 @@ PGconn *store_connect(const char *url, const char *application, struct err *err)
                    "SET statement_timeout = '30s'; SET lock_timeout = '10s';"
                    "SET idle_in_transaction_session_timeout = '60s'; SET timezone = 'UTC';"
                    "SET client_encoding = 'UTF8'; SET client_min_messages = 'warning'",
-                   "setting up a session", err)) {
+                   STORE_ANSWER_MS, "setting up a session", err)) {
         PQfinish(conn);
         return NULL;
     }

@@ -9,6 +9,9 @@
 /* Any number, as long as it is always this one. */
 #define MIGRATION_LOCK "7318349394477056"
 
+/* Above the statement_timeout of ten minutes that a migration has. */
+enum { MIGRATION_MS = 11 * 60 * 1000 };
+
 static PGresult *run_params(PGconn *conn, const char *text, int count, const char *const *values) {
     return PQexecParams(conn, text, count, NULL, values, NULL, NULL, 0);
 }
@@ -47,8 +50,8 @@ static bool apply_one(PGconn *conn, const struct sql_text *migration, const char
     const char *const values[] = {number, migration->name, migration->text};
     PGresult *result;
 
-    if (!store_run(conn, "BEGIN", "beginning", err) ||
-        !store_run(conn, migration->text, migration->name, err))
+    if (!store_run(conn, "BEGIN", MIGRATION_MS, "beginning", err) ||
+        !store_run(conn, migration->text, MIGRATION_MS, migration->name, err))
         return false;
     if (PQtransactionStatus(conn) != PQTRANS_INTRANS)
         return err_set(err, ERR_STORE_SCHEMA, "migration %s ends its own transaction",
@@ -60,7 +63,7 @@ static bool apply_one(PGconn *conn, const struct sql_text *migration, const char
     if (PQresultStatus(result) != PGRES_COMMAND_OK)
         return store_failed(conn, result, "noting a migration", err);
     PQclear(result);
-    return store_run(conn, "COMMIT", "committing a migration", err);
+    return store_run(conn, "COMMIT", MIGRATION_MS, "committing a migration", err);
 }
 
 static bool check_newest(PGconn *conn, struct err *err) {
@@ -93,7 +96,7 @@ static bool apply_all(PGconn *conn, int *ret_applied, struct err *err) {
                    "COMMENT ON COLUMN schema_migrations.name IS 'Name of the file';"
                    "COMMENT ON COLUMN schema_migrations.sha256 IS 'Of its content';"
                    "COMMENT ON COLUMN schema_migrations.applied_at IS 'When'",
-                   "taking the lock of migrations", err) ||
+                   MIGRATION_MS, "taking the lock of migrations", err) ||
         !check_newest(conn, err))
         return false;
     for (int i = 0; i < sql_migration_count; i++) {

@@ -8,6 +8,7 @@
 struct store {
     PGconn *conn; /* NULL until the first connect and after a loss */
     char *url, *application;
+    int answer_ms;       /* how long an answer may take */
     bool is_prepared;    /* this connection knows the statements */
     bool in_txn;         /* store_txn() runs */
     bool is_retryable;   /* the last failure was 40001 or 40P01 */
@@ -26,8 +27,16 @@ bool store_failed(PGconn *conn, PGresult *result, const char *doing, struct err 
 /* Was it lost to another transaction, so that it may be repeated? */
 bool store_is_conflict(const PGresult *result);
 
+/* Above the time limits of a session: the server's own message comes first. */
+enum { STORE_ANSWER_MS = 40000 };
+
+/* The answer to what was sent (`sent` is what PQsend...() returned), the last one when there
+ * are several. NULL when it does not come in time; the connection is broken then. */
+PGresult *store_await(PGconn *conn, int sent, int timeout_ms);
+
 /* Run text without parameters. */
-MUST_CHECK bool store_run(PGconn *conn, const char *text, const char *doing, struct err *err);
+MUST_CHECK bool store_run(PGconn *conn, const char *text, int timeout_ms, const char *doing,
+                          struct err *err);
 
 /* A connection that works, statements prepared. In a transaction a lost connection stays
  * lost. */

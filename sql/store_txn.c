@@ -19,7 +19,8 @@ static void pause_before(int attempt) {
 }
 
 static bool commit(struct store *store, struct err *err) {
-    PGresult *result = PQexec(store->conn, "COMMIT");
+    PGresult *result =
+        store_await(store->conn, PQsendQuery(store->conn, "COMMIT"), store->answer_ms);
     bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
 
     if (!ok) {
@@ -38,7 +39,8 @@ static bool run_once(struct store *store, store_txn_body *body, void *arg, struc
     bool ok;
 
     store->is_retryable = store->commit_unknown = false;
-    if (!store_ensure(store, err) || !store_run(store->conn, "BEGIN", "beginning", err))
+    if (!store_ensure(store, err) ||
+        !store_run(store->conn, "BEGIN", store->answer_ms, "beginning", err))
         return false;
     store->in_txn = true;
     ok = body(store, arg, err);
@@ -46,7 +48,7 @@ static bool run_once(struct store *store, store_txn_body *body, void *arg, struc
     if (ok)
         return commit(store, err);
     if (PQstatus(store->conn) == CONNECTION_OK)
-        (void)!store_run(store->conn, "ROLLBACK", "rolling back", &ignored);
+        (void)!store_run(store->conn, "ROLLBACK", store->answer_ms, "rolling back", &ignored);
     return false;
 }
 

@@ -1,4 +1,5 @@
-/* keyring.c - the key file of seal.h: reading it, and making the first one. */
+#include "services/secret/keyring.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -7,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "services/secret/seal.h"
+#include "proto/base/str.h"
 
 enum { KEY_FILE_MAX = 8192, KEY_LEN = 32, LINE_LEN = 2 + 2 * KEY_LEN + 1 };
 

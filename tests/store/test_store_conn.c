@@ -71,6 +71,32 @@ static void what_the_server_asks_to_repeat_is_repeated(void) {
 
 static char account[STORE_ID_SIZE];
 
+/* Waits for a lock that another transaction keeps. */
+static bool wait_for_lock(struct store *store, void *arg, struct err *err) {
+    struct store *waiting = arg;
+    struct err ignored = ERR_INIT;
+    bool got;
+
+    if (!store_txn_lock(store, "kept", err))
+        return false;
+    got = store_txn_lock(waiting, "kept", &ignored);
+    CU_ASSERT_FALSE(got);
+    CU_ASSERT_EQUAL(ignored.code, ERR_STORE);
+    return true;
+}
+
+static void a_server_that_does_not_answer_is_given_up(void) {
+    struct store *waiting = NULL;
+    struct err err = ERR_INIT;
+
+    CU_ASSERT_TRUE_FATAL(store_open(store_fixture_url(), "test", &waiting, &err));
+    store_answer_limit(waiting, 200);
+    CU_ASSERT_TRUE(store_txn(store_fixture(), wait_for_lock, waiting, &err));
+    CU_ASSERT_TRUE(store_commit_unknown(waiting));
+    CU_ASSERT_TRUE(store_ping(waiting, &err)); /* over a new connection */
+    store_close(waiting);
+}
+
 static bool make_and_fail(struct store *store, void *arg, struct err *err) {
     (void)arg;
     return store_key_account(store, "acct_rolled_back", "x", err) &&
@@ -255,6 +281,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_lost_connection_is_made_again),
     CUNIT_TEST(a_transaction_does_not_outlive_its_connection),
     CUNIT_TEST(what_the_server_asks_to_repeat_is_repeated),
+    CUNIT_TEST(a_server_that_does_not_answer_is_given_up),
     CUNIT_TEST(what_fails_leaves_nothing),
     CUNIT_TEST(an_answer_is_given_again_for_the_same_request_only),
     CUNIT_TEST(a_call_that_still_runs_is_in_flight),

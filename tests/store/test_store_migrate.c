@@ -25,6 +25,10 @@ static void no_server_is_an_error_that_a_retry_may_cure(void) {
     CU_ASSERT_EQUAL(err.code, ERR_STORE);
     err_format(&err, story, sizeof(story));
     CU_ASSERT_PTR_NULL(strstr(story, "s3cret"));
+    CU_ASSERT_FALSE(store_open("postgresq://user:s3cret@host/db", "test", &store, &err));
+    CU_ASSERT_EQUAL(err.code, ERR_CONFIG);
+    err_format(&err, story, sizeof(story));
+    CU_ASSERT_PTR_NULL(strstr(story, "s3cret"));
 }
 
 /* All of them apply everything or nothing, and one of them did. */
