@@ -120,10 +120,13 @@ static void shown_url(const char *url, char *dst, size_t dst_size) {
     char text[512];
 
     snprintf(text, sizeof(text), "%s", url);
-    if (ctl_secrets_find(text, &at, &len))
-        snprintf(dst, dst_size, "%.*s%s", (int)(at - 1), text, text + at + len);
-    else
+    if (ctl_secrets_find(text, &at, &len)) {
+        bool has_user = text[at - 2] != '/';
+
+        snprintf(dst, dst_size, "%.*s%s", (int)(at - 1), text, text + at + len + !has_user);
+    } else {
         snprintf(dst, dst_size, "%s", text);
+    }
 }
 
 static void say_verdict(const struct ctl_args *args, const json_t *precheck) {

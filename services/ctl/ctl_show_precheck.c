@@ -71,6 +71,7 @@ static bool show_item(const json_t *item, const char *title, struct buf *out, st
 }
 
 static bool show_items(const json_t *precheck, struct buf *out, struct err *err) {
+    bool any = false;
     static const struct {
         const char *result, *title;
     } rows[] = {{"fail", "FAIL"}, {"error", "ERR "}, {"warn", "WARN"}, {"ignored", "OK'D"}};
@@ -79,9 +80,12 @@ static bool show_items(const json_t *precheck, struct buf *out, struct err *err)
 
     for (size_t row = 0; row < LENGTH_OF(rows); row++) {
         json_array_foreach(items, i, item) {
-            if (ctl_json_is(item, "result", rows[row].result) &&
+            if (!ctl_json_is(item, "result", rows[row].result))
+                continue;
+            if ((!any && !buf_append(out, STR_LIT("\n"), err)) ||
                 !show_item(item, rows[row].title, out, err))
                 return false;
+            any = true;
         }
     }
     return true;
@@ -129,10 +133,10 @@ bool ctl_show_precheck(const json_t *precheck, struct buf *out, struct err *err)
     if (ctl_json_number(counts, "ignored") > 0 &&
         !buf_printf(out, err, "    ignored %.0f", ctl_json_number(counts, "ignored")))
         return false;
-    if (!buf_append(out, STR_LIT("\n\n"), err) || !show_items(precheck, out, err))
+    if (!buf_append(out, STR_LIT("\n"), err) || !show_items(precheck, out, err))
         return false;
-    if (*failure && (!buf_append(out, STR_LIT("ERR   "), err) || !add_escaped(out, failure, err) ||
-                     !buf_append(out, STR_LIT("\n"), err)))
+    if (*failure && (!buf_append(out, STR_LIT("\nERR   "), err) ||
+                     !add_escaped(out, failure, err) || !buf_append(out, STR_LIT("\n"), err)))
         return false;
     return show_plan(json_object_get(precheck, "plan"), out, err);
 }

@@ -29,7 +29,8 @@ struct watch {
     struct ctl_output output;
     struct buf text;
     int64_t began_ms, line_ms;
-    char last[96]; /* state, phase and sync state of the last line */
+    char last[96];   /* state, phase and sync state of the last line */
+    bool from_start; /* the copy began under our eyes, however short it was */
     bool copying, copied, caught_up;
     int64_t copy_began_ms;
 };
@@ -117,7 +118,8 @@ static void say_caught_up(struct watch *watch, const json_t *job) {
     char time[CTL_TEXT_SIZE];
     bool held = ctl_json_is(job, "expiry.mode", "held");
 
-    if (watch->output.json)
+    if (watch->output.json ||
+        (watch->until != CTL_UNTIL_CAUGHT_UP && watch->until != CTL_UNTIL_OVER))
         return;
     print_above(watch, "");
     printf("CAUGHT UP after %s. Every write on the source now arrives once, within milliseconds.\n",
@@ -139,11 +141,13 @@ static void note_milestones(struct watch *watch, const json_t *job) {
                   ctl_json_is(job, "state", "completed");
     struct err err = ERR_INIT;
 
+    if (!watch->last[0])
+        watch->from_start = !full && !beyond && ctl_json_number(job, "progress.full.keys_done") < 1;
     if (full && !watch->copying) {
         watch->copying = true;
         watch->copy_began_ms = clock_mono_ms();
     }
-    if (beyond && watch->copying && !watch->copied && !watch->output.json) {
+    if (beyond && (watch->copying || watch->from_start) && !watch->copied && !watch->output.json) {
         watch->copied = true;
         buf_clear(&watch->text);
         if (ctl_show_copied(job, (double)(clock_mono_ms() - watch->copy_began_ms) / 1000,
@@ -268,7 +272,8 @@ int ctl_watch_job(struct api_client *api, const char *job_id, enum ctl_until unt
                           .until = until,
                           .output = output,
                           .text = BUF_INIT(SCREEN_MAX),
-                          .began_ms = clock_mono_ms()};
+                          .began_ms = clock_mono_ms(),
+                          .copy_began_ms = clock_mono_ms()};
     int code = CTL_EXIT_REACHED;
     struct err err = ERR_INIT;
     bool is_over = false;

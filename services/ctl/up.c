@@ -33,6 +33,7 @@ enum {
     POSTGRES_READY_MS = 60000, /* the old one may still shut down, or recover */
     POSTGRES_AGAIN_MS = 250,
     API_READY_MS = 30000,
+    API_TRIES = 4,
     TRIM_INTERVAL_MS = 10000,
 };
 
@@ -182,7 +183,8 @@ static bool wait_for_api(struct up *up, const char *base_url, struct err *err) {
     if (!curl)
         return err_set(err, ERR_MEMORY, "libcurl does not start");
     snprintf(url, sizeof(url), "%s/readyz", base_url);
-    while (!answers && clock_mono_ms() < deadline_ms) {
+    /* An API that ends again and again says why in its log; waiting longer is no help. */
+    while (!answers && clock_mono_ms() < deadline_ms && api->backoff.attempt < API_TRIES) {
         answers = api_answers(curl, url);
         if (!answers && !tick(up))
             break;
