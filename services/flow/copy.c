@@ -58,15 +58,9 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
     c->lanes[0].lane.client = client; /* closed with the lane if what follows fails */
     rdb_parser_init(&c->parser);
     if (!spool_meta_read(a->spool_fd, &c->meta, err) || !copy_mark_read(a->spool_fd, &mark, err) ||
-        !copy_lanes_open(c, client, err))
-        return false;
-    while (!copy_lanes_ready(c)) {
-        if (!copy_lanes_pump(c, err))
-            return false;
-        if (!copy_lanes_ready(c))
-            copy_lanes_wait(c, false, COPY_WAIT_MS);
-    }
-    if (c->meta.generation != a->position.generation && !copy_begin_generation(c, err))
+        !copy_lanes_open_first(c, client, err) ||
+        (c->meta.generation != a->position.generation && !copy_begin_generation(c, err)) ||
+        !copy_lanes_open_others(c, err))
         return false;
     if (mark.generation == c->meta.generation && mark.at.offset > 0) {
         rdb_parser_resume(&c->parser, &mark.at);

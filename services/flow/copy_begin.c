@@ -77,12 +77,8 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
             !lane_send(&c->lanes[0].lane, unit, &a->position, NULL, err))
             return false;
     }
-    while (c->lanes[0].lane.state != LANE_READY) {
-        if (!lane_pump(&c->lanes[0].lane, err))
-            return false;
-        if (c->lanes[0].lane.state != LANE_READY)
-            copy_lanes_wait(c, false, COPY_WAIT_MS);
-    }
+    if (!copy_lanes_settle_first(c, err))
+        return false;
     a->position = p;
     return true;
 }

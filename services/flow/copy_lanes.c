@@ -5,14 +5,39 @@
 
 enum { MARK_EVERY_BYTES = 16 * 1024 * 1024, MARK_EVERY_MS = 250 };
 
-bool copy_lanes_open(struct copy *c, struct redis_client first, struct err *err) {
-    for (int i = 0; i < APPLIER_LANES; i++) {
-        struct redis_client client = first;
+bool copy_lanes_settle_first(struct copy *c, struct err *err) {
+    struct lane *lane = &c->lanes[0].lane;
 
-        if (i > 0 && !applier_connect(c->a, &client, err))
+    while (lane->state != LANE_READY) {
+        struct pollfd pfd;
+
+        if (!lane_pump(lane, err))
             return false;
-        if (!lane_start(&c->lanes[i].lane, client, &c->a->position, false, err))
+        pfd = (struct pollfd){.fd = lane_fd(lane), .events = lane_events(lane)};
+        if (lane->state != LANE_READY)
+            (void)poll(&pfd, 1, COPY_WAIT_MS);
+    }
+    return true;
+}
+
+bool copy_lanes_open_first(struct copy *c, struct redis_client client, struct err *err) {
+    return lane_start(&c->lanes[0].lane, client, &c->a->position, false, err) &&
+           copy_lanes_settle_first(c, err);
+}
+
+bool copy_lanes_open_others(struct copy *c, struct err *err) {
+    for (int i = 1; i < APPLIER_LANES; i++) {
+        struct redis_client client = REDIS_CLIENT_INIT;
+
+        if (!applier_connect(c->a, &client, err) ||
+            !lane_start(&c->lanes[i].lane, client, &c->a->position, false, err))
             return false;
+    }
+    while (!copy_lanes_ready(c)) {
+        if (!copy_lanes_pump(c, err))
+            return false;
+        if (!copy_lanes_ready(c))
+            copy_lanes_wait(c, false, COPY_WAIT_MS);
     }
     return true;
 }

@@ -47,8 +47,13 @@ struct copy {
 
 /* ---- copy_lanes.c: the connections, and how far they are acknowledged ----------------- */
 
-/* Send every lane's first gate; `first` is the claimed client, the others are dialled. */
-MUST_CHECK bool copy_lanes_open(struct copy *c, struct redis_client first, struct err *err);
+/* The claimed client becomes the first lane; the others are dialled when nothing
+ * writes the position any more: a gate that watches it while a new generation begins
+ * would refuse its first unit, as if another owner had come. Each returns when its lanes
+ * are READY; settle_first waits for the first one alone. */
+MUST_CHECK bool copy_lanes_open_first(struct copy *c, struct redis_client client, struct err *err);
+MUST_CHECK bool copy_lanes_open_others(struct copy *c, struct err *err);
+MUST_CHECK bool copy_lanes_settle_first(struct copy *c, struct err *err);
 MUST_CHECK bool copy_lanes_pump(struct copy *c, struct err *err);
 bool copy_lanes_ready(const struct copy *c); /* nothing is out */
 int copy_lanes_free(const struct copy *c);   /* a lane that may send; -1 = none */

@@ -109,10 +109,12 @@ def verdict(source, destination, writer, kills, seconds, lags):
             "twice" if len(kills) == 2 else "%d times" % len(kills),
             " and ".join("%.1f" % row["seconds"] for row in kills))
     print(line)
-    print("  compared with redis-py, all keys both ways in %.1f s: %s equal, %d missing, "
-          "%d doubled, %d different, %d TTL off" % (
-              report.seconds, format(report.equal_keys, ","), len(report.missing),
-              len(report.extra), len(report.differ), len(report.ttl)))
+    found = [len(part) for part in (report.missing, report.extra, report.differ, report.ttl)]
+    gone = keys - report.equal_keys - found[0] - found[2] - found[3]
+    print("  compared with redis-py, all keys both ways: %s equal, %d missing, %d doubled, "
+          "%d different, %d TTL off%s" % (
+              format(report.equal_keys, ","), *found,
+              "; %d expired on both while they were read" % gone if gone > 0 else ""))
     print("  counters, lists and transfers of the writer: %s" % (
         "every effect is there exactly once" if not problems else "; ".join(problems)))
     print("  of ours, not counted: %d key%s on the destination, %d on the source" % (
