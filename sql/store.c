@@ -19,7 +19,9 @@ static char *dup_text(const char *text) {
 
 /* The database must have exactly the migrations of this program. */
 static bool check_schema(PGconn *conn, struct err *err) {
-    PGresult *result = PQexec(conn, "SELECT to_regclass('schema_migrations') IS NOT NULL");
+    PGresult *result =
+        store_await(conn, PQsendQuery(conn, "SELECT to_regclass('schema_migrations') IS NOT NULL"),
+                    STORE_ANSWER_MS);
     const char *last = sql_migration_count ? sql_migrations[sql_migration_count - 1].name : "";
     bool exists;
 
@@ -31,7 +33,9 @@ static bool check_schema(PGconn *conn, struct err *err) {
         return err_set(err, ERR_STORE_SCHEMA,
                        "the control database is empty; its schema is made by "
                        "`keyferry up`");
-    result = PQexec(conn, "SELECT name FROM schema_migrations ORDER BY version DESC LIMIT 1");
+    result = store_await(
+        conn, PQsendQuery(conn, "SELECT name FROM schema_migrations ORDER BY version DESC LIMIT 1"),
+        STORE_ANSWER_MS);
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         return store_failed(conn, result, "looking at the schema", err);
     if (PQntuples(result) != 1 || strcmp(PQgetvalue(result, 0, 0), last) != 0) {
@@ -47,7 +51,9 @@ static bool check_schema(PGconn *conn, struct err *err) {
 
 static bool prepare_all(PGconn *conn, struct err *err) {
     for (int i = 0; i < sql_query_count; i++) {
-        PGresult *result = PQprepare(conn, sql_queries[i]->name, sql_queries[i]->text, 0, NULL);
+        PGresult *result = store_await(
+            conn, PQsendPrepare(conn, sql_queries[i]->name, sql_queries[i]->text, 0, NULL),
+            STORE_ANSWER_MS);
 
         if (PQresultStatus(result) != PGRES_COMMAND_OK) {
             store_failed(conn, result, "preparing", err);

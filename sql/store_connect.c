@@ -21,31 +21,45 @@ static struct str first_line(const char *message) {
     return str_trim(line);
 }
 
+/* libpq then finds the connection broken, as if the server had closed it. An answer that
+ * still came would be taken for that of the next question. */
+static void cut(PGconn *conn) {
+    (void)shutdown(PQsocket(conn), SHUT_RDWR);
+    (void)PQconsumeInput(conn);
+}
+
+/* Send what waits and read until a result is whole, the connection breaks or time is up. */
+static void wait_result(PGconn *conn, int64_t until_ms) {
+    int unsent;
+
+    while ((unsent = PQflush(conn)) > 0 || (unsent == 0 && PQisBusy(conn))) {
+        struct pollfd fd = {.fd = PQsocket(conn), .events = unsent > 0 ? POLLIN | POLLOUT : POLLIN};
+        int64_t left_ms = until_ms - store_mono_ms();
+
+        if (left_ms <= 0) {
+            cut(conn);
+            return;
+        }
+        if (poll(&fd, 1, (int)left_ms) > 0 && (fd.revents & ~POLLOUT) && !PQconsumeInput(conn))
+            return;
+    }
+}
+
 PGresult *store_await(PGconn *conn, int sent, int timeout_ms) {
     int64_t until_ms = store_mono_ms() + timeout_ms;
     PGresult *last = NULL, *next;
 
-    while (sent && PQstatus(conn) == CONNECTION_OK) {
-        struct pollfd fd = {.fd = PQsocket(conn), .events = POLLIN};
-        int64_t left_ms = until_ms - store_mono_ms();
-
-        if (!PQisBusy(conn)) {
-            next = PQgetResult(conn);
-            if (!next)
-                break;
-            PQclear(last);
-            last = next;
-        } else if (left_ms <= 0) {
-            /* The answer may still come; nobody may take it for that of another question. */
-            shutdown(PQsocket(conn), SHUT_RDWR);
-            (void)!PQconsumeInput(conn);
-            PQclear(last);
-            last = NULL;
-        } else if (poll(&fd, 1, (int)left_ms) > 0 && !PQconsumeInput(conn)) {
-            break;
-        }
+    if (!sent)
+        return NULL;
+    for (;;) {
+        wait_result(conn, until_ms);
+        next = PQgetResult(conn);
+        if (!next)
+            return last;
+        /* Of several statements the one that failed is the last. */
+        PQclear(last);
+        last = next;
     }
-    return last;
 }
 
 bool store_run(PGconn *conn, const char *text, int timeout_ms, const char *doing, struct err *err) {
@@ -90,6 +104,12 @@ PGconn *store_connect(const char *url, const char *application, struct err *err)
         struct str why = first_line(PQerrorMessage(conn));
 
         err_set(err, ERR_STORE, "connecting to the control database: " STR_FMT, STR_ARG(why));
+        PQfinish(conn);
+        return NULL;
+    }
+    /* Sending does not wait either: store_await() has the deadline. */
+    if (PQsetnonblocking(conn, 1) != 0) {
+        err_set(err, ERR_MEMORY, "connecting to the control database");
         PQfinish(conn);
         return NULL;
     }

@@ -13,7 +13,8 @@
 enum { MIGRATION_MS = 11 * 60 * 1000 };
 
 static PGresult *run_params(PGconn *conn, const char *text, int count, const char *const *values) {
-    return PQexecParams(conn, text, count, NULL, values, NULL, NULL, 0);
+    return store_await(conn, PQsendQueryParams(conn, text, count, NULL, values, NULL, NULL, 0),
+                       STORE_ANSWER_MS);
 }
 
 /* "0001_control" -> "1". */
