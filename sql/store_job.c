@@ -201,7 +201,7 @@ bool store_job_note(struct store *store, const char *job, int task, int64_t leas
     return ok;
 }
 
-static void bind_databases(struct store_params *p, const int *databases, int count) {
+void store_job_bind_databases(struct store_params *p, const int *databases, int count) {
     char text[256][8];
     const char *values[256];
 
@@ -228,7 +228,7 @@ bool store_job_insert(struct store *store, const struct store_job_new *job, stru
     store_bind_bytes(&p, job->sealed);
     store_bind_text(&p, job->spec_digest);
     store_bind_text(&p, job->destination_key);
-    bind_databases(&p, job->destination_databases, job->destination_database_count);
+    store_job_bind_databases(&p, job->destination_databases, job->destination_database_count);
     store_bind_text(&p, job->event);
     store_bind_text(&p, job->sentence);
     store_bind_text(&p, job->actor);

@@ -96,6 +96,9 @@ struct store_job_new {
     int destination_database_count; /* 0 = all */
 };
 
+/* The parameter `destination databases`; count 0 is null. */
+void store_job_bind_databases(struct store_params *p, const int *databases, int count);
+
 MUST_CHECK bool store_job_insert(struct store *store, const struct store_job_new *job,
                                  struct err *err);
 

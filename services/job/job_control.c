@@ -269,23 +269,27 @@ static bool check_overlap(struct store *store, const struct store_job *job, stru
                    "the job %s writes to an overlapping part of the same destination", other);
 }
 
+bool job_control_may_start(struct store *store, const struct store_job *job, struct err *err) {
+    enum job_state state = JOB_DRAFT;
+
+    if (job_state_parse(job->state, &state) && job_state_next(state, JOB_EV_START))
+        return check_precheck(store, job, err);
+    /* Where a precheck is what is missing, say that instead of the state. */
+    if ((state == JOB_CONFIGURED || state == JOB_PRECHECK_FAILED || state == JOB_PRECHECKING) &&
+        !check_precheck(store, job, err))
+        return false;
+    return refuse(job->id, state, JOB_EV_START, err);
+}
+
 static bool start_body(struct store *store, void *arg, struct err *err) {
     struct start *start = arg;
     struct store_job job;
-    enum job_state state = JOB_DRAFT;
     bool ok;
 
     if (!store_job_get(store, start->move ? start->move->account : NULL, start->job, &job, err))
         return false;
-    if (!job_state_parse(job.state, &state) || !job_state_next(state, JOB_EV_START))
-        /* Where a precheck is what is missing, say that instead of the state. */
-        ok = state == JOB_CONFIGURED || state == JOB_PRECHECK_FAILED || state == JOB_PRECHECKING
-                 ? check_precheck(store, &job, err) && refuse(job.id, state, JOB_EV_START, err)
-                 : refuse(job.id, state, JOB_EV_START, err);
-    else
-        ok = check_precheck(store, &job, err) && check_overlap(store, &job, err) &&
-             move_job(store, start->job, JOB_EV_START, start->move, start->instance_class, NULL,
-                      err);
+    ok = job_control_may_start(store, &job, err) && check_overlap(store, &job, err) &&
+         move_job(store, start->job, JOB_EV_START, start->move, start->instance_class, NULL, err);
     store_job_done(&job);
     return ok;
 }

@@ -69,6 +69,10 @@ MUST_CHECK bool job_control_start(struct store *store, const char *job, const st
 MUST_CHECK bool job_control_release(struct store *store, const char *job,
                                     const struct job_move *move, struct err *err);
 
+/* Could it be started now, overlaps aside? Errors: PRECHECK_REQUIRED, INVALID_STATE. */
+MUST_CHECK bool job_control_may_start(struct store *store, const struct store_job *job,
+                                      struct err *err);
+
 /* Ask for a precheck of a saved job; ret_id gets the precheck's. The sealed
  * credentials are sealed again for the precheck's row.
  * Errors: as job_control_move. */

@@ -400,6 +400,7 @@ bool job_spec_read(const json_t *body, struct job_spec *ret, struct err *err) {
     if (json_is_object(json_object_get(ret->spec, "objects")))
         read_databases(&r);
     read_expiry(&r);
+    job_spec_fields_limits(member_of(&r, NULL, "throttle"), json_object_get(ret->spec, "throttle"));
     check_together(&r);
     endpoint_done(&r.ends[0]);
     endpoint_done(&r.ends[1]);

@@ -7,7 +7,7 @@
 #include "proto/base/str.h"
 #include "services/job/job_spec.h"
 
-enum kind { IS_OBJECT, IS_BOOL, IS_INT, IS_NUMBER, IS_TEXT, IS_CHOICE, IS_LATER, IS_OWN };
+enum kind { IS_OBJECT, IS_BOOL, IS_INT, IS_NUMBER, IS_LIMIT, IS_TEXT, IS_CHOICE, IS_LATER, IS_OWN };
 
 struct field {
     enum kind kind;
@@ -24,6 +24,7 @@ static const struct field fields[] = {
     {IS_INT, path, #name, NULL, NULL, NULL, fallback, lowest, highest},
 #define SPEC_NUMBER(path, name, fallback, lowest, highest)                                         \
     {IS_NUMBER, path, #name, NULL, NULL, NULL, fallback, lowest, highest},
+#define SPEC_LIMIT(path, name, lowest) {IS_LIMIT, path, #name, NULL, NULL, NULL, 0, lowest, 1e15},
 #define SPEC_TEXT(path, name, fallback, most)                                                      \
     {IS_TEXT, path, #name, fallback, NULL, NULL, 0, 1, most},
 #define SPEC_CHOICE(path, name, fallback, choices, built)                                          \
@@ -35,6 +36,7 @@ static const struct field fields[] = {
 #undef SPEC_BOOL
 #undef SPEC_INT
 #undef SPEC_NUMBER
+#undef SPEC_LIMIT
 #undef SPEC_TEXT
 #undef SPEC_CHOICE
 #undef SPEC_LATER
@@ -87,8 +89,11 @@ static long text_length(const char *text) {
 
 static json_t *read_number(const struct field *f, const json_t *value, const char *pointer,
                            struct spec_report *report) {
-    bool is_int = f->kind == IS_INT;
+    bool is_int = f->kind != IS_NUMBER;
 
+    if (f->kind == IS_LIMIT &&
+        (!value || (json_is_integer(value) && json_integer_value(value) == -1)))
+        return json_null();
     if (!value)
         return is_int ? json_integer((json_int_t)f->fallback_number)
                       : json_real(f->fallback_number);
@@ -179,6 +184,7 @@ static json_t *read_field(const struct field *f, const json_t *value, const char
         return json_boolean(value ? json_is_true(value) : f->fallback_number != 0);
     case IS_INT:
     case IS_NUMBER:
+    case IS_LIMIT:
         return read_number(f, value, pointer, report);
     case IS_TEXT:
     case IS_CHOICE:
@@ -240,5 +246,19 @@ void job_spec_fields_read(const char *path, const json_t *given, json_t *into,
             continue;
         pointer_of(path, key, pointer, sizeof(pointer));
         spec_report_add(report, pointer, "unknown_field", "is not a known field");
+    }
+}
+
+void job_spec_fields_limits(const json_t *given, json_t *throttle) {
+    static const char *const phases[] = {"full", "incremental"};
+
+    for (size_t i = 0; i < LENGTH_OF(phases); i++) {
+        json_t *into = json_object_get(throttle, phases[i]);
+        const json_t *enabled = json_object_get(json_object_get(given, phases[i]), "enabled");
+
+        if ((!enabled || json_is_null(enabled)) &&
+            (json_is_integer(json_object_get(into, "rps")) ||
+             json_is_integer(json_object_get(into, "bytes_per_second"))))
+            json_object_set_new(into, "enabled", json_true());
     }
 }

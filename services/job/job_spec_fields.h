@@ -30,3 +30,7 @@ void job_spec_fields_read(const char *path, const json_t *given, json_t *into,
 
 /* Does `given` say nothing else than `fallback` does? Members left out are their default. */
 bool job_spec_fields_is_default(const json_t *given, const json_t *fallback);
+
+/* A limit that is given without `enabled` is meant: it would be ignored otherwise. `given` is
+ * the request's member, `throttle` the canonical one. */
+void job_spec_fields_limits(const json_t *given, json_t *throttle);

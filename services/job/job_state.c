@@ -143,14 +143,17 @@ static const struct job_edge edges[] = {
 
 #define IN(state) (1u << (state))
 #define NOT_RELEASED (((1u << JOB_STATE_COUNT) - 1) & ~IN(JOB_RELEASED))
+#define EDITABLE                                                                                   \
+    (IN(JOB_DRAFT) | IN(JOB_CONFIGURED) | IN(JOB_PRECHECK_FAILED) | IN(JOB_PRECHECK_PASSED))
 #define WITH_SPEC (NOT_RELEASED & ~IN(JOB_DRAFT))
 
 /* An action is allowed where its event has an edge, and its method or route is there. */
 static const struct job_action actions[] = {
-    {"edit", JOB_EV_SPEC_CHANGED, 0, false, "The specification is fixed once the job has started"},
+    {"edit", JOB_EVENT_COUNT, EDITABLE, true,
+     "The specification is fixed once the job has started"},
     {"precheck", JOB_EV_PRECHECK, 0, true,
      "A precheck is run on a complete job that has not started"},
-    {"purchase", JOB_EVENT_COUNT, IN(JOB_PRECHECK_PASSED), false, "The precheck must pass first"},
+    {"purchase", JOB_EVENT_COUNT, IN(JOB_PRECHECK_PASSED), true, "The precheck must pass first"},
     {"start", JOB_EV_START, 0, true, "A job starts once its precheck has passed"},
     {"pause", JOB_EV_PAUSE, 0, true, "Only a job that is queued or running can be paused"},
     {"resume", JOB_EV_RESUME, 0, true, "Only a paused, blocked or failed job can be resumed"},
@@ -160,7 +163,7 @@ static const struct job_action actions[] = {
     {"abort_cutover", JOB_EV_ABORT_CUTOVER, 0, false, "No cutover is going on"},
     {"reverse", JOB_EVENT_COUNT, IN(JOB_COMPLETED), false, "The job must be cut over first"},
     {"forget", JOB_EV_FORGET, 0, false, "The job must have ended first"},
-    {"throttle", JOB_EVENT_COUNT, WITH_SPEC, false, "The job is deleted"},
+    {"throttle", JOB_EVENT_COUNT, WITH_SPEC, true, "The job is deleted"},
     {"verify", JOB_EVENT_COUNT, WITH_SPEC, false, "The job is deleted"},
     {"clone", JOB_EVENT_COUNT, NOT_RELEASED, false, "The job is deleted"},
     {"delete", JOB_EV_RELEASE, 0, true, "A job that is running or paused must be stopped first"},

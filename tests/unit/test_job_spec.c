@@ -277,7 +277,7 @@ static void what_is_not_built_yet_is_refused_by_its_pointer(void) {
         {", \"objects\": {\"databases\": [{\"source\": 1, \"include_prefixes\": [\"a\"]}]}",
          "/objects/databases/0/include_prefixes"},
         {", \"objects\": {\"publish\": true}", "/objects/publish"},
-        {", \"throttle\": {\"full\": {\"enabled\": true, \"rps\": 5}}", "/throttle"},
+        {", \"throttle\": {\"full\": {\"source_qps\": 5}}", "/throttle/full/source_qps"},
         {", \"verification\": {\"after_full\": true}", "/verification"},
         {", \"alerts\": [{\"type\": \"latency\"}]", "/alerts"},
         {", \"transform\": [{}]", "/transform"},
@@ -356,7 +356,39 @@ static void an_end_reads_back_from_the_specification(void) {
     job_spec_done(&spec);
 }
 
+static void a_limit_that_is_given_is_enabled(void) {
+    static const struct {
+        const char *throttle;
+        bool enabled;
+        int rps; /* -1 = null */
+    } rows[] = {
+        {"{\"full\": {\"rps\": 5}}", true, 5},
+        {"{\"full\": {\"rps\": 5, \"enabled\": false}}", false, 5},
+        {"{\"full\": {\"rps\": -1}}", false, -1},
+        {"{\"full\": {\"rps\": null, \"enabled\": true}}", true, -1},
+        {"{\"full\": {\"bytes_per_second\": 65536}}", true, -1},
+        {"{}", false, -1},
+    };
+
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct job_spec spec;
+        struct err err = ERR_INIT;
+        json_t *body = json_pack("{s:o}", "throttle", json_loads(rows[i].throttle, 0, NULL)), *full;
+
+        CU_ASSERT_TRUE(job_spec_read(body, &spec, &err));
+        full = json_object_get(json_object_get(spec.spec, "throttle"), "full");
+        CU_ASSERT_EQUAL(json_is_true(json_object_get(full, "enabled")), rows[i].enabled);
+        if (rows[i].rps < 0)
+            CU_ASSERT_TRUE(json_is_null(json_object_get(full, "rps")))
+        else
+            CU_ASSERT_EQUAL(json_integer_value(json_object_get(full, "rps")), rows[i].rps)
+        json_decref(body);
+        job_spec_done(&spec);
+    }
+}
+
 static const struct cunit_test tests[] = {
+    CUNIT_TEST(a_limit_that_is_given_is_enabled),
     CUNIT_TEST(two_urls_make_a_whole_specification),
     CUNIT_TEST(a_password_is_in_the_sealed_part_and_nowhere_else),
     CUNIT_TEST(no_error_quotes_a_password),

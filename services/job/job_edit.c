@@ -1,0 +1,284 @@
+#include "services/job/job_edit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "services/job/job_request.h"
+#include "sql/store_job_edit.h"
+#include "sql/store_txn.h"
+
+struct edit {
+    const struct keyring *ring;
+    const char *job;
+    const struct job_move *move;
+    const json_t *patch;
+    json_t **ret_errors;
+};
+
+void job_edit_merge(json_t *target, const json_t *patch) {
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)patch, name, value) {
+        json_t *old = json_object_get(target, name);
+
+        if (json_is_null(value)) {
+            json_object_del(target, name);
+        } else if (json_is_object(value) && json_is_object(old)) {
+            job_edit_merge(old, value);
+        } else if (json_is_object(value)) {
+            json_t *made = json_object();
+
+            job_edit_merge(made, value);
+            json_object_set_new(target, name, made);
+        } else {
+            json_object_set(target, name, value);
+        }
+    }
+}
+
+static const char *const light_members[] = {"name",           "labels", "environment",
+                                            "resource_group", "retry",  "throttle"};
+
+/* May every member of the patch change while the job runs? */
+static bool is_light(const json_t *patch) {
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)patch, name, value) {
+        bool found = false;
+
+        for (size_t i = 0; i < LENGTH_OF(light_members); i++)
+            found = found || strcmp(name, light_members[i]) == 0;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+static bool has_warning(const json_t *warnings, const char *code) {
+    const json_t *warning;
+    size_t i;
+
+    json_array_foreach(warnings, i, warning) {
+        const char *its = json_string_value(json_object_get(warning, "code"));
+
+        if (its && strcmp(its, code) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What the patched job would have been asked for with. */
+static bool patched_request(const struct edit *e, const struct store_job *job, json_t **ret_body,
+                            struct err *err) {
+    static const char *const ends[2] = {"source", "destination"};
+    struct secret sealed = SECRET_INIT;
+    json_t *body = NULL, *retry;
+    bool ok = job_control_unseal(e->ring, "job", job->id, buf_str(&job->sealed), &sealed, err) &&
+              job_request_whole(job->spec, &sealed, &body, err);
+
+    secret_done(&sealed);
+    if (!ok)
+        return false;
+    json_object_set_new(body, "name", json_string(job->name));
+    /* Said by itself the default earns a warning that it does not earn left out. */
+    retry = json_object_get(body, "retry");
+    if (json_integer_value(json_object_get(retry, "other_minutes")) == 10)
+        json_object_del(retry, "other_minutes");
+    /* A selection that the source's URL made goes with it and comes again with it. */
+    if (has_warning(job->warnings, "database_of_url"))
+        json_object_del(json_object_get(body, "objects"), "databases");
+    json_object_del(body, "conflict_scope"); /* follows the selection */
+    for (int i = 0; i < 2; i++)
+        if (json_object_get(e->patch, ends[i]))
+            json_object_del(body, ends[i]);
+    job_edit_merge(body, e->patch);
+    *ret_body = body;
+    return true;
+}
+
+static bool seal_again(const struct edit *e, const struct job_spec *spec, struct buf *out,
+                       struct err *err) {
+    char row[STORE_ID_SIZE + 8];
+
+    if (secret_str(&spec->sealed).len == 0)
+        return true;
+    snprintf(row, sizeof(row), "job:%s", e->job);
+    return seal_close(e->ring, str_from(row), secret_str(&spec->sealed), out, err);
+}
+
+/* The members that were named, for the history. */
+static void name_members(const json_t *patch, char *dst, size_t size) {
+    const char *name;
+    json_t *value;
+    size_t at = 0;
+
+    dst[0] = '\0';
+    json_object_foreach((json_t *)(uintptr_t)patch, name, value) {
+        int n = snprintf(dst + at, size - at, "%s%.20s", at ? ", " : "", name);
+
+        if (n < 0 || (size_t)n >= size - at)
+            return;
+        at += (size_t)n;
+    }
+}
+
+static bool write_down(struct store *store, const struct edit *e, const struct job_spec *spec,
+                       const char *name, int64_t version, bool light, struct err *err) {
+    struct buf sealed = BUF_INIT(STORE_SEALED_MAX);
+    char detail[200];
+    struct store_job_edit edit = {
+        .job = e->job,
+        .name = name,
+        .detail = detail,
+        .actor = e->move->actor,
+        .version = version,
+        .spec = spec->spec,
+        .warnings = spec->warnings,
+        .is_whole = !light,
+        .spec_digest = spec->digest,
+        .destination_key = spec->destination_key[0] ? spec->destination_key : NULL,
+        .destination_databases = spec->destination_databases,
+        .destination_database_count = spec->destination_database_count,
+    };
+    bool written = false, ok;
+
+    name_members(e->patch, detail, sizeof(detail));
+    ok = light || seal_again(e, spec, &sealed, err);
+    edit.sealed = buf_str(&sealed);
+    ok = ok && store_job_edit(store, &edit, &written, err);
+    buf_done(&sealed);
+    if (ok && !written)
+        return err_set(err, ERR_STORE_CONFLICT, "%s was changed by somebody else meanwhile",
+                       e->job);
+    return ok;
+}
+
+/* The way back to `configured` (or `draft`), where the job stands before its start. */
+static bool take_precheck_back(struct store *store, const struct edit *e,
+                               const struct store_job *job, const struct job_spec *spec,
+                               struct err *err) {
+    enum job_event event = !job_spec_is_complete(spec)        ? JOB_EV_SPEC_INCOMPLETE
+                           : strcmp(job->state, "draft") == 0 ? JOB_EV_SPEC_COMPLETED
+                                                              : JOB_EV_SPEC_CHANGED;
+    struct job_move move = *e->move;
+
+    move.expected_version = job->version;
+    return job_control_move(store, e->job, event, &move, NULL, err);
+}
+
+static bool is_under(const json_t *warning, const char *member) {
+    const char *pointer = json_string_value(json_object_get(warning, "pointer"));
+
+    return pointer && pointer[0] == '/' && strncmp(pointer + 1, member, strlen(member)) == 0;
+}
+
+/* A light change leaves everything else as it was written, warnings included. */
+static void keep_the_rest(const struct store_job *job, struct job_spec *spec) {
+    json_t *whole = json_deep_copy(job->spec), *warnings = json_array(), *warning;
+    size_t i;
+
+    for (size_t k = 0; k < LENGTH_OF(light_members); k++)
+        json_object_set(whole, light_members[k], json_object_get(spec->spec, light_members[k]));
+    json_array_foreach(job->warnings, i, warning) if (!is_under(warning, "retry"))
+        json_array_append(warnings, warning);
+    json_array_foreach(spec->warnings, i, warning) if (is_under(warning, "retry"))
+        json_array_append(warnings, warning);
+    json_decref(spec->spec);
+    json_decref(spec->warnings);
+    spec->spec = whole;
+    spec->warnings = warnings;
+}
+
+static bool apply(struct store *store, const struct edit *e, const struct store_job *job,
+                  struct err *err) {
+    bool light = is_light(e->patch);
+    struct job_spec spec = {0};
+    json_t *body = NULL;
+    const char *name;
+    bool ok;
+
+    if (strcmp(job->state, "released") == 0)
+        return err_set(err, ERR_INVALID_STATE, "%s is released", e->job);
+    if (!light && (strcmp(job->state, "paused") == 0 || strcmp(job->state, "blocked") == 0 ||
+                   strcmp(job->state, "failed") == 0 || strcmp(job->state, "retrying") == 0))
+        return err_set(err, ERR_NOT_SUPPORTED_YET,
+                       "changing the ends of a job that was started is not built yet");
+    if (!patched_request(e, job, &body, err))
+        return false;
+    ok = job_spec_read(body, &spec, err);
+    json_decref(body);
+    if (!ok)
+        *e->ret_errors = json_incref(spec.errors);
+    else if (light)
+        keep_the_rest(job, &spec);
+    name = json_string_value(json_object_get(spec.spec, "name"));
+    ok = ok && (light || take_precheck_back(store, e, job, &spec, err)) &&
+         write_down(store, e, &spec, name ? name : job->name, job->version + !light, light, err);
+    job_spec_done(&spec);
+    return ok;
+}
+
+static bool patch_body(struct store *store, void *arg, struct err *err) {
+    const struct edit *e = arg;
+    struct store_job job = STORE_JOB_INIT;
+    bool ok;
+
+    json_decref(*e->ret_errors);
+    *e->ret_errors = NULL;
+    if (!store_job_get(store, e->move->account, e->job, &job, err))
+        return false;
+    if (e->move->expected_version && e->move->expected_version != job.version)
+        ok = err_set(err, ERR_ETAG_MISMATCH, "%s is at version %lld by now", e->job,
+                     (long long)job.version);
+    else
+        ok = apply(store, e, &job, err);
+    store_job_done(&job);
+    return ok;
+}
+
+bool job_edit_patch(struct store *store, const struct keyring *ring, const char *job,
+                    const struct job_move *move, const json_t *patch, json_t **ret_errors,
+                    struct err *err) {
+    struct edit e = {
+        .ring = ring, .job = job, .move = move, .patch = patch, .ret_errors = ret_errors};
+
+    *ret_errors = NULL;
+    return store_txn(store, patch_body, &e, err);
+}
+
+/* ---- class ---- */
+
+struct purchase {
+    const char *job, *instance_class;
+    const struct job_move *move;
+};
+
+static bool purchase_body(struct store *store, void *arg, struct err *err) {
+    const struct purchase *p = arg;
+    struct store_job job = STORE_JOB_INIT;
+    bool written = false, ok;
+
+    if (!store_job_get(store, p->move->account, p->job, &job, err))
+        return false;
+    if (p->move->expected_version && p->move->expected_version != job.version)
+        ok = err_set(err, ERR_ETAG_MISMATCH, "%s is at version %lld by now", p->job,
+                     (long long)job.version);
+    else
+        ok = job_control_may_start(store, &job, err) &&
+             store_job_edit_class(store, p->job, job.version, p->instance_class, p->move->actor,
+                                  &written, err);
+    store_job_done(&job);
+    if (ok && !written)
+        return err_set(err, ERR_STORE_CONFLICT, "%s was changed by somebody else meanwhile",
+                       p->job);
+    return ok;
+}
+
+bool job_edit_purchase(struct store *store, const char *job, const struct job_move *move,
+                       const char *instance_class, struct err *err) {
+    struct purchase p = {.job = job, .instance_class = instance_class, .move = move};
+
+    return store_txn(store, purchase_body, &p, err);
+}

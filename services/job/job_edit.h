@@ -1,0 +1,33 @@
+/* job_edit.h - changing a job that exists.
+ *
+ * A change is an RFC 7396 merge patch of the specification. `name`, `labels`,
+ * `environment`, `resource_group`, `retry` and `throttle` may change at any time while
+ * the job is not released, and a worker that holds it heeds them within a second or two. Everything
+ * else may change before the start only, and takes the precheck back. An end is replaced as a
+ * whole:
+ * {"source": {"url": …}}; the other end keeps its credentials.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "proto/base/err.h"
+#include "services/job/job_control.h"
+#include "services/secret/seal.h"
+#include "sql/store.h"
+
+/* *ret_errors is set when the patched specification is wrong: a new reference, as
+ * job_spec.errors; NULL otherwise.
+ * Errors: as job_spec_read and job_control_move; INVALID_STATE where the member may
+ * not change any more. */
+MUST_CHECK bool job_edit_patch(struct store *store, const struct keyring *ring, const char *job,
+                               const struct job_move *move, const json_t *patch,
+                               json_t **ret_errors, struct err *err);
+
+/* Choose a class without starting: the precheck must have passed as for a start.
+ * Errors: as job_control_start. */
+MUST_CHECK bool job_edit_purchase(struct store *store, const char *job, const struct job_move *move,
+                                  const char *instance_class, struct err *err);
+
+/* Merge a patch into `target` in place (RFC 7396): null removes. Pure. */
+void job_edit_merge(json_t *target, const json_t *patch);
