@@ -47,8 +47,8 @@ void reply_header(struct reply *r, const char *name, const char *value);
 /* NULL when that header is not set. */
 const char *reply_header_get(const struct reply *r, const char *name);
 
-/* A JSON body; 0.2 is written as 0.2. Takes the reference over. NULL (a value that could not be made
- * into JSON) answers 500 with an empty body, which a test would see. */
+/* A JSON body; 0.2 is written as 0.2. Takes the reference over. NULL (a value that could not be
+ * made into JSON) answers 500 with an empty body, which a test would see. */
 void reply_json(struct reply *r, int status, json_t *body_taken);
 
 /* Bytes that outlive the request: a constant. */

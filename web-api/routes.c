@@ -24,6 +24,10 @@ const struct route routes[] = {
     {"GET", "/v1/jobs/{job}", SCOPE_READ, "", jobs_get},
     {"DELETE", "/v1/jobs/{job}", SCOPE_OPERATE, "", jobs_release},
 
+    {"PATCH", "/v1/jobs/{job}", SCOPE_OPERATE, "dry_run", job_edits_patch},
+    {"POST", "/v1/jobs/{job}/purchase", SCOPE_OPERATE, "ignore_warnings", job_moves_purchase},
+    {"GET", "/v1/jobs/{job}/throttle", SCOPE_READ, "", job_edits_throttle_get},
+    {"PUT", "/v1/jobs/{job}/throttle", SCOPE_OPERATE, "", job_edits_throttle_put},
     {"POST", "/v1/jobs/{job}/start", SCOPE_OPERATE, "ignore_warnings", job_moves_start},
     {"POST", "/v1/jobs/{job}/pause", SCOPE_OPERATE, "", job_moves_pause},
     {"POST", "/v1/jobs/{job}/resume", SCOPE_OPERATE, "", job_moves_resume},
@@ -47,12 +51,8 @@ const struct route routes[] = {
     {"GET", "/v1/prechecks/{precheck}", SCOPE_READ, "", prechecks_get_alone},
     {"POST", "/v1/prechecks/{precheck}/cancel", SCOPE_OPERATE, "", prechecks_cancel_alone},
 
-    {"PATCH", "/v1/jobs/{job}", SCOPE_OPERATE, "dry_run", route_later},
     {"POST", "/v1/jobs/batch", SCOPE_OPERATE, "", route_later},
-    {"POST", "/v1/jobs/{job}/purchase", SCOPE_OPERATE, "", route_later},
     {"PUT", "/v1/jobs/{job}/class", SCOPE_OPERATE, "", route_later},
-    {"GET", "/v1/jobs/{job}/throttle", SCOPE_READ, "", route_later},
-    {"PUT", "/v1/jobs/{job}/throttle", SCOPE_OPERATE, "", route_later},
     {"POST", "/v1/jobs/{job}/restart", SCOPE_OPERATE, "", route_later},
     {"POST", "/v1/jobs/{job}/clone", SCOPE_OPERATE, "", route_later},
     {"POST", "/v1/jobs/{job}/undelete", SCOPE_OPERATE, "", route_later},

@@ -29,8 +29,14 @@ HANDLER(jobs_summary);
 HANDLER(jobs_get);
 HANDLER(jobs_release);
 
+/* job_edits.c */
+HANDLER(job_edits_patch);
+HANDLER(job_edits_throttle_get);
+HANDLER(job_edits_throttle_put);
+
 /* job_moves.c */
 HANDLER(job_moves_start);
+HANDLER(job_moves_purchase);
 HANDLER(job_moves_pause);
 HANDLER(job_moves_resume);
 HANDLER(job_moves_stop);

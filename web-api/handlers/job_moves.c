@@ -1,7 +1,9 @@
 /* Actions on a job: each is one move of the state machine. */
 #include <string.h>
 
+#include "services/job/job_edit.h"
 #include "sql/store_txn.h"
+#include "web-api/app.h"
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
 #include "web-api/json_read.h"
@@ -83,7 +85,7 @@ static bool read_class(struct call *call, const char **instance_class, struct er
                      "small|medium|large|xlarge|2xlarge|xxlarge|unlimited", instance_class);
     if (!json_read_end(call->fields, err))
         return false;
-    if (strcmp(*instance_class, "unlimited") == 0)
+    if (!*instance_class || strcmp(*instance_class, "unlimited") == 0)
         return true;
     json_read_wrong(&call->fields, "/instance_class", "not_supported_yet",
                     "only \"unlimited\" can be had yet");
@@ -95,6 +97,7 @@ struct start {
     const struct store_job *job;
     const struct job_move *move;
     const char *instance_class;
+    const char *resource_group; /* NULL = leave */
     bool ignore_warnings;
 };
 
@@ -116,17 +119,24 @@ static bool confirm_warnings(struct store *store, const struct start *s, struct 
     return ok;
 }
 
+/* The class that was asked for, else the one that was chosen before. */
+static const char *class_of(const struct start *s) {
+    if (s->instance_class)
+        return s->instance_class;
+    return s->job->instance_class[0] ? s->job->instance_class : "unlimited";
+}
+
 static bool start_body(struct store *store, void *arg, struct err *err) {
     const struct start *s = arg;
 
     return (!s->ignore_warnings || confirm_warnings(store, s, err)) &&
-           job_control_start(store, s->job->id, s->move, s->instance_class, err);
+           job_control_start(store, s->job->id, s->move, class_of(s), err);
 }
 
 bool job_moves_start(struct call *call, struct reply *reply, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
     struct job_move move;
-    struct start s = {.call = call, .job = &job, .move = &move, .instance_class = "unlimited"};
+    struct start s = {.call = call, .job = &job, .move = &move};
     bool ok;
 
     json_read_known(call->body, &call->fields, "instance_class");
@@ -137,6 +147,60 @@ bool job_moves_start(struct call *call, struct reply *reply, struct err *err) {
     if (s.ignore_warnings)
         move.expected_version = 0;
     ok = store_txn(call->store, start_body, &s, err) && accepted(call, reply, job.id, err);
+    store_job_done(&job);
+    return ok;
+}
+
+static bool set_group(struct store *store, const struct start *s, struct err *err) {
+    json_t *patch = json_pack("{s:s}", "resource_group", s->resource_group);
+    bool ok = job_edit_patch(store, app_keyring(s->call->app), s->job->id, s->move, patch,
+                             &s->call->fields, err);
+
+    json_decref(patch);
+    return ok;
+}
+
+static bool purchase_body(struct store *store, void *arg, struct err *err) {
+    const struct start *s = arg;
+    struct job_move move = *s->move;
+
+    if ((s->ignore_warnings && !confirm_warnings(store, s, err)) ||
+        (s->resource_group && !set_group(store, s, err)))
+        return false;
+    /* What was done above is a newer version, and ours. */
+    if (s->ignore_warnings || s->resource_group)
+        move.expected_version = 0;
+    return job_edit_purchase(store, s->job->id, &move, class_of(s), err);
+}
+
+static bool purchase_and_start_body(struct store *store, void *arg, struct err *err) {
+    struct start *s = arg;
+    struct job_move move = *s->move;
+
+    move.expected_version = 0;
+    return purchase_body(store, arg, err) &&
+           job_control_start(store, s->job->id, &move, class_of(s), err);
+}
+
+bool job_moves_purchase(struct call *call, struct reply *reply, struct err *err) {
+    struct store_job job = STORE_JOB_INIT;
+    struct job_move move;
+    struct start s = {.call = call, .job = &job, .move = &move};
+    bool auto_start = false, ok;
+
+    json_read_known(call->body, &call->fields, "instance_class resource_group auto_start");
+    json_read_text(call->body, &call->fields, "resource_group", 1, 64, &s.resource_group);
+    json_read_bool(call->body, &call->fields, "auto_start", &auto_start);
+    if (!json_object_get(call->body, "instance_class"))
+        json_read_wrong(&call->fields, "/instance_class", "required", "is missing");
+    if (!call_query_flag(call, "ignore_warnings", &s.ignore_warnings, err) ||
+        !read_class(call, &s.instance_class, err) || !begin(call, &job, &move, err))
+        return false;
+    ok = store_txn(call->store, auto_start ? purchase_and_start_body : purchase_body, &s, err);
+    if (ok && auto_start)
+        ok = accepted(call, reply, job.id, err);
+    else if (ok)
+        ok = call_reply_job(call, reply, 202, job.id, err);
     store_job_done(&job);
     return ok;
 }

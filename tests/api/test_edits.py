@@ -1,0 +1,127 @@
+"""Changing a job that exists: merge patches, limits, the class."""
+
+import json
+
+from conftest import SPEC, pass_precheck, unique_spec
+
+SECRET = "hunter2-in-a-patch"
+
+
+def patch(api, job, body, expect=200, **options):
+    return api._expect(api.call("PATCH", "/v1/jobs/" + job["id"], body, **options), expect)
+
+
+def test_a_patch_changes_what_it_names_and_nothing_else(api):
+    job = api.post("/v1/jobs", unique_spec(api, labels={"a": "1", "b": "2"}, retry={"connection_minutes": 100}))
+    got = patch(api, job, {"name": "renamed", "labels": {"a": None, "c": "3"}})
+    assert got["name"] == "renamed" and got["labels"] == {"b": "2", "c": "3"}
+    assert got["retry"] == job["retry"] and got["source"] == job["source"] and got["warnings"] == job["warnings"]
+    assert patch(api, job, {"retry": {"connection_minutes": None}})["retry"]["connection_minutes"] == 720
+    answer = api.http.patch(api.url + "/v1/jobs/" + job["id"], data=b'{"name": "again"}',
+                            headers={"Content-Type": "application/merge-patch+json"})
+    assert answer.status_code == 200 and answer.json()["name"] == "again"
+
+
+def test_a_light_change_keeps_the_precheck_and_another_takes_it_back(api, job):
+    pass_precheck(api, job)
+    assert patch(api, job, {"name": "light", "throttle": {"full": {"rps": 100}}})["state"] == "precheck_passed"
+    got = patch(api, job, {"conflict_mode": "overwrite"})
+    assert got["state"] == "configured" and got["conflict_mode"] == "overwrite" and got["name"] == "light"
+    assert api.post("/v1/jobs/%s/start" % job["id"], expect=409)["code"] == "precheck_required"
+    pass_precheck(api, job)
+    assert api.post("/v1/jobs/%s/start" % job["id"])["state"] == "queued"
+
+
+def test_the_credentials_of_an_end_that_is_not_named_stay(api):
+    job = api.post("/v1/jobs", unique_spec(api, source={"url": "redis://u:%s@127.0.0.1:16001" % SECRET}))
+    before = api.sql("SELECT sealed FROM job WHERE id = %s", job["id"])[0][0]
+    answer = api.call("PATCH", "/v1/jobs/" + job["id"], {"destination": {"url": "redis://other.example:6379"}})
+    got = answer.json()
+    assert got["destination"]["label"] == "other.example:6379"
+    assert got["source"]["auth"] == {"configured": True, "username": "u"} and SECRET not in answer.text
+    assert bytes(api.sql("SELECT sealed FROM job WHERE id = %s", job["id"])[0][0]) != bytes(before)
+    got = patch(api, job, {"source": {"url": "redis://127.0.0.1:16001"}})
+    assert got["source"]["auth"]["configured"] is False
+    assert api.sql("SELECT sealed FROM job WHERE id = %s", job["id"]) == [(None,)]
+
+
+def test_a_draft_becomes_complete_and_a_job_a_draft_again(api):
+    job = api.post("/v1/jobs", {"kind": "migration", "source": SPEC["source"]})
+    assert patch(api, job, {"destination": {"url": "redis://complete.example:1"}})["state"] == "configured"
+    assert patch(api, job, {"destination": None})["state"] == "draft"
+
+
+def test_a_database_of_the_url_goes_with_the_url(api):
+    job = api.post("/v1/jobs", unique_spec(api, source={"url": "redis://127.0.0.1:16001/3"}))
+    assert job["objects"]["databases"] == [{"source": 3, "destination": 3}]
+    assert patch(api, job, {"conflict_mode": "overwrite"})["objects"]["databases"] == job["objects"]["databases"]
+    assert patch(api, job, {"name": "x"})["warnings"] == job["warnings"]
+    assert patch(api, job, {"source": {"url": "redis://127.0.0.1:16001"}})["objects"]["databases"] is None
+
+
+def test_a_wrong_patch_is_refused_whole(api, job):
+    problem = patch(api, job, {"name": "never", "nonsense": 1, "retry": {"other_minutes": 5000}}, expect=422)
+    assert {e["pointer"] for e in problem["errors"]} == {"/nonsense", "/retry/other_minutes"}
+    assert api.get("/v1/jobs/" + job["id"]) == job
+    assert patch(api, job, {"name": "x"}, expect=412, headers={"If-Match": '"999.x"'})["code"] == "etag_mismatch"
+    assert api.call("PATCH", "/v1/jobs/%s?dry_run=true" % job["id"], {}).json()["code"] == "not_supported_yet"
+
+
+def test_after_the_start_only_light_changes_are_taken(api, job):
+    pass_precheck(api, job)
+    api.post("/v1/jobs/%s/start" % job["id"])
+    assert patch(api, job, {"conflict_mode": "overwrite"}, expect=409)["code"] == "invalid_state"
+    assert patch(api, job, {"labels": {"hot": "yes"}})["labels"] == {"hot": "yes"}
+    api.post("/v1/jobs/%s/pause" % job["id"])
+    assert patch(api, job, {"source": SPEC["source"]}, expect=422)["code"] == "not_supported_yet"
+    assert patch(api, job, {"name": "still"})["state"] == "paused"
+    events = api.get("/v1/jobs/%s/events" % job["id"], headers={"Accept": "application/json"})["items"]
+    assert [e["detail"] for e in events if e["type"] == "edited"] == ["labels", "name"]
+
+
+def test_a_released_job_does_not_change(api, job):
+    api._expect(api.call("DELETE", "/v1/jobs/" + job["id"]), 200)
+    assert patch(api, job, {"name": "x"}, expect=409)["code"] == "invalid_state"
+
+
+def test_limits_are_put_as_a_whole(api, job):
+    path = "/v1/jobs/%s/throttle" % job["id"]
+    none = {"rps": None, "bytes_per_second": None}
+    first = api.get(path)
+    assert first["effective"] == {"full": none, "incremental": none}
+    answer = api.call("PUT", path, {"full": {"rps": 1000}, "incremental": {"bytes_per_second": 65536, "rps": -1}})
+    got = answer.json()
+    assert answer.status_code == 200 and answer.headers["ETag"] == got["etag"] != first["etag"]
+    assert got["effective"] == {"full": {"rps": 1000, "bytes_per_second": None},
+                                "incremental": {"rps": None, "bytes_per_second": 65536}}
+    assert api.get("/v1/jobs/" + job["id"])["throttle"] == got["configured"]
+    off = api._expect(api.call("PUT", path, {"full": {"enabled": False, "rps": 5}}), 200)
+    assert off["effective"] == {"full": none, "incremental": none} and off["configured"]["full"]["rps"] == 5
+    assert api._expect(api.call("PUT", path, {}), 200)["configured"] == first["configured"]
+    for body, pointer in (({"full": {"rps": 0}}, "/throttle/full/rps"), ({"full": 5}, "/throttle/full"),
+                          ({"incremental": {"bytes_per_second": 1}}, "/throttle/incremental/bytes_per_second"),
+                          ({"nonsense": 1}, "/throttle/nonsense")):
+        problem = api._expect(api.call("PUT", path, body), 422)
+        assert [e["pointer"] for e in problem["errors"]] == [pointer]
+    assert api._expect(api.call("PUT", path, {"schedule": [{}]}), 422)["code"] == "not_supported_yet"
+    assert api.call("PUT", path, {}, headers={"If-Match": first["etag"]}).status_code == 412
+
+
+def test_a_class_is_chosen_after_the_precheck(api, job):
+    path = "/v1/jobs/%s/purchase" % job["id"]
+    assert api.post(path, {"instance_class": "unlimited"}, expect=409)["code"] == "precheck_required"
+    pass_precheck(api, job)
+    assert api.post(path, {}, expect=422)["errors"][0]["pointer"] == "/instance_class"
+    assert api.post(path, {"instance_class": "small"}, expect=422)["code"] == "not_supported_yet"
+    got = api.post(path, {"instance_class": "unlimited", "resource_group": "blue"})
+    assert got["state"] == "precheck_passed" and got["instance_class"] == "unlimited"
+    assert got["resource_group"] == "blue"
+    assert api.post("/v1/jobs/%s/start" % job["id"])["state"] == "queued"
+
+
+def test_a_class_can_be_chosen_with_the_start_and_the_warnings_confirmed(api, job):
+    pass_precheck(api, job, "warn")
+    got = api.post("/v1/jobs/%s/purchase?ignore_warnings=true" % job["id"],
+                   {"instance_class": "unlimited", "auto_start": True})
+    assert got["state"] == "queued"
+    assert json.dumps(got).count("purchase") >= 1
