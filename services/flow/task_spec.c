@@ -119,11 +119,15 @@ static bool take_heartbeat(const json_t *spec, struct task_spec *task, struct er
     if (!take_word(beat, "mode", modes, LENGTH_OF(modes), &mode, err))
         return err_wrap(err, "heartbeat");
     task->heartbeat = mode != 0;
+    /* Also with the heartbeat off: keys of other jobs' heartbeats are nobody's data. An
+     * empty prefix would make every key one of them. */
+    if (!take_text(beat, "key_prefix", task->heartbeat_prefix, sizeof(task->heartbeat_prefix), err))
+        return err_wrap(err, "heartbeat");
+    if (task->heartbeat_prefix[0] == '\0')
+        return wrong(err, "heartbeat/key_prefix", "a text that is not empty");
     if (!task->heartbeat)
         return true;
-    if (!take_text(beat, "key_prefix", task->heartbeat_prefix, sizeof(task->heartbeat_prefix),
-                   err) ||
-        !take_u32(beat, "interval_ms", 3600000, &task->heartbeat_interval_ms, err))
+    if (!take_u32(beat, "interval_ms", 3600000, &task->heartbeat_interval_ms, err))
         return err_wrap(err, "heartbeat");
     if (task->heartbeat_interval_ms < 100)
         return wrong(err, "heartbeat/interval_ms", "at least 100");
