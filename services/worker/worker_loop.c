@@ -365,8 +365,11 @@ static bool loop_open(struct loop *l, struct err *err) {
         abort();
     if (gethostname(l->host, sizeof(l->host) - 1) != 0)
         snprintf(l->host, sizeof(l->host), "unknown");
-    return store_open(config->database_url, "keyferry-worker", &l->worker.store, err) &&
-           store_listen_open(config->database_url, "keyferry-worker listen", &l->listen, err) &&
+    if (!store_open(config->database_url, "keyferry-worker", &l->worker.store, err))
+        return false;
+    /* A control database that stands still must not keep us from our leases' own deadline. */
+    store_answer_limit(l->worker.store, (int)(config->lease_seconds * 1000 / 3));
+    return store_listen_open(config->database_url, "keyferry-worker listen", &l->listen, err) &&
            store_worker_return(l->worker.store, l->worker.identity->id, err) && say_hello(l, err);
 }
 
