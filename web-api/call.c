@@ -25,7 +25,7 @@ bool call_query_flag(struct call *call, const char *name, bool *value, struct er
 }
 
 bool call_job(struct call *call, struct store_job *ret_job, struct err *err) {
-    const char *id;
+    const char *id = NULL;
 
     return call_id(call, 0, "job", &id, err) &&
            store_job_get(call->store, call->caller.account, id, ret_job, err);

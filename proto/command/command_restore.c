@@ -106,7 +106,7 @@ static bool put_pair(const struct command_job *job, uint32_t at, struct err *err
 }
 
 static bool restore_key(struct command_job *job, struct err *err) {
-    struct options options;
+    struct options options = {0};
     struct payload payload;
     uint64_t at_ms, argc = 4;
 
