@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "services/ctl/ctl_args.h"
@@ -128,6 +129,8 @@ static void a_password_leaves_the_arguments(void) {
     CU_ASSERT_STRING_EQUAL(text_a, "redis://u:******@h:1/0");
     CU_ASSERT_PTR_EQUAL(argv[2], text_b);
     CU_ASSERT_STRING_EQUAL(text_c, "--url=http://a:*@c");
+    free(argv[1]);
+    free(argv[3]);
 }
 
 static void a_separate_password_is_put_into_the_url(void) {
