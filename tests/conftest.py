@@ -91,7 +91,7 @@ def start_service(request):
 
 
 @pytest.fixture(scope="session")
-def shared_service():
+def shared_service(nothing_left_running):
     """One `keyferry up` for the tests that only need a service to be there."""
     service = Service()
     service.start()

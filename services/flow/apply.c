@@ -146,6 +146,13 @@ static bool say_type(struct applier *a, const char *type, struct err *err) {
     return say(a, json_pack("{s:s}", "type", type), err);
 }
 
+static bool say_start(struct applier *a, struct err *err) {
+    return say(a,
+               json_pack("{s:s, s:o}", "type", "start", "position",
+                         position_to_json(&a->position, "position")),
+               err);
+}
+
 /* Tell who we found, wait for the word to go where this was the first claim ever,
  * and let receive begin. */
 static bool announce(struct applier *a, const struct redis_info *info, struct err *err) {
@@ -165,10 +172,13 @@ static bool announce(struct applier *a, const struct redis_info *info, struct er
     json_decref(message);
     json_decref(answer);
     a->spec.claimed_before = ok || a->spec.claimed_before;
-    return ok && say(a,
-                     json_pack("{s:s, s:o}", "type", "start", "position",
-                               position_to_json(&a->position, "position")),
-                     err);
+    return ok && say_start(a, err);
+}
+
+/* From here on a receive that starts anew goes on in the history: were it told of the
+ * copy it would take another snapshot for the one that is done. */
+static bool say_copied(struct applier *a, struct err *err) {
+    return say_type(a, "copied", err) && say_start(a, err);
 }
 
 static bool claim(struct applier *a, struct redis_client *ret_client, struct err *err) {
@@ -275,7 +285,7 @@ static bool run(struct applier *a, enum applier_next *ret_next, struct err *err)
             ok = copy_run(a, claimed, &next, &client, err);
         }
         if (ok && next == APPLIER_ON)
-            ok = a->spec.incremental ? say_type(a, "copied", err) : done(a, &client, err);
+            ok = a->spec.incremental ? say_copied(a, err) : done(a, &client, err);
         if (ok && next == APPLIER_ON && !a->spec.incremental) {
             redis_client_close(&client);
             *ret_next = APPLIER_ON;

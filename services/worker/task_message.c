@@ -31,9 +31,6 @@ static void on_position(struct task_run *run, const json_t *message) {
     p->position_epoch = number_of(message, "epoch");
     p->position_seq = number_of(message, "seq");
     run->is_claimed = true;
-    /* The new copy is decided on the destination: another claim must not decide it again. */
-    if (strcmp(p->position_state, "copy") == 0)
-        json_object_set_new(run->spec, "recopy", json_string("fail"));
     if (!run->claimed_before)
         run->asks.go = true;
 }
@@ -41,6 +38,7 @@ static void on_position(struct task_run *run, const json_t *message) {
 static void on_start(struct task_run *run, const json_t *message) {
     json_decref(run->start);
     run->start = json_incref((json_t *)(uintptr_t)message);
+    run->is_start_used = false;
     task_inner_start_receive(run);
 }
 
@@ -93,6 +91,8 @@ static void set_state(struct task_run *run, const char *state) {
 
 static void on_copied(struct task_run *run) {
     set_state(run, "tail");
+    /* The answer was used: the next claim finds a tail and must leave it. */
+    json_object_set_new(run->spec, "recopy", json_string("fail"));
     run->asks.copied = true;
     run->was_caught_up = false;
 }

@@ -203,6 +203,21 @@ static bool wants_child(const struct task_run *run, enum task_duty duty) {
     return run->asks.lease_above == 0;
 }
 
+/* Apply said where to begin when it claimed. For a later life of receive: what is
+ * acknowledged since need not come again, and may be neither in the spool nor in the
+ * source's backlog any more. The first life takes it as it is, for a destination may
+ * have gone back. */
+static void advance_start(struct task_run *run) {
+    json_t *position = json_object_get(run->start, "position");
+    const char *state = json_string_value(json_object_get(position, "state"));
+    uint64_t applied = atomic_load_explicit(&run->control->applied_offset, memory_order_relaxed);
+
+    if (run->is_start_used && state && strcmp(state, "tail") == 0 && applied <= INT64_MAX &&
+        (json_int_t)applied > json_integer_value(json_object_get(position, "offset")))
+        json_object_set_new(position, "offset", json_integer((json_int_t)applied));
+    run->is_start_used = true;
+}
+
 static void spawn(struct task_run *run, enum task_duty duty) {
     struct task_child *child = &run->child[duty];
     const struct child_fds fds = {.control = run->control_fd,
@@ -215,8 +230,10 @@ static void spawn(struct task_run *run, enum task_duty duty) {
     child_process_done(&child->process);
     child->is_due = child->said_error = child->asks_login = false;
     child->kill_ms = 0;
-    if (duty == TASK_RECEIVE)
+    if (duty == TASK_RECEIVE) {
         run->awaits_snapshot = false;
+        advance_start(run);
+    }
     if (duty == TASK_APPLY) {
         run->is_claimed = false;
         atomic_store(&run->control->phase, CONTROL_CLAIMING);
@@ -364,10 +381,12 @@ void task_inner_start_receive(struct task_run *run) {
     struct task_child *receive = &run->child[TASK_RECEIVE];
 
     receive->is_finished = false;
-    if (receive->process.pid != 0)
+    if (receive->process.pid != 0) {
+        run->is_start_used = true;
         task_message_send(run, TASK_RECEIVE, run->start);
-    else if (!receive->is_due && wants_child(run, TASK_RECEIVE))
+    } else if (!receive->is_due && wants_child(run, TASK_RECEIVE)) {
         task_inner_due(receive, 0);
+    }
 }
 
 void task_run_lease(struct task_run *run, uint64_t lease) {

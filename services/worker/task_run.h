@@ -83,7 +83,8 @@ struct task_run {
     int control_fd, apply_bell, receive_bell;
     int identity_fd; /* the worker's; borrowed */
     struct task_child child[TASK_DUTIES];
-    json_t *start; /* apply's last message of that type; owned, NULL = none */
+    json_t *start;      /* apply's last message of that type; owned, NULL = none */
+    bool is_start_used; /* a receive was started with it */
 
     enum task_goal goal;
     enum task_outcome outcome;

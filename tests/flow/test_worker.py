@@ -1,0 +1,197 @@
+"""What a supervisor does when something happens to a lease, a child, a position or itself."""
+
+import signal
+import time
+
+import pytest
+from support import processes
+from support.service import wait_marker
+
+
+def blocked(job, timeout=30):
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        answer = job.get()
+        if answer["state"] == "blocked":
+            return answer
+        time.sleep(0.05)
+    raise AssertionError("not blocked: %s" % job.get())
+
+
+def position(job, destination):
+    return destination.client().hgetall("{kf}:%s:0" % job.id)
+
+
+@pytest.fixture
+def start(service, source, destination):
+    """A job that has caught up. Stopped at the end: the next test looks at processes by role."""
+    jobs = []
+
+    def one(on=None):
+        job = (on or service).job(source.url(), destination.url()).check_and_start()
+        jobs.append(job)
+        job.wait_caught_up()
+        return job
+
+    yield one
+    for job in jobs:
+        if job.get()["state"] not in ("stopped", "completed"):
+            job.act("stop", {"drain": False})
+            job.wait(lambda job: job["state"] in ("stopped", "blocked"), "stopped")
+
+
+def types_of(job):
+    events = job.service.request("GET", job.path + "/events", headers={"Accept": "application/json"})
+    return [event["type"] for event in events["items"]]
+
+
+def test_a_killed_supervisor_knows_its_leases_at_once(service, start, source, destination):
+    job = start()
+    before = service.pids("worker")
+    began = time.monotonic()
+    processes.send(before[0], signal.SIGKILL)
+    service.wait_role("apply", other_than=service.pids("apply"), timeout=10)
+    wait_marker(source, destination, timeout=10, job=job)
+    # Far below the lease of 15 s: it is recognised, not waited for.
+    assert time.monotonic() - began < 6
+    assert job.get()["state"] == "running"
+    assert b"tail" == position(job, destination)[b"state"]
+
+
+def test_sigterm_gives_the_leases_back_and_leaves_the_jobs_running(service, start, source, destination):
+    job = start()
+    epoch = int(position(job, destination)[b"lease"])
+    (worker,) = service.pids("worker")
+    processes.send(worker, signal.SIGTERM)
+    service.wait_role("worker", other_than=[worker], timeout=15)
+    wait_marker(source, destination, timeout=10, job=job)
+    assert job.get()["state"] == "running"
+    assert int(position(job, destination)[b"lease"]) == epoch + 1
+    assert types_of(job).count("running") == 1
+
+
+def test_a_destination_that_knows_a_newer_lease_is_caught_up_with(service, start, source, destination):
+    job = start()
+    destination.client().hset("{kf}:%s:0" % job.id, "lease", 500)
+    for pid in service.pids("apply"):
+        processes.send(pid, signal.SIGKILL)
+    wait_marker(source, destination, timeout=15, job=job)
+    assert int(position(job, destination)[b"lease"]) == 501
+    assert job.get()["state"] == "running"
+
+
+def test_a_history_that_is_gone_asks_and_the_answer_is_used_once(service, start, source, destination):
+    source.client().set("old", 1)
+    job = start()
+    source.kill()
+    source.start()
+    source.client().set("new", 1)
+    answer = blocked(job)
+    assert answer["attention"]["code"] == "needs_recopy"
+    assert {c["action"] for c in answer["attention"]["choices"]} == {"resume", "stop"}
+    assert service.pids("apply") == [] and service.pids("receive") == []
+    job.act("resume")  # without an answer it can only ask again
+    time.sleep(0.3)
+    assert blocked(job)["attention"]["code"] == "needs_recopy"
+    job.act("resume", {"on_full_resync_needed": "overwrite"})
+    job.wait_caught_up()
+    assert destination.client().get("new") == b"1"
+    # The next time is asked anew.
+    source.kill()
+    source.start()
+    assert blocked(job)["attention"]["code"] == "needs_recopy"
+
+
+def test_a_job_that_can_never_go_on_can_be_stopped(start, source, destination):
+    source.client().set("held", 1, ex=5000)
+    job = start()
+    assert destination.client().pttl("held") > 2 ** 41
+    destination.client().delete("{kf}:%s:0" % job.id)
+    source.client().set("more", 1)
+    assert blocked(job)["attention"]["code"] == "needs_recopy"
+    job.act("stop", {"drain": False})
+    answer = job.wait(lambda job: job["state"] == "stopped", "stopped")
+    assert answer["expiry"]["settled"] is True
+    assert 0 < destination.client().pttl("held") <= 5000 * 1000
+    assert position(job, destination)[b"state"] == b"stopped"
+
+
+def test_a_child_that_always_dies_young_is_trouble_and_one_that_is_killed_is_not(
+        service, start, source, destination):
+    job = start()
+    for _ in range(3):
+        (pid,) = service.wait_role("receive")
+        processes.send(pid, signal.SIGKILL)
+        service.wait_role("receive", other_than=[pid])
+    assert job.get()["last_error"] is None
+    deadline = time.monotonic() + 90
+    while job.get()["state"] != "retrying":
+        assert time.monotonic() < deadline
+        for pid in service.pids("receive"):
+            processes.send(pid, signal.SIGSEGV)
+        time.sleep(0.02)
+    answer = job.get()
+    assert answer["last_error"]["code"] == "internal"
+    assert "receive" in answer["last_error"]["detail"]
+    assert answer["retry_state"]["target"] == "worker"
+    wait_marker(source, destination, timeout=60)
+    job.wait_caught_up()
+    assert job.get()["retry_state"] is None
+
+
+def test_a_source_that_is_away_is_retried_and_a_pause_does_not_wait_for_it(
+        service, start, source, destination):
+    job = start()
+    source.client().config_set("appendonly", "yes")
+    time.sleep(0.5)
+    source.kill()
+    answer = job.wait(lambda job: job["state"] == "retrying", "retrying")
+    assert answer["retry_state"]["kind"] == "connection"
+    assert answer["retry_state"]["target"] == "source"
+    assert answer["last_error"]["code"] in ("connect_failed", "connection_closed",
+                                            "source_connection_lost")
+    job.pause(timeout=20)
+    job.act("stop")
+    job.wait(lambda job: job["state"] == "stopped", "stopped")
+    assert position(job, destination)[b"state"] == b"stopped"
+
+
+def test_a_stopped_child_cannot_hold_up_a_pause(service, start, source, destination):
+    job = start()
+    for pid in service.pids("apply"):
+        processes.send(pid, signal.SIGSTOP)
+    job.pause(timeout=20)
+    assert service.pids("apply") == []
+    source.client().set("meanwhile", 1)
+    job.resume()
+    wait_marker(source, destination, timeout=15, job=job)
+    assert destination.client().get("meanwhile") == b"1"
+
+
+def test_a_drain_is_not_forgotten_by_a_supervisor_that_dies_in_it(service, start, source, destination):
+    job = start()
+    for pid in service.pids("apply"):
+        processes.send(pid, signal.SIGSTOP)
+    for i in range(1000):
+        source.client().rpush("list", i)
+    job.act("stop")
+    time.sleep(2.5)  # reported: it aims at a drain
+    (worker,) = service.pids("worker")
+    processes.send(worker, signal.SIGKILL)
+    job.wait(lambda job: job["state"] == "stopped", "stopped")
+    assert destination.client().llen("list") == 1000
+
+
+def test_the_budget_of_full_syncs_is_kept_and_waited_for(start_service, source, destination):
+    service = start_service(env={"KEYFERRY_FULL_SYNCS_PER_HOUR": "1"})
+    job = service.job(source.url(), destination.url()).check_and_start()
+    job.wait_caught_up()
+    job.stop()
+    destination.client().flushall()
+    job = service.job(source.url(), destination.url()).check_and_start()
+    answer = job.wait(lambda job: job["state"] == "retrying", "retrying")
+    assert answer["last_error"]["code"] == "full_sync_budget"
+    assert answer["retry_state"]["kind"] == "wait" and answer["retry_state"]["deadline_at"] is None
+    assert source.client().info("stats")["sync_full"] == 1
+    job.act("stop")
+    job.wait(lambda job: job["state"] == "stopped", "stopped")
