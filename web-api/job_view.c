@@ -123,11 +123,17 @@ static json_t *view_latency(const struct store_job *job, int64_t now_ms) {
 }
 
 /* How long it can go on as it is. While it runs: how long the spool would take the
- * source's stream if the destination stopped answering now. */
-static json_t *view_safe_for(const struct store_job *job) {
+ * source's stream if the destination stopped answering now. While it retries: until
+ * the retry clock runs out. */
+static json_t *view_safe_for(const struct store_job *job, int64_t now_ms) {
     const struct store_progress *p = &job->progress;
-    int64_t room = p->spool_quota_bytes - p->spool_bytes;
+    int64_t room = p->spool_quota_bytes - p->spool_bytes, deadline_ms;
 
+    if (state_is(job, "retrying") &&
+        json_time_parse(json_object_get(job->retry_state, "deadline_at"), &deadline_ms))
+        return json_pack("{s:I, s:s}", "seconds",
+                         (json_int_t)(deadline_ms > now_ms ? (deadline_ms - now_ms) / 1000 : 0),
+                         "limited_by", "retry");
     if (state_is(job, "running") && p->bytes_per_second > 0 && room >= 0)
         return json_pack("{s:I, s:s}", "seconds", (json_int_t)(room / p->bytes_per_second),
                          "limited_by", "spool");
@@ -216,11 +222,29 @@ static void add_state(json_t *view, const struct store_job *job) {
     json_object_set_new(view, "instance_class", text_or_null(job->instance_class));
 }
 
+/* The specification's members in the order of the contract; the database keeps
+ * another one. Those this list does not know come last. */
+static void add_spec(json_t *view, const json_t *spec) {
+    static const char *const order[] = {
+        "kind",    "name",          "labels",         "environment", "resource_group",
+        "region",  "worker_pool",   "source",         "destination", "migration",
+        "objects", "conflict_mode", "conflict_scope", "retry",       "throttle",
+        "expiry",  "heartbeat",     "verification",   "alerts"};
+
+    for (size_t i = 0; i < LENGTH_OF(order); i++) {
+        json_t *value = json_object_get(spec, order[i]);
+
+        if (value)
+            json_object_set(view, order[i], value);
+    }
+    json_object_update_missing(view, (json_t *)(uintptr_t)spec);
+}
+
 json_t *job_view(const struct store_job *job, int64_t now_wall_ms) {
     const struct store_progress *p = &job->progress;
     json_t *view = json_pack("{s:s}", "id", job->id);
 
-    json_object_update(view, job->spec);
+    add_spec(view, job->spec);
     json_object_set_new(view, "name", json_string(job->name));
     add_state(view, job);
     json_object_set_new(view, "source", view_end(job, "source", job->source_facts));
@@ -229,7 +253,7 @@ json_t *job_view(const struct store_job *job, int64_t now_wall_ms) {
     json_object_set_new(view, "rates", view_rates(job));
     json_object_set_new(view, "latency", view_latency(job, now_wall_ms));
     json_object_set_new(view, "retry_state", or_null(job->retry_state));
-    json_object_set_new(view, "safe_for", view_safe_for(job));
+    json_object_set_new(view, "safe_for", view_safe_for(job, now_wall_ms));
     json_object_set_new(view, "expiry", view_expiry(job));
     json_object_set_new(view, "spool",
                         json_pack("{s:o, s:o}", "bytes",

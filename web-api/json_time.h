@@ -2,16 +2,14 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "services/common/clock.h"
+#include "proto/base/attrs.h"
 
 /* RFC 3339 in UTC with milliseconds; 0 (not yet) is null. */
-static inline json_t *json_time(int64_t wall_ms) {
-    char text[CLOCK_RFC3339_SIZE];
+json_t *json_time(int64_t wall_ms);
 
-    if (wall_ms == 0)
-        return json_null();
-    clock_rfc3339(wall_ms, text);
-    return json_string(text);
-}
+/* Read what json_time() or the database wrote: "2026-11-20T09:54:00.123Z". False when
+ * it is none. */
+MUST_CHECK bool json_time_parse(const json_t *value, int64_t *ret_wall_ms);

@@ -1,6 +1,5 @@
 #include "services/ctl/ctl_job.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,9 +10,8 @@
 
 enum { SCREEN_MAX = 256 * 1024, JOB_ID_MAX = 64, LIST_LIMIT = 200 };
 
-/* A job's path, with the id checked: it becomes part of a URL. */
-static bool job_path(const struct ctl_args *args, const char *rest, char *dst, size_t dst_size,
-                     struct err *err) {
+bool ctl_job_path(const struct ctl_args *args, const char *rest, char *dst, size_t dst_size,
+                  struct err *err) {
     const char *id = args->argument[0];
 
     for (const char *c = id; *c; c++) {
@@ -83,7 +81,8 @@ int ctl_job_show(const struct ctl_args *args) {
     struct err err = ERR_INIT;
     json_t *job = NULL;
     char path[160];
-    bool ok = job_path(args, "", path, sizeof(path), &err) && api_client_open(&api, args, &err) &&
+    bool ok = ctl_job_path(args, "", path, sizeof(path), &err) &&
+              api_client_open(&api, args, &err) &&
               api_client_call(&api, "GET", path, NULL, &job, &err);
 
     if (ok && ctl_args_flag(args, CTL_JSON))
@@ -102,7 +101,7 @@ int ctl_job_logs(const struct ctl_args *args) {
     json_t *page = NULL, *line;
     char path[160], text[1024];
     size_t i;
-    bool ok = job_path(args, "/logs?limit=200", path, sizeof(path), &err) &&
+    bool ok = ctl_job_path(args, "/logs?limit=200", path, sizeof(path), &err) &&
               api_client_open(&api, args, &err) &&
               api_client_call(&api, "GET", path, NULL, &page, &err);
 
@@ -136,7 +135,7 @@ int ctl_job_watch(const struct ctl_args *args) {
         until = CTL_UNTIL_STOPPED;
     else if (until_text)
         (void)err_set(&err, ERR_USAGE, "--until takes caught-up or stopped");
-    if (err.code == ERR_NONE && job_path(args, "", path, sizeof(path), &err) &&
+    if (err.code == ERR_NONE && ctl_job_path(args, "", path, sizeof(path), &err) &&
         api_client_open(&api, args, &err))
         code = ctl_watch_job(&api, args->argument[0], until, ctl_output_of(args));
     else
@@ -157,8 +156,8 @@ static int act(const struct ctl_args *args, const char *action, const json_t *bo
     int code = CTL_EXIT_REACHED;
 
     ctl_watch_signals();
-    ok = job_path(args, action, path, sizeof(path), &err) && api_client_open(&api, args, &err) &&
-         api_client_call(&api, "POST", path, body, NULL, &err);
+    ok = ctl_job_path(args, action, path, sizeof(path), &err) &&
+         api_client_open(&api, args, &err) && api_client_call(&api, "POST", path, body, NULL, &err);
     if (!ok)
         code = ctl_exit_with(&err);
     else if (!ctl_args_flag(args, CTL_NO_WAIT))
@@ -193,51 +192,4 @@ int ctl_job_stop(const struct ctl_args *args) {
 
     json_decref(body);
     return code;
-}
-
-/* 0 takes a limit away: null in the API. */
-static bool add_limit(const struct ctl_args *args, enum ctl_option option, json_t *throttle,
-                      const char *member, bool *any, struct err *err) {
-    const char *text = ctl_args_value(args, option);
-    uint64_t limit = 0;
-
-    if (!text)
-        return true;
-    if (!str_parse_u64(str_from(text), &limit) || limit > INT64_MAX)
-        return err_set(err, ERR_USAGE, "a limit is a whole number; 0 takes it away");
-    json_object_set_new(throttle, member, limit ? json_integer((json_int_t)limit) : json_null());
-    *any = true;
-    return true;
-}
-
-int ctl_job_throttle(const struct ctl_args *args) {
-    json_t *full = json_object(), *tail = json_object();
-    json_t *body = json_pack("{s:o, s:o}", "full", full, "incremental", tail), *now = NULL;
-    struct api_client api = API_CLIENT_INIT;
-    struct err err = ERR_INIT;
-    bool full_any = false, tail_any = false, ok;
-    char path[160];
-
-    ok = add_limit(args, CTL_KEYS_PER_SECOND, full, "rps", &full_any, &err) &&
-         add_limit(args, CTL_BYTES_PER_SECOND, full, "bytes_per_second", &full_any, &err) &&
-         add_limit(args, CTL_COMMANDS_PER_SECOND, tail, "rps", &tail_any, &err) &&
-         add_limit(args, CTL_BYTES_PER_SECOND, tail, "bytes_per_second", &tail_any, &err);
-    if (!full_any)
-        json_object_del(body, "full");
-    else
-        json_object_set_new(full, "enabled", json_true());
-    if (!tail_any)
-        json_object_del(body, "incremental");
-    else
-        json_object_set_new(tail, "enabled", json_true());
-    ok = ok && job_path(args, "/throttle", path, sizeof(path), &err) &&
-         api_client_open(&api, args, &err) &&
-         api_client_call(&api, full_any || tail_any ? "PUT" : "GET", path,
-                         full_any || tail_any ? body : NULL, &now, &err);
-    if (ok)
-        print_json(now);
-    json_decref(body);
-    json_decref(now);
-    api_client_close(&api);
-    return ok ? CTL_EXIT_REACHED : ctl_exit_with(&err);
 }

@@ -11,3 +11,8 @@ int ctl_job_resume(const struct ctl_args *args);
 int ctl_job_stop(const struct ctl_args *args);
 int ctl_job_throttle(const struct ctl_args *args);
 int ctl_job_logs(const struct ctl_args *args);
+
+/* The path of the job that is the first argument, with `rest` behind it. The id is
+ * checked, for it becomes part of a URL. Errors: USAGE. */
+MUST_CHECK bool ctl_job_path(const struct ctl_args *args, const char *rest, char *dst,
+                             size_t dst_size, struct err *err);

@@ -21,6 +21,7 @@ def test_a_new_job_is_configured_and_answers_with_every_member(api):
     assert job["source"]["label"] == "127.0.0.1:16001"
     assert "precheck" in job["allowed_actions"]
     assert {"action", "reason"} == set(job["blocked_actions"][0])
+    assert list(job)[:3] == ["id", "kind", "name"]
     assert job["progress"]["full"]["percent"] == 0 and job["latency"]["ms"] is None
     assert api.get("/v1/jobs/" + job["id"]) == job
 
@@ -317,6 +318,16 @@ def test_a_running_job_shows_what_its_worker_reported(api, job):
     api.sql("UPDATE task SET progress = %s WHERE job = %s", json.dumps(progress), job["id"])
     latency = api.get(path)["latency"]
     assert latency["quality"] == "stale" and latency["ms"] >= 60000
+
+
+def test_a_retrying_job_says_how_long_it_goes_on_trying(api, job):
+    pass_precheck(api, job)
+    api.post("/v1/jobs/%s/start" % job["id"])
+    api.sql("UPDATE job SET state = 'retrying', retry_state = jsonb_build_object('target', 'source', 'attempt', 3,"
+            " 'deadline_at', kf_time(now() + interval '90 s')) WHERE id = %s", job["id"])
+    got = api.get("/v1/jobs/" + job["id"])
+    assert got["safe_for"]["limited_by"] == "retry" and 80 <= got["safe_for"]["seconds"] <= 90
+    assert got["dts_status"] == "Retrying" and got["retry_state"]["attempt"] == 3
 
 
 def test_steps_are_there_in_their_order(api, job):

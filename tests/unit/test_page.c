@@ -4,6 +4,7 @@
 #include "tests/support/cunit_run.h"
 #include "web-api/etag.h"
 #include "web-api/json_read.h"
+#include "web-api/json_time.h"
 #include "web-api/page.h"
 
 static struct request query(const char *name, const char *value) {
@@ -152,7 +153,35 @@ static void every_wrong_member_is_told_at_once(void) {
     CU_ASSERT_TRUE(json_read_end(NULL, &err));
 }
 
+static void a_moment_is_read_as_it_was_written(void) {
+    static const char *const wrong[] = {"",
+                                        "2026-11-20",
+                                        "2026-11-20T09:54:00Z",
+                                        "2026-11-20T09:54:00.123X",
+                                        "2026-11-20T09:54:00.123Zx",
+                                        "aaaa-11-20T09:54:00.123Z"};
+    int64_t ms = 7;
+
+    for (int64_t at = 1; at < 4102444800000; at = at * 3 + 41) {
+        json_t *text = json_time(at);
+
+        CU_ASSERT_TRUE(json_time_parse(text, &ms));
+        CU_ASSERT_EQUAL(ms, at);
+        json_decref(text);
+    }
+    ms = 7;
+    for (size_t i = 0; i < LENGTH_OF(wrong); i++) {
+        json_t *text = json_string(wrong[i]);
+
+        CU_ASSERT_FALSE(json_time_parse(text, &ms));
+        json_decref(text);
+    }
+    CU_ASSERT_FALSE(json_time_parse(NULL, &ms));
+    CU_ASSERT_EQUAL(ms, 7);
+}
+
 static const struct cunit_test tests[] = {
+    CUNIT_TEST(a_moment_is_read_as_it_was_written),
     CUNIT_TEST(a_limit_is_1_to_200_and_50_by_default),
     CUNIT_TEST(a_cursor_leads_behind_the_last_item_shown),
     CUNIT_TEST(a_cursor_of_another_list_or_an_invented_one_is_refused),

@@ -19,8 +19,12 @@ static bool accepted(struct call *call, struct reply *reply, const char *id, str
 static bool begin(struct call *call, struct store_job *job, struct job_move *move,
                   struct err *err) {
     *move = call_move(call);
-    return json_read_end(call->fields, err) && call_job(call, job, err) &&
-           call_if_match(call, job->version, &move->expected_version, err);
+    if (!json_read_end(call->fields, err) || !call_job(call, job, err))
+        return false;
+    if (call_if_match(call, job->version, &move->expected_version, err))
+        return true;
+    store_job_done(job);
+    return false;
 }
 
 static bool do_move(struct call *call, struct reply *reply, enum job_event event,
