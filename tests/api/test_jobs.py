@@ -4,7 +4,6 @@ import json
 import time
 
 import pytest
-import requests
 
 from conftest import SPEC, finish_precheck, pass_precheck, unique_spec
 
@@ -278,6 +277,7 @@ def test_waiting_ends_with_the_action_and_not_before_or_long_after(api, job):
     db.close()
 
 
+@pytest.mark.full
 def test_thirty_seconds_can_be_waited_through(api, job):
     pass_precheck(api, job)
     begun = time.monotonic()
