@@ -11,6 +11,7 @@
 #include "services/ctl/ctl_precheck.h"
 #include "services/ctl/ctl_rdb.h"
 #include "services/ctl/ctl_secrets.h"
+#include "services/ctl/ctl_settle.h"
 #include "services/ctl/up.h"
 
 #define CLIENT (CTL_TAKES(URL) | CTL_TAKES(API_KEY_FILE) | CTL_TAKES(DATA_DIR) | CTL_TAKES(JSON))
@@ -32,13 +33,6 @@ static int inspect(const struct ctl_args *args) {
     char *argv[] = {args->argument[0], ctl_args_flag(args, CTL_JSON) ? json : NULL, NULL};
 
     return ctl_rdb_inspect(argv[1] ? 2 : 1, argv);
-}
-
-static int settle(const struct ctl_args *args) {
-    (void)args;
-    fprintf(stderr, "keyferry: settling a destination without its job is not supported yet; "
-                    "`keyferry job stop` settles one with it\n");
-    return CTL_EXIT_FAILED;
 }
 
 static const struct ctl_word words[] = {
@@ -130,8 +124,11 @@ static const struct ctl_word words[] = {
      .arguments = "DESTINATION_URL",
      .arguments_min = 1,
      .arguments_max = 1,
-     .summary = "Put the expiries of an abandoned destination right (not supported yet).",
-     .run = settle},
+     .options = CTL_TAKES(ABANDONED) | CTL_TAKES(DEST_PASSWORD_FILE) | CTL_TAKES(DEST_CA) |
+                CTL_TAKES(DEST_CERT) | CTL_TAKES(DEST_KEY) | CTL_TAKES(DEST_SERVER_NAME),
+     .summary = "Put the expiries of a destination right whose job is gone. Needs no service.",
+     .examples = "  keyferry settle --abandoned redis://10.0.2.9\n",
+     .run = ctl_settle_run},
     {.name = "rdb inspect",
      .arguments = "FILE",
      .arguments_min = 1,

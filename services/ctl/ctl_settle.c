@@ -1,0 +1,148 @@
+#include "services/ctl/ctl_settle.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "proto/base/arena.h"
+#include "services/ctl/ctl_exit.h"
+#include "services/ctl/ctl_secrets.h"
+#include "services/ctl/ctl_text.h"
+#include "services/flow/position.h"
+#include "services/flow/settle.h"
+#include "services/net/endpoint.h"
+#include "services/redis/redis_client.h"
+
+enum { CONNECT_MS = 10000, SCAN_CURSOR_MAX = 32 };
+
+struct settle {
+    struct redis_client client;
+    struct redis_info info;
+    bool abandoned;
+    unsigned closed; /* positions */
+    uint64_t keys;
+};
+
+static bool select_database(struct settle *s, struct arena *arena, int db, struct err *err) {
+    const struct resp_value *reply;
+
+    return redis_client_call(&s->client, arena, &reply, err, "SELECT",
+                             arena_printf(arena, "%d", db), NULL) &&
+           (reply->type != RESP_ERROR ||
+            redis_client_refused(&s->client, reply, "selecting a database", err));
+}
+
+/* One key that has our prefix: a position that is not over is closed, or refused. */
+static bool look_at(struct settle *s, struct arena *arena, struct str key, struct err *err) {
+    const struct str read[] = {STR_LIT("HGET"), key, STR_LIT("state")};
+    const struct str close[] = {STR_LIT("HSET"), key, STR_LIT("state"), STR_LIT("stopped")};
+    const struct str fence[] = {STR_LIT("HINCRBY"), key, STR_LIT("epoch"), STR_LIT("1")};
+    const struct resp_value *state, *reply;
+    char name[128];
+
+    if (!redis_client_command(&s->client, LENGTH_OF(read), read, arena, &state, err))
+        return false;
+    /* Another type, or no state: not a position. */
+    if (state->type != RESP_BULK || (!resp_value_is(state, position_state_name(POSITION_COPY)) &&
+                                     !resp_value_is(state, position_state_name(POSITION_TAIL))))
+        return true;
+    str_escape(key, name, sizeof(name));
+    if (!s->abandoned)
+        return err_set(
+            err, ERR_USAGE,
+            "the job of %s has not ended there: `keyferry job stop` settles it; if it is "
+            "gone for good, add --abandoned",
+            name);
+    s->closed++;
+    return redis_client_command(&s->client, LENGTH_OF(fence), fence, arena, &reply, err) &&
+           (reply->type != RESP_ERROR ||
+            redis_client_refused(&s->client, reply, "closing a position", err)) &&
+           redis_client_command(&s->client, LENGTH_OF(close), close, arena, &reply, err) &&
+           (reply->type != RESP_ERROR ||
+            redis_client_refused(&s->client, reply, "closing a position", err));
+}
+
+static bool look_at_page(struct settle *s, char cursor[SCAN_CURSOR_MAX], struct err *err) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *page;
+    bool ok = redis_client_call(&s->client, &arena, &page, err, "SCAN", cursor, "MATCH",
+                                POSITION_PREFIX "*", "COUNT", "1000", NULL);
+
+    if (ok && page->type == RESP_ERROR)
+        ok = redis_client_refused(&s->client, page, "looking for positions", err);
+    else if (ok &&
+             (page->type != RESP_ARRAY || page->count != 2 || page->items[0].type != RESP_BULK ||
+              page->items[0].str.len >= SCAN_CURSOR_MAX || page->items[1].type != RESP_ARRAY))
+        ok = err_set(err, ERR_PROTOCOL, "SCAN answered something else");
+    for (size_t i = 0; ok && i < page->items[1].count; i++)
+        ok = look_at(s, &arena, page->items[1].items[i].str, err);
+    if (ok)
+        snprintf(cursor, SCAN_CURSOR_MAX, STR_FMT, STR_ARG(page->items[0].str));
+    arena_done(&arena);
+    return ok;
+}
+
+static bool close_positions(struct settle *s, int db, struct err *err) {
+    char cursor[SCAN_CURSOR_MAX] = "0";
+    struct arena arena = ARENA_INIT;
+    bool ok = select_database(s, &arena, db, err);
+
+    arena_done(&arena);
+    do
+        ok = ok && look_at_page(s, cursor, err);
+    while (ok && strcmp(cursor, "0") != 0);
+    return ok;
+}
+
+static bool settle_all(struct settle *s, struct err *err) {
+    bool refused = false;
+
+    if (!redis_client_info(&s->client, &s->info, &refused, err))
+        return false;
+    if (refused || !s->info.has_keyspace)
+        return err_set(err, ERR_DEST_NOPERM, "the account may not read which databases there are");
+    /* All positions first: an epoch counts in every database. */
+    for (uint32_t i = 0; i < s->info.database_count; i++) {
+        if (!close_positions(s, s->info.databases[i].number, err))
+            return false;
+    }
+    for (uint32_t i = 0; i < s->info.database_count; i++) {
+        uint64_t settled = 0;
+
+        if (!settle_database(&s->client, s->info.databases[i].number, NULL, &settled, err))
+            return false;
+        s->keys += settled;
+    }
+    return true;
+}
+
+static bool connect(const struct ctl_args *args, struct redis_client *ret, struct err *err) {
+    struct credentials cred = CREDENTIALS_INIT;
+    struct endpoint ep = ENDPOINT_INIT;
+    char pointer[ENDPOINT_POINTER_SIZE];
+    json_t *reference = NULL;
+    bool ok = ctl_secrets_endpoint(args, CTL_DESTINATION, args->argument[0], &reference, err) &&
+              endpoint_parse_reference(reference, &ep, &cred, pointer, err) &&
+              redis_client_open(ret, &ep, &cred, REDIS_DESTINATION, CONNECT_MS, err);
+
+    json_decref(reference);
+    credentials_done(&cred);
+    endpoint_done(&ep);
+    return ok;
+}
+
+int ctl_settle_run(const struct ctl_args *args) {
+    struct settle s = {.client = REDIS_CLIENT_INIT,
+                       .abandoned = ctl_args_flag(args, CTL_ABANDONED)};
+    struct err err = ERR_INIT;
+    char text[CTL_TEXT_SIZE];
+    bool ok = connect(args, &s.client, &err) && settle_all(&s, &err);
+
+    redis_client_close(&s.client);
+    if (!ok)
+        return ctl_exit_with(&err);
+    if (s.closed > 0)
+        printf("closed %u position%s of jobs that had not ended\n", s.closed,
+               s.closed == 1 ? "" : "s");
+    printf("%s expiries put right\n", ctl_text_count(s.keys, text));
+    return CTL_EXIT_REACHED;
+}
