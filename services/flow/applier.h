@@ -14,8 +14,6 @@
 #include "services/flow/position.h"
 #include "services/flow/task_spec.h"
 
-enum { APPLIER_LANES = 3 };
-
 struct applier {
     int socket_fd;
     int spool_fd; /* directory of the task's spool */

@@ -161,6 +161,7 @@ static bool announce(struct applier *a, const struct redis_info *info, struct er
     bool ok;
 
     CONTROL_SET(a, destination_epoch, a->position.epoch);
+    CONTROL_SET(a, applied_offset, a->position.state == POSITION_TAIL ? a->position.next : 0);
     ok = say(a,
              json_pack("{s:s, s:s, s:s, s:s}", "type", "facts", "end", "destination", "product",
                        redis_product_name(info->product), "version", info->version),

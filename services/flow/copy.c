@@ -1,6 +1,89 @@
+#include <poll.h>
+
 #include "services/flow/copy_parts.h"
 
 enum { UNIT_OWN_MAX = 640 * 1024 * 1024 }; /* one value of the largest size and its neighbours */
+
+/* ---- the lane ------------------------------------------------------------------------ */
+
+/* Wait for a reply, or for more of the snapshot when `for_bytes`. */
+static void rest(struct copy *c, bool for_bytes, int timeout_ms) {
+    struct control_block *control = c->a->control;
+    struct pollfd fds[2] = {
+        {.fd = lane_fd(&c->lane), .events = lane_events(&c->lane)},
+        {.fd = c->a->bell, .events = POLLIN},
+    };
+
+    if (!for_bytes) {
+        (void)poll(fds, 1, timeout_ms);
+        return;
+    }
+    control_bell_arm(&control->apply_sleeps);
+    if (atomic_load(&control->snapshot_bytes) <= c->seen_end || c->in_flight)
+        (void)poll(fds, 2, timeout_ms);
+    control_bell_clear(c->a->bell, &control->apply_sleeps);
+}
+
+static void note_acknowledged(struct copy *c) {
+    struct applier *a = c->a;
+    const struct copy_mark *mark = &c->flying->end;
+
+    c->in_flight = false;
+    a->position.next = mark->at.offset;
+    copy_mark_format(mark, a->position.mark);
+    CONTROL_SET(a, keys_done, mark->keys_done);
+    CONTROL_SET(a, keys_expired, mark->keys_expired);
+    CONTROL_SET(a, copy_bytes_done, mark->at.offset);
+    unit_clear(&c->flying->unit, a->spec.lowest_database);
+    spool_reader_release(&c->reader, mark->at.offset);
+}
+
+static bool pump(struct copy *c, struct err *err) {
+    if (!lane_pump(&c->lane, err))
+        return false;
+    if (c->in_flight && c->lane.state == LANE_READY)
+        note_acknowledged(c);
+    return true;
+}
+
+static bool wait_ready(struct copy *c, struct err *err) {
+    for (;;) {
+        if (!pump(c, err))
+            return false;
+        if (c->lane.state == LANE_READY)
+            return true;
+        rest(c, false, COPY_WAIT_MS);
+    }
+}
+
+bool copy_send_alone(struct copy *c, struct unit *unit, uint64_t next, struct err *err) {
+    struct lane_position end = {.next = next, .by_unit = true};
+
+    return lane_send(&c->lane, unit, &c->a->position, &end, err) && wait_ready(c, err);
+}
+
+bool copy_send(struct copy *c, struct err *err) {
+    struct copy_unit *u = c->filling;
+    char text[POSITION_MARK_MAX];
+    struct lane_position end = {.mark = text};
+
+    if (!copy_encoder_flush(&c->encoder, &u->unit, err))
+        return false;
+    u->end = (struct copy_mark){
+        .at = rdb_parser_mark(&c->parser),
+        .keys_done = c->keys_done,
+        .keys_expired = c->keys_expired,
+        .stream_db = c->stream_db,
+    };
+    copy_mark_format(&u->end, text);
+    end.next = u->end.at.offset;
+    c->filling = c->flying;
+    c->flying = u;
+    c->in_flight = true;
+    return lane_send(&c->lane, &u->unit, &c->a->position, &end, err);
+}
+
+/* ---- the run --------------------------------------------------------------------------- */
 
 /* A newer full sync has begun: the bytes under work are no more. */
 static bool superseded(const struct copy *c) {
@@ -10,79 +93,51 @@ static bool superseded(const struct copy *c) {
 
 static bool step(struct copy *c, struct err *err) {
     bool starved = false;
+    int64_t wait_us;
 
-    if (!copy_lanes_pump(c, err))
+    if (!pump(c, err) || (!copy_is_full(c) && !c->ended && !copy_fill(c, &starved, err)))
         return false;
-    if (c->filling < 0) {
-        c->filling = copy_lanes_free(c);
-        if (c->filling >= 0)
-            unit_clear(&c->lanes[c->filling].unit, c->a->spec.lowest_database);
-    }
-    if (c->filling < 0) {
-        copy_lanes_wait(c, false, COPY_WAIT_MS);
-    } else {
-        struct unit *unit = &c->lanes[c->filling].unit;
-
-        if (!copy_fill(c, &starved, err))
-            return false;
-        /* What is half full goes out when there is nothing to add to it. */
-        if ((starved || c->ended || unit->bytes >= COPY_UNIT_BYTES ||
-             unit->commands >= COPY_UNIT_COMMANDS) &&
-            !copy_send(c, err))
-            return false;
-        if (c->filling >= 0 && copy_throttled_us(c) > 0) {
-            copy_lanes_wait(c, false, (int)(copy_throttled_us(c) / 1000) + 1);
-        } else if (starved) {
-            control_bell_arm(&c->a->control->apply_sleeps);
-            if (CONTROL_GET(c->a, snapshot_bytes) <= c->seen_end || !copy_lanes_ready(c))
-                copy_lanes_wait(c, true, COPY_WAIT_MS);
-            else
-                control_bell_clear(c->a->bell, &c->a->control->apply_sleeps);
-        }
-    }
-    if (!copy_save_mark(c, false, err))
-        return false;
-    spool_reader_release(&c->reader, copy_acknowledged(c).at.offset);
+    wait_us = copy_throttled_us(c);
+    /* What is half full goes out when there is nothing to add to it. */
+    if (!c->in_flight && (copy_is_full(c) || starved || c->ended || wait_us > 0) &&
+        (c->filling->unit.commands > 0 || c->encoder.group_count > 0))
+        return copy_send(c, err);
+    if (c->ended && !c->in_flight)
+        return true;
+    if (starved || c->in_flight || wait_us > 0)
+        rest(c, starved, wait_us > 0 ? (int)(wait_us / 1000) + 1 : COPY_WAIT_MS);
     return true;
+}
+
+static bool finished(const struct copy *c) {
+    return c->ended && !c->in_flight && c->filling->unit.commands == 0 &&
+           c->encoder.group_count == 0;
 }
 
 static bool prepare(struct copy *c, struct redis_client client, struct err *err) {
     struct applier *a = c->a;
     struct copy_mark mark;
 
-    for (int i = 0; i < APPLIER_LANES; i++) {
-        lane_init(&c->lanes[i].lane, &a->spec, LANE_COPY);
-        unit_init(&c->lanes[i].unit, UNIT_OWN_MAX);
-    }
-    copy_encoder_init(&c->encoder, &a->target, a->has_lfu_hints);
-    c->lanes[0].lane.client = client; /* closed with the lane if what follows fails */
-    rdb_parser_init(&c->parser);
-    if (!spool_meta_read(a->spool_fd, &c->meta, err) || !copy_mark_read(a->spool_fd, &mark, err) ||
-        !copy_lanes_open_first(c, client, err) ||
-        (c->meta.generation != a->position.generation && !copy_begin_generation(c, err)) ||
-        !copy_lanes_open_others(c, err))
+    c->lane.client = client; /* closed with the lane if what follows fails */
+    if (!spool_meta_read(a->spool_fd, &c->meta, err) ||
+        !lane_start(&c->lane, client, &a->position, false, err) || !wait_ready(c, err) ||
+        (c->meta.generation != a->position.generation && !copy_begin_generation(c, err)))
         return false;
-    if (mark.generation == c->meta.generation && mark.at.offset > 0) {
+    rdb_parser_init(&c->parser);
+    if (a->position.mark[0]) {
+        if (!copy_mark_parse(str_from(a->position.mark), &mark, err))
+            return false;
         rdb_parser_resume(&c->parser, &mark.at);
         c->keys_done = mark.keys_done;
         c->keys_expired = mark.keys_expired;
         c->stream_db = mark.stream_db;
     }
-    c->begin = c->saved = copy_mark_here(c);
+    c->encoder.vendor = c->parser.vendor;
     return spool_reader_open(&c->reader, a->spool_fd, "snapshot", c->parser.offset, err);
 }
 
-static void finish(struct copy *c) {
-    for (int i = 0; i < APPLIER_LANES; i++) {
-        lane_close(&c->lanes[i].lane);
-        unit_done(&c->lanes[i].unit);
-    }
-    copy_encoder_done(&c->encoder);
-    spool_reader_close(&c->reader);
-}
-
 static bool run(struct copy *c, enum applier_next *ret_next, struct err *err) {
-    while (!c->ended) {
+    while (!finished(c)) {
         enum control_want want = applier_want(c->a);
 
         if (superseded(c)) {
@@ -90,30 +145,31 @@ static bool run(struct copy *c, enum applier_next *ret_next, struct err *err) {
             return true;
         }
         if (want != CONTROL_RUN) {
-            if (c->filling >= 0 && !copy_send(c, err))
-                return false;
             *ret_next = want == CONTROL_PAUSE ? APPLIER_PAUSED : APPLIER_STOP;
-            return copy_drain(c, err);
+            return wait_ready(c, err); /* what is not sent yet will be read again */
         }
         if (!step(c, err))
             return false;
     }
     *ret_next = APPLIER_ON;
-    if (c->filling >= 0 && !copy_send(c, err))
-        return false;
-    return copy_drain(c, err) && (!c->a->spec.incremental || copy_begin_tail(c, err));
+    return !c->a->spec.incremental || copy_begin_tail(c, err);
 }
 
 bool copy_run(struct applier *a, struct redis_client client, enum applier_next *ret_next,
               struct redis_client *ret_client, struct err *err) {
-    struct copy c = {.a = a,
-                     .filling = -1,
-                     .window = COPY_VIEW_BYTES,
-                     .stream_db = -1,
-                     .reader = SPOOL_READER_INIT};
+    struct copy c = {
+        .a = a, .window = COPY_VIEW_BYTES, .stream_db = -1, .reader = SPOOL_READER_INIT};
     bool ok;
 
     CONTROL_SET(a, phase, CONTROL_FULL);
+    c.filling = &c.buffers[0];
+    c.flying = &c.buffers[1];
+    for (int i = 0; i < 2; i++) {
+        unit_init(&c.buffers[i].unit, UNIT_OWN_MAX);
+        unit_clear(&c.buffers[i].unit, a->spec.lowest_database);
+    }
+    lane_init(&c.lane, &a->spec, LANE_COPY);
+    copy_encoder_init(&c.encoder, &a->target, a->has_lfu_hints);
     ok = prepare(&c, client, err) && run(&c, ret_next, err);
     if (!ok && !c.ended && superseded(&c)) {
         /* The files went away under us because a new snapshot begins. */
@@ -121,8 +177,12 @@ bool copy_run(struct applier *a, struct redis_client client, enum applier_next *
         *ret_next = APPLIER_RESTART;
         ok = true;
     } else if (ok && *ret_next != APPLIER_RESTART) {
-        ok = lane_leave(&c.lanes[0].lane, ret_client, err);
+        ok = lane_leave(&c.lane, ret_client, err);
     }
-    finish(&c);
+    lane_close(&c.lane);
+    unit_done(&c.buffers[0].unit);
+    unit_done(&c.buffers[1].unit);
+    copy_encoder_done(&c.encoder);
+    spool_reader_close(&c.reader);
     return ok;
 }

@@ -2,18 +2,9 @@
 #include "services/common/clock.h"
 #include "services/flow/copy_parts.h"
 
-bool copy_send(struct copy *c, struct err *err) {
-    struct copy_lane *l = &c->lanes[c->filling];
-
-    if (!copy_encoder_flush(&c->encoder, &l->unit, err))
-        return false;
-    if (l->unit.commands == 0)
-        return true;
-    l->order = ++c->orders;
-    l->begin = c->begin;
-    c->begin = copy_mark_here(c);
-    c->filling = -1;
-    return lane_send(&l->lane, &l->unit, &c->a->position, NULL, err);
+bool copy_is_full(const struct copy *c) {
+    return c->filling->unit.bytes >= COPY_UNIT_BYTES ||
+           c->filling->unit.commands >= COPY_UNIT_COMMANDS;
 }
 
 static bool is_ours(const struct applier *a, struct str key) {
@@ -120,23 +111,29 @@ int64_t copy_throttled_us(struct copy *c) {
     return bytes_us > keys_us ? bytes_us : keys_us;
 }
 
-/* Parse what is there into the unit being filled, until it is full, the bytes or
- * the records are at an end, or the throttle says stop. */
+/* Nothing that is still to be sent points into the mapping. */
+static bool nothing_borrowed(const struct copy *c) {
+    return !c->in_flight && c->filling->unit.bytes == 0 && c->encoder.group_count == 0;
+}
+
 bool copy_fill(struct copy *c, bool *ret_starved, struct err *err) {
-    struct unit *unit = &c->lanes[c->filling].unit;
+    struct unit *unit = &c->filling->unit;
     uint64_t end = atomic_load_explicit(&c->a->control->snapshot_bytes, memory_order_acquire);
     uint64_t from = c->parser.offset;
     bool cut = end - from > c->window;
     struct str view;
 
     *ret_starved = false;
-
     if (cut)
         end = from + c->window;
-    c->seen_end = end;
+    if (spool_reader_exhausted(&c->reader, end) && nothing_borrowed(c) &&
+        !spool_reader_rebase(&c->reader, from, err))
+        return false;
     if (!spool_reader_view(&c->reader, from, end, &view, err))
         return false;
-    while (!c->ended && unit->bytes < COPY_UNIT_BYTES && unit->commands < COPY_UNIT_COMMANDS) {
+    c->seen_end = from + view.len;
+    cut = cut && c->seen_end == end;
+    while (!c->ended && !copy_is_full(c)) {
         struct rdb_event ev;
         struct str rest = str_skip(view, c->parser.offset - from);
 

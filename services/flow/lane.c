@@ -69,6 +69,11 @@ static bool put_position(struct lane *lane, struct buf *out, const struct positi
     snprintf(db, sizeof(db), "%d", end->source_db);
     set[n++] = STR_LIT("off");
     set[n++] = str_from(next);
+    if (end->mark) {
+        set[n++] = STR_LIT("mark");
+        set[n++] = str_from(end->mark);
+        return resp_put_command(out, n, set, err);
+    }
     set[n++] = STR_LIT("db");
     set[n++] = str_from(db);
     if (end->replid || end->whole) {
@@ -101,7 +106,7 @@ static bool put_position(struct lane *lane, struct buf *out, const struct positi
 /* All commands between MULTI and EXEC that are not the unit's own. */
 static bool frame_unit(struct lane *lane, const struct position *position,
                        const struct lane_position *end, uint32_t *ret_own, struct err *err) {
-    bool seal = end && lane->seal && !end->whole;
+    bool seal = lane->seal && !end->whole && !end->by_unit && !end->mark;
     uint32_t own = 0;
     char db[16];
 
@@ -124,15 +129,16 @@ static bool frame_unit(struct lane *lane, const struct position *position,
             return false;
         own++;
     }
-    lane->position_after = end && (lane->spec->faults & TASK_FAULT_POSITION_OUTSIDE_UNIT);
-    if (end) {
+    lane->position_after = (lane->spec->faults & TASK_FAULT_POSITION_OUTSIDE_UNIT) &&
+                           lane->mode == LANE_TAIL && !end->by_unit;
+    if (!end->by_unit) {
         if (!put_position(lane, lane->position_after ? &lane->position : &lane->tail, position, end,
                           err))
             return false;
-        own += lane->position_after ? 0 : 2;
-        lane->expect_next = end->next;
-        lane->has_next = true;
+        if (!lane->position_after)
+            own += end->mark ? 1 : 2;
     }
+    lane->expect_next = end->next;
     *ret_own = own;
     return resp_put_words(&lane->tail, err, "EXEC", NULL) &&
            (lane->position_after || lane_put_gate(lane, &lane->tail, err));
@@ -188,7 +194,6 @@ bool lane_start(struct lane *lane, struct redis_client client, const struct posi
     lane->seal = seal;
     lane->expect_epoch = position->epoch;
     lane->expect_next = position->next;
-    lane->has_next = lane->mode == LANE_TAIL;
     buf_clear(&lane->head);
     buf_clear(&lane->tail);
     buf_clear(&lane->in);

@@ -36,10 +36,9 @@ enum lane_state {
     LANE_BUSY,  /* a unit is out */
 };
 
-/* How units of this lane end. */
 enum lane_mode {
-    LANE_COPY, /* data only; the gate checks the owner */
-    LANE_TAIL, /* the position changes with the data, errors are counted beside it */
+    LANE_COPY,
+    LANE_TAIL, /* errors are counted beside the position */
 };
 
 struct lane {
@@ -53,7 +52,6 @@ struct lane {
 
     /* What the gate must show. */
     uint64_t expect_epoch, expect_next;
-    bool has_next; /* expect_next counts (a position was written) */
 
     /* Going out: the unit's pieces between two buffers of ours. */
     struct buf head, tail;
@@ -76,9 +74,11 @@ struct lane {
     struct buf position;
 };
 
-/* Where a tail unit ends. */
+/* Where a unit ends. */
 struct lane_position {
-    uint64_t next; /* first byte not in the unit */
+    uint64_t next;    /* first byte not in the unit: of the history, or of the snapshot */
+    const char *mark; /* in a copy: copy_mark.h; NULL in a tail */
+    bool by_unit;     /* the unit's own commands write the position; the gate expects it */
     int source_db;
     const char *replid; /* 40 hex, when it changed since the last unit; else NULL */
     bool whole;         /* the unit removed the position: write every field again */
@@ -93,7 +93,7 @@ MUST_CHECK bool lane_start(struct lane *lane, struct redis_client client,
 void lane_close(struct lane *lane); /* fine in every state; frees the buffers too */
 
 /* Send the unit; the lane must be READY. The unit is the lane's until it is READY
- * again. `end` is NULL in a copy.
+ * again.
  * Errors: those of conn_writev, MEMORY. */
 MUST_CHECK bool lane_send(struct lane *lane, struct unit *unit, const struct position *position,
                           const struct lane_position *end, struct err *err);

@@ -21,9 +21,22 @@ void position_key(const struct task_spec *spec, char ret_key[POSITION_KEY_MAX]) 
 
 /* ---- reading ------------------------------------------------------------------- */
 
-enum field { F_STATE, F_LEASE, F_EPOCH, F_GEN, F_FRESH, F_RID, F_OFF, F_DB, F_SEQ, F_ERR, F_COUNT };
-static const char *const field_names[F_COUNT] = {"state", "lease", "epoch", "gen", "fresh",
-                                                 "rid",   "off",   "db",    "seq", "err"};
+enum field {
+    F_STATE,
+    F_LEASE,
+    F_EPOCH,
+    F_GEN,
+    F_FRESH,
+    F_RID,
+    F_OFF,
+    F_DB,
+    F_SEQ,
+    F_ERR,
+    F_MARK,
+    F_COUNT
+};
+static const char *const field_names[F_COUNT] = {"state", "lease", "epoch", "gen", "fresh", "rid",
+                                                 "off",   "db",    "seq",   "err", "mark"};
 
 static bool wrong_reply(const struct redis_client *client, const struct resp_value *reply,
                         const char *what, struct err *err) {
@@ -67,6 +80,8 @@ static bool parse_fields(const struct resp_value *items, struct position *ret, s
                                "our position on the destination has an unknown state");
     if (items[F_RID].type == RESP_BULK && items[F_RID].str.len == 40)
         memcpy(p.replid, items[F_RID].str.ptr, 40);
+    if (items[F_MARK].type == RESP_BULK && items[F_MARK].str.len < sizeof(p.mark))
+        memcpy(p.mark, items[F_MARK].str.ptr, items[F_MARK].str.len);
     p.fresh = fresh == 1;
     p.source_db = (int)db;
     *ret = p;
@@ -176,7 +191,8 @@ static bool decide(struct redis_client *client, const struct task_spec *spec, bo
     if (spec->recopy != TASK_RECOPY_FAIL && now->state == POSITION_TAIL) {
         ret->state = POSITION_COPY;
         ret->generation++;
-        ret->err = 0;
+        ret->next = ret->err = 0;
+        ret->mark[0] = '\0';
         ret->fresh = now->fresh || spec->recopy == TASK_RECOPY_FLUSH;
         return true;
     }
@@ -214,6 +230,12 @@ static bool write_claim(struct redis_client *client, const struct task_spec *spe
 #undef SET_FIELD
     set[n++] = STR_LIT("state");
     set[n++] = str_from(position_state_name(p->state));
+    if (p->state == POSITION_COPY) {
+        set[n++] = STR_LIT("off");
+        set[n++] = str_from(arena_printf(arena, "%" PRIu64, p->next));
+        set[n++] = STR_LIT("mark");
+        set[n++] = str_from(p->mark);
+    }
     ok = resp_put_words(&commands, err, "MULTI", NULL) &&
          resp_put_command(&commands, n, set, err) && resp_put_words(&commands, err, "EXEC", NULL) &&
          redis_client_pipeline(client, buf_str(&commands), 3, arena, replies, err);

@@ -2,12 +2,14 @@
  *
  * One hash `{kf}:<job>:<task>` in the lowest mapped database. It changes in the
  * same transaction as the data, so it is the authority for position and owner;
- * the control database only mirrors it. Fields, all decimal but rid and state:
+ * the control database only mirrors it. Fields, all decimal but rid, state and mark:
  *
  *   v      format, 1                    state  copy | tail | done | stopped
  *   lease  of the control database      epoch  raised by every claim
  *   gen    snapshot being copied        fresh  1: empty when first claimed
- *   rid    history (replid)             off    next byte wanted of it
+ *   rid    history (replid)             off    next byte wanted of it; of the
+ *                                              snapshot while the state is copy
+ *   mark   where in the snapshot (copy_mark.h)
  *   db     source database selected     seq    units applied, for ever
  *   err    commands that failed, by the destination's own count
  *   base   scratch of the error seal
@@ -28,6 +30,8 @@
 #include "services/flow/task_spec.h"
 #include "services/redis/redis_client.h"
 
+enum { POSITION_MARK_MAX = 160 };
+
 enum position_state { POSITION_COPY, POSITION_TAIL, POSITION_DONE, POSITION_STOPPED };
 
 struct position {
@@ -35,8 +39,9 @@ struct position {
     uint64_t lease, epoch, generation, seq, err;
     bool fresh;
     char replid[41];
-    uint64_t next; /* first byte of the history that is not applied */
+    uint64_t next; /* first byte that is not applied: of the history, or of the snapshot */
     int source_db;
+    char mark[POSITION_MARK_MAX]; /* "" = at the snapshot's beginning */
 };
 
 enum { POSITION_KEY_MAX = 64 };

@@ -18,6 +18,7 @@ enum {
     ACK_MS = 1000,
     ACK_SOON_MS = 100, /* until a source that waits for it streams */
     TRIM_MS = 500,
+    SNAPSHOT_KEEP_MS = 10 * 60 * 1000,
     WAIT_MS = 200,
 };
 
@@ -33,14 +34,21 @@ static bool trim(struct receiver *r, struct err *err) {
     int64_t now = clock_mono_ms();
     uint64_t applied = atomic_load_explicit(&r->control->applied_offset, memory_order_relaxed);
     uint64_t keep = r->spec.spool_quota_bytes / 4;
+    bool short_of_room = spooled(r) > r->spec.spool_quota_bytes / 2;
 
     if (now < r->trim_at_ms)
         return true;
     r->trim_at_ms = now + TRIM_MS;
-    if (applied > 0 && r->snapshot.end > 0) {
+    /* Applied is not yet durable there. What is kept longest is the snapshot of a copy
+     * that has just ended: without it a destination that forgets the end of the copy
+     * would need another full sync. */
+    if (r->tail_since_ms == 0 && applied > 0)
+        r->tail_since_ms = now;
+    if (r->tail_since_ms > 0 && r->snapshot.end > 0 &&
+        (now - r->tail_since_ms > SNAPSHOT_KEEP_MS || short_of_room)) {
         if (!spool_writer_reset(&r->snapshot, 0, err))
             return false;
-    } else {
+    } else if (short_of_room) {
         spool_writer_trim(&r->snapshot,
                           atomic_load_explicit(&r->control->copy_bytes_done, memory_order_relaxed));
     }
@@ -93,9 +101,12 @@ static bool read_messages(struct receiver *r, struct err *err) {
             return err_wrap(err, "reading a message of the supervisor");
         }
         json_decref(message);
-        held = position.state == POSITION_TAIL
-                   ? r->stream.start <= position.next && position.next <= r->stream.end
-                   : r->meta.generation >= position.generation;
+        /* A snapshot that is still coming is held as far as it has come. */
+        held = receive_holds(r, &position) ||
+               (position.state == POSITION_COPY && !r->meta.snapshot_complete &&
+                position.generation <= r->new_generation);
+        if (position.state == POSITION_COPY)
+            r->tail_since_ms = 0;
         if (!held)
             return err_set(err, ERR_SPOOL_CORRUPT,
                            "the position went where the spool does not reach");

@@ -65,16 +65,23 @@ static bool start_stream(struct receiver *r, const char *replid, uint64_t next, 
     return receive_open_link(r, &r->main_link, &options, err);
 }
 
+bool receive_holds(const struct receiver *r, const struct position *p) {
+    if (p->state == POSITION_TAIL)
+        return r->meta.generation > 0 && r->stream.start <= p->next && p->next <= r->stream.end;
+    /* Another generation is copied from its beginning, this one from where it is. */
+    return r->meta.generation > 0 && r->meta.generation >= p->generation &&
+           r->meta.snapshot_complete && r->snapshot.end == r->meta.snapshot_bytes &&
+           r->snapshot.start <= (r->meta.generation == p->generation ? p->next : 0);
+}
+
 /* The tail has begun: only the history itself can go on. */
 static bool plan_tail(struct receiver *r, struct err *err) {
     const struct position *p = &r->position;
-    bool holds = r->meta.generation > 0 && r->stream.start <= p->next && p->next <= r->stream.end;
 
-    if (!holds) {
+    if (!receive_holds(r, p)) {
         /* The spool was lost, or the destination went back further than it reaches:
          * the source's backlog may still have what is missing. */
-        r->meta = (struct spool_meta){
-            .generation = p->generation, .snapshot_offset = p->next - 1, .snapshot_complete = true};
+        r->meta = (struct spool_meta){.generation = p->generation, .snapshot_offset = p->next - 1};
         memcpy(r->meta.replid, p->replid, sizeof(r->meta.replid));
         if (!spool_writer_reset(&r->stream, p->next, err) ||
             !spool_meta_write(r->spool_fd, &r->meta, err))
@@ -85,12 +92,9 @@ static bool plan_tail(struct receiver *r, struct err *err) {
 }
 
 bool receive_plan(struct receiver *r, struct err *err) {
-    bool usable = r->meta.generation >= r->position.generation && r->meta.generation > 0 &&
-                  r->meta.snapshot_complete;
-
     if (r->position.state == POSITION_TAIL)
         return plan_tail(r, err);
-    if (!usable)
+    if (!receive_holds(r, &r->position))
         return start_full(r, r->meta.generation == 0 ? "first" : "interrupted", err);
     /* The snapshot is all here; the stream goes on behind what was spooled of it. */
     if (r->stream.end <= r->meta.snapshot_offset &&

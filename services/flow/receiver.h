@@ -31,6 +31,7 @@ struct receiver {
     bool stream_heard;      /* the source streams: no ACK is needed to wake it */
     int64_t ack_at_ms;      /* when the next ACK is due */
     int64_t trim_at_ms;
+    int64_t tail_since_ms; /* when the tail was first seen to run; 0 = not yet */
     struct source_side side;
     char *buffer;
 };
@@ -41,6 +42,9 @@ enum { RECEIVER_BUFFER_BYTES = 256 * 1024 };
  * position, or with a full sync, and open the first link.
  * Errors: FULL_RESYNC_NEEDED, FULL_SYNC_BUDGET, of the links and the spool. */
 MUST_CHECK bool receive_plan(struct receiver *r, struct err *err);
+
+/* The spool can serve a task that is at `position` (a snapshot only when whole). */
+bool receive_holds(const struct receiver *r, const struct position *position);
 
 /* What the links report: the sink of both. */
 struct source_link_sink receive_sink(struct receiver *r);

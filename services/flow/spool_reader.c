@@ -161,19 +161,21 @@ static bool check_up_to(struct spool_reader *r, uint64_t end, struct err *err) {
     return true;
 }
 
+bool spool_reader_exhausted(const struct spool_reader *r, uint64_t end) {
+    return end > r->range_offset && end - r->range_offset > RANGE_BYTES;
+}
+
+bool spool_reader_rebase(struct spool_reader *r, uint64_t from, struct err *err) {
+    return reserve(r, spool_segment_of(from), err);
+}
+
 bool spool_reader_view(struct spool_reader *r, uint64_t from, uint64_t end, struct str *ret_view,
                        struct err *err) {
+    if (spool_reader_exhausted(r, end))
+        end = r->range_offset + RANGE_BYTES;
     if (end <= from) {
         *ret_view = STR_EMPTY;
         return true;
-    }
-    if (end - r->range_offset > RANGE_BYTES) {
-        uint64_t back_to = from < r->checked_end ? from : r->checked_end;
-
-        if (!reserve(r, spool_segment_of(back_to), err))
-            return false;
-        if (end - r->range_offset > RANGE_BYTES)
-            end = r->range_offset + RANGE_BYTES;
     }
     if (end > r->checked_end && (!map_up_to(r, end, err) || !check_up_to(r, end, err)))
         return false;

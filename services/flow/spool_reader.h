@@ -39,11 +39,19 @@ MUST_CHECK bool spool_reader_open(struct spool_reader *r, int base_fd, const cha
 void spool_reader_close(struct spool_reader *r);
 
 /* The bytes [from, end) as one slice, `end` as published by the writer; what
- * cannot be mapped at once is left out at the end, so ask again after moving on.
+ * lies beyond the reserved addresses is left out at the end.
  * `from` never goes back. Slices stay valid until spool_reader_release.
  * Errors: IO, SPOOL_CORRUPT (the first bad offset is named). */
 MUST_CHECK bool spool_reader_view(struct spool_reader *r, uint64_t from, uint64_t end,
                                   struct str *ret_view, struct err *err);
+
+/* The reserved addresses end before `end`: spool_reader_view() leaves out what lies
+ * beyond until the range begins anew. */
+bool spool_reader_exhausted(const struct spool_reader *r, uint64_t end);
+
+/* Let the range begin anew at `from`. Every slice handed out so far is void: only
+ * when none is in use. Errors: IO. */
+MUST_CHECK bool spool_reader_rebase(struct spool_reader *r, uint64_t from, struct err *err);
 
 /* Nothing before `offset` is needed any more. */
 void spool_reader_release(struct spool_reader *r, uint64_t offset);

@@ -156,6 +156,9 @@ static bool take(struct tail *t, struct err *err) {
         return true;
     if (end - start > t->window)
         end = start + t->window;
+    if (spool_reader_exhausted(&t->reader, end) && !t->in_flight && t->filling->unit.bytes == 0 &&
+        !spool_reader_rebase(&t->reader, start, err))
+        return false;
     /* The name of the history comes before its bytes. */
     if (!refresh_replid(t, err) || !spool_reader_view(&t->reader, start, end, &view, err) ||
         !stream_units_take(&t->units, view, spool_reader_received_ms(&t->reader, t->units.at + 1),

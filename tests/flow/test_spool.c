@@ -5,8 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "proto/rdb/rdb_parser.h"
-#include "services/flow/copy_mark.h"
 #include "services/flow/spool_meta.h"
 #include "services/flow/spool_reader.h"
 #include "services/flow/spool_writer.h"
@@ -255,36 +253,6 @@ static void the_meta_file_is_whole_or_none(void) {
     remove_dir();
 }
 
-static void a_mark_is_whole_or_none(void) {
-    struct copy_mark mark = {.generation = 2,
-                             .at = {.offset = 9, .crc = 8, .db = 7, .version = 10},
-                             .keys_done = 6,
-                             .stream_db = -1};
-    struct copy_mark back;
-
-    fresh_dir();
-    CU_ASSERT_TRUE(copy_mark_write(dir_fd, &mark, &err));
-    CU_ASSERT_TRUE(copy_mark_read(dir_fd, &back, &err));
-    CU_ASSERT_EQUAL(back.at.offset, 9);
-    CU_ASSERT_EQUAL(back.at.crc, 8);
-    CU_ASSERT_EQUAL(back.keys_done, 6);
-    CU_ASSERT_EQUAL(back.stream_db, -1);
-    for (off_t at = 0; at < 84; at++) {
-        int fd = openat(dir_fd, "copy.mark", O_RDWR);
-        char byte;
-
-        CU_ASSERT_EQUAL(pread(fd, &byte, 1, at), 1);
-        byte = (char)(byte ^ 1);
-        CU_ASSERT_EQUAL(pwrite(fd, &byte, 1, at), 1);
-        CU_ASSERT_TRUE(copy_mark_read(dir_fd, &back, &err));
-        CU_ASSERT_EQUAL(back.generation, 0);
-        byte = (char)(byte ^ 1);
-        CU_ASSERT_EQUAL(pwrite(fd, &byte, 1, at), 1);
-        close(fd);
-    }
-    remove_dir();
-}
-
 static const struct cunit_test tests[] = {
     CUNIT_TEST(what_is_written_is_read_across_segments),
     CUNIT_TEST(a_writer_goes_on_where_the_killed_one_was),
@@ -294,6 +262,5 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_reader_may_begin_inside_a_piece),
     CUNIT_TEST(trimming_keeps_what_is_asked_for),
     CUNIT_TEST(the_meta_file_is_whole_or_none),
-    CUNIT_TEST(a_mark_is_whole_or_none),
 };
 CUNIT_MAIN("spool", tests)

@@ -1,0 +1,52 @@
+/* The word that says how far a copy is. */
+#include <string.h>
+
+#include "services/flow/copy_mark.h"
+#include "tests/support/cunit_run.h"
+
+static void a_mark_comes_back_as_it_was(void) {
+    struct copy_mark mark = {
+        .at = {.offset = UINT64_MAX,
+               .crc = UINT64_MAX - 1,
+               .db = UINT32_MAX,
+               .version = 80,
+               .vendor = RDB_VALKEY,
+               .crc_enabled = true},
+        .keys_done = 3,
+        .keys_expired = 4,
+        .stream_db = -1,
+    };
+    struct copy_mark back;
+    struct err err = ERR_INIT;
+    char text[POSITION_MARK_MAX];
+
+    copy_mark_format(&mark, text);
+    CU_ASSERT_TRUE(copy_mark_parse(str_from(text), &back, &err));
+    CU_ASSERT_EQUAL(back.at.offset, mark.at.offset);
+    CU_ASSERT_EQUAL(back.at.crc, mark.at.crc);
+    CU_ASSERT_EQUAL(back.at.db, mark.at.db);
+    CU_ASSERT_EQUAL(back.at.version, 80);
+    CU_ASSERT_EQUAL(back.at.vendor, RDB_VALKEY);
+    CU_ASSERT_TRUE(back.at.crc_enabled);
+    CU_ASSERT_EQUAL(back.keys_done, 3);
+    CU_ASSERT_EQUAL(back.keys_expired, 4);
+    CU_ASSERT_EQUAL(back.stream_db, -1);
+}
+
+static void what_is_no_mark_is_refused(void) {
+    static const char *const wrong[] = {"", "1", "1:2:3:4:5:6:7:8", "a:2:3:4:5:6:7:8:9",
+                                        "::::::::"};
+    struct copy_mark back;
+    struct err err = ERR_INIT;
+
+    for (unsigned i = 0; i < LENGTH_OF(wrong); i++) {
+        CU_ASSERT_FALSE(copy_mark_parse(str_from(wrong[i]), &back, &err));
+        CU_ASSERT_EQUAL(err.code, ERR_POSITION_MISSING);
+    }
+}
+
+static const struct cunit_test tests[] = {
+    CUNIT_TEST(a_mark_comes_back_as_it_was),
+    CUNIT_TEST(what_is_no_mark_is_refused),
+};
+CUNIT_MAIN("copy_mark", tests)
