@@ -9,8 +9,12 @@ void stream_heartbeat_key(const struct task_spec *spec, char *dst, size_t dst_si
 }
 
 void stream_units_init(struct stream_units *s, struct applier *a, uint64_t start, int source_db) {
-    *s = (struct stream_units){
-        .a = a, .scan = RESP_SCAN_INIT, .start = start, .at = start, .source_db = source_db};
+    *s = (struct stream_units){.a = a,
+                               .scan = RESP_SCAN_INIT,
+                               .start = start,
+                               .at = start,
+                               .source_db = source_db,
+                               .commands_max = STREAM_UNIT_COMMANDS};
     s->scan.stream_offset = start;
     stream_heartbeat_key(&a->spec, s->heartbeat, sizeof(s->heartbeat));
 }
@@ -313,7 +317,7 @@ bool stream_units_take(struct stream_units *s, struct str view, uint64_t receive
     bool full = false;
     bool ok = true;
 
-    while (ok && !full && !out->alone && out->unit.commands < STREAM_UNIT_COMMANDS &&
+    while (ok && !full && !stream_units_full(s, out) &&
            out->unit.bytes + s->run_len < STREAM_UNIT_BYTES) {
         struct str rest = str_skip(view, s->at - base);
         struct resp_command command;

@@ -30,11 +30,6 @@ struct stream_unit {
     double heartbeat_ms; /* wall clock in the newest heartbeat of ours; 0 = none */
 };
 
-static inline bool stream_unit_is_full(const struct stream_unit *u) {
-    return u->alone || u->unit.commands >= STREAM_UNIT_COMMANDS ||
-           u->unit.bytes >= STREAM_UNIT_BYTES;
-}
-
 struct stream_units {
     struct applier *a;
     struct resp_scan scan;
@@ -45,7 +40,8 @@ struct stream_units {
     bool multi_alone; /* it holds a command that removes the position */
     const char *run;  /* forwarded bytes not yet put into the unit */
     size_t run_len;
-    char heartbeat[160]; /* our own key */
+    char heartbeat[160];   /* our own key */
+    uint32_t commands_max; /* of one unit; small under a throttle */
 };
 
 /* Bytes from `start` on; source_db is selected there. */
@@ -60,6 +56,11 @@ void stream_unit_clear(struct stream_unit *u, const struct applier *a);
  * UNIT_TOO_LARGE. */
 MUST_CHECK bool stream_units_take(struct stream_units *s, struct str view, uint64_t received_ms,
                                   struct stream_unit *out, struct err *err);
+
+/* `u` is to be sent before more is taken. */
+static inline bool stream_units_full(const struct stream_units *s, const struct stream_unit *u) {
+    return u->alone || u->unit.commands >= s->commands_max || u->unit.bytes >= STREAM_UNIT_BYTES;
+}
 
 /* The key of a task's heartbeat, as receive writes it. */
 void stream_heartbeat_key(const struct task_spec *spec, char *dst, size_t dst_size);

@@ -109,6 +109,10 @@ static int64_t throttled_us(struct tail *t) {
     uint64_t commands_max = CONTROL_GET(t->a, tail_commands_per_second_max);
     int64_t bytes_us, commands_us, now;
 
+    /* A unit is never split: under a limit it is a tenth of a second's worth at most. */
+    t->units.commands_max = commands_max == 0 || commands_max / 10 >= STREAM_UNIT_COMMANDS
+                                ? STREAM_UNIT_COMMANDS
+                                : (uint32_t)(commands_max / 10) + 1;
     if (bytes_max == 0 && commands_max == 0)
         return 0;
     now = clock_mono_us();
@@ -166,7 +170,7 @@ static bool take(struct tail *t, struct err *err) {
         return false;
     if (t->units.start > start)
         t->window = WINDOW_BYTES;
-    else if (view.len == t->window && !stream_unit_is_full(t->filling))
+    else if (view.len == t->window && !stream_units_full(&t->units, t->filling))
         t->window *= 2;
     return true;
 }
@@ -179,7 +183,7 @@ static void rest(struct tail *t, int64_t wait_us) {
     struct control_block *control = t->a->control;
     int timeout_ms = wait_us > 0 && wait_us / 1000 < WAIT_MS ? (int)(wait_us / 1000) + 1 : WAIT_MS;
 
-    if (t->in_flight && stream_unit_is_full(t->filling)) {
+    if (t->in_flight && stream_units_full(&t->units, t->filling)) {
         (void)poll(fds, 1, timeout_ms); /* more bytes would find no room: let the bell be */
         return;
     }
@@ -205,7 +209,7 @@ static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
     for (;;) {
         enum control_want want = applier_want(t->a);
         bool may_send = want == CONTROL_RUN || want == CONTROL_STOP_DRAIN;
-        int64_t wait_us = 0;
+        int64_t wait_us = throttled_us(t); /* before units grow: it limits them too */
 
         if (!lane_pump(&t->lane, err))
             return false;
@@ -218,13 +222,10 @@ static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
         }
         if (may_send && !take(t, err))
             return false;
-        if (may_send && t->lane.state == LANE_READY && worth_sending(t)) {
-            wait_us = throttled_us(t);
-            if (wait_us == 0) {
-                if (!send(t, err))
-                    return false;
-                continue;
-            }
+        if (may_send && t->lane.state == LANE_READY && worth_sending(t) && wait_us == 0) {
+            if (!send(t, err))
+                return false;
+            continue;
         }
         rest(t, wait_us);
     }

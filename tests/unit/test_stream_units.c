@@ -256,7 +256,7 @@ static void a_full_unit_waits_with_the_rest(void) {
     begin();
     CU_ASSERT_TRUE(take(str_of(bytes, len)));
     CU_ASSERT_EQUAL(out.unit.commands, STREAM_UNIT_COMMANDS);
-    CU_ASSERT_TRUE(stream_unit_is_full(&out));
+    CU_ASSERT_TRUE(stream_units_full(&s, &out));
     CU_ASSERT_EQUAL(out.unit.piece_count, 1); /* one borrowed run, nothing copied */
     CU_ASSERT_EQUAL(out.unit.own.len, 0);
     end();
