@@ -22,41 +22,48 @@
 #include "proto/rdb/rdb_accept.h"
 #include "proto/rdb/rdb_stream.h"
 #include "proto/rdb/rdb_stream_entries.h"
-
-enum { RDB_STREAM_GROUPS_MAX = 65536 }; /* whose pending entries can be told from messages */
+#include "proto/rdb/rdb_stream_pending.h"
 
 struct rdb_stream_commands {
-    int stage;
+    enum rdb_stream_stage {
+        RDB_STREAM_ENTRIES,
+        RDB_STREAM_EMPTY,
+        RDB_STREAM_SETID,
+        RDB_STREAM_GROUP,
+        RDB_STREAM_CONSUMER,
+        RDB_STREAM_CLAIM,
+        RDB_STREAM_TRIM,
+        RDB_STREAM_DELETE,
+        RDB_STREAM_SETID_AGAIN,
+        RDB_STREAM_DONE,
+    } stage;
     bool has_counters;        /* XSETID ENTRIESADDED, XGROUP ENTRIESREAD: 7.0 */
     bool has_create_consumer; /* XGROUP CREATECONSUMER: 6.2 */
     bool claims_need_message; /* XCLAIM FORCE: 7.0 */
     struct rdb_stream stream;
-    struct rdb_stream_entries entries;
-    bool entry_ahead;
-    struct rdb_stream_entry entry; /* read, not yet appended */
-    uint64_t entry_count;          /* appended, without stand-ins */
-    struct rdb_stream_id first;    /* entry appended */
 
-    /* Pending ids of all groups in rising order. */
-    struct buf cursors; /* one per group: the rest of its pending list */
-    bool pending_ahead;
-    struct rdb_stream_id pending;         /* the lowest that is still to come */
-    uint64_t stand_ins, stand_ins_inside; /* inside: not before the first entry */
+    /* Entries and stand-ins, in the order of their ids. */
+    struct rdb_stream_entries entries;
+    bool entry_ahead; /* `entry` was read and not yet appended */
+    struct rdb_stream_entry entry;
+    struct rdb_stream_pending_ids missing;
+    uint64_t entry_count, stand_ins;
+    struct rdb_stream_id first; /* of the entries; read when entry_count > 0 */
+    struct rdb_stream_id top;   /* of all that was added */
+    bool stand_in_inside;       /* one is not before the first entry */
 
     /* The group and the consumer at work. */
     struct str groups, consumers, claims;
-    uint64_t groups_left, consumers_left, claims_left;
     struct rdb_stream_group group;
     struct rdb_stream_consumer consumer;
-    struct buf index; /* where in the group's pending list every n-th entry stands */
-    uint64_t index_step;
+    struct rdb_stream_pending_index index;
     struct buf text[2];
 };
 
 void rdb_stream_commands_init(struct rdb_stream_commands *s, size_t blob_max);
 void rdb_stream_commands_done(struct rdb_stream_commands *s);
 
-/* As rdb_commands_open() and rdb_commands_fill(). */
+/* As rdb_commands_open() and rdb_commands_fill(). *ret_elements: entries so far. */
 MUST_CHECK bool rdb_stream_commands_open(struct rdb_stream_commands *s,
                                          const struct rdb_destination *dest, uint8_t type,
                                          struct str value, struct err *err);

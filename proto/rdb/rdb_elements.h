@@ -66,7 +66,7 @@ struct rdb_elements {
     enum rdb_kind kind;
     uint64_t min_ms;          /* the times of type 24 count from here */
     struct str rest;          /* the value behind what was opened */
-    uint64_t blobs_left;      /* packed blobs to come */
+    uint64_t left;            /* packed blobs, or elements, to come */
     struct rdb_pieces pieces; /* items, or values when fields come from a template */
     struct rdb_pieces fields; /* of a template */
     struct buf blob, names;   /* unpacked LZF of either */

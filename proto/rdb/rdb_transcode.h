@@ -54,7 +54,9 @@ void rdb_transcoder_init(struct rdb_transcoder *t, enum rdb_vendor from, enum rd
 void rdb_transcoder_done(struct rdb_transcoder *t);
 
 struct rdb_transcoded {
-    uint8_t type;    /* what was written: `type`, or 24 where held times cannot stand in a 25 */
+    /* What was written: to_type, but a hash none of whose fields expires becomes a 4, and
+     * one whose times cannot be changed within a 25 becomes a 24. */
+    uint8_t type;
     uint64_t losses; /* expiries of fields that were dropped: to be reported */
 };
 
