@@ -9,11 +9,12 @@
  * What commands cannot say: when a consumer of a stream was last seen and active
  * (the moment of the copy is), and a stream's idempotent producers.
  *
- * A pending entry whose message is gone needs a message while it is claimed (from
- * Redis 7.0 on): one is added in its place and removed again at the end.
+ * A pending entry whose message is gone needs a message while it is claimed: one is
+ * added in its place and removed again at the end.
  *
  * Memory: an element at a time (and an LZF packed blob or string unpacked whole, up
- * to scratch_max), whatever the value holds; streams, 24 bytes for each group.
+ * to scratch_max), whatever the value holds; streams, up to 2.5 MiB
+ * more for groups (rdb_stream_pending.h).
  */
 #pragma once
 

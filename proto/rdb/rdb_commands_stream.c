@@ -37,8 +37,7 @@ void rdb_stream_commands_done(struct rdb_stream_commands *s) {
 static bool rewind_entries(struct rdb_stream_commands *s, struct err *err) {
     rdb_stream_entries_open(&s->entries, &s->stream);
     s->entry_ahead = false;
-    buf_clear(&s->missing.heap);
-    return !s->claims_need_message || rdb_stream_pending_ids_open(&s->missing, &s->stream, err);
+    return rdb_stream_pending_ids_open(&s->missing, &s->stream, err);
 }
 
 bool rdb_stream_commands_open(struct rdb_stream_commands *s, const struct rdb_destination *dest,
@@ -54,10 +53,10 @@ bool rdb_stream_commands_open(struct rdb_stream_commands *s, const struct rdb_de
                        "entries of a stream were given back with XNACK, which commands cannot "
                        "say: claim them for a consumer first");
     s->has_create_consumer = version >= FROM_6_2;
-    s->has_counters = s->claims_need_message = version >= FROM_7_0;
+    s->has_counters = version >= FROM_7_0;
     s->stage = RDB_STREAM_ENTRIES;
     s->entry_count = s->stand_ins = 0;
-    s->stand_in_inside = false;
+    s->stand_ins_inside = 0;
     s->first = s->top = (struct rdb_stream_id){0, 0};
     s->groups = s->stream.groups;
     s->consumers = s->claims = STR_EMPTY;
@@ -154,7 +153,7 @@ static bool add_entry(struct rdb_stream_commands *s, struct str key, struct buf 
         if (!put_stand_in(missing, key, out, err))
             return false;
         s->stand_ins++;
-        s->stand_in_inside |= s->entry_count > 0;
+        s->stand_ins_inside += s->entry_count > 0;
         s->top = missing;
         break;
     default:
@@ -321,15 +320,14 @@ static bool claim(struct rdb_stream_commands *s, struct str key, struct buf *out
 
 /* Stand-ins before the first entry: trimming leaves the highest deleted id alone. */
 static bool trim(struct rdb_stream_commands *s, struct str key, struct buf *out, struct err *err) {
-    bool all = s->entry_count == 0;
-    char room[ID_ROOM];
-    const struct str argv[] = {STR_LIT("XTRIM"), key, all ? STR_LIT("MAXLEN") : STR_LIT("MINID"),
-                               all ? STR_LIT("0") : spell_id(s->first, room)};
+    char digits[24];
+    int n = snprintf(digits, sizeof(digits), "%" PRIu64, s->entry_count + s->stand_ins_inside);
+    const struct str argv[] = {STR_LIT("XTRIM"), key, STR_LIT("MAXLEN"), str_of(digits, (size_t)n)};
 
     if (!resp_put_command(out, LENGTH_OF(argv), argv, err) ||
-        (s->stand_in_inside && !rewind_entries(s, err)))
+        (s->stand_ins_inside > 0 && !rewind_entries(s, err)))
         return false;
-    s->stage = s->stand_in_inside ? RDB_STREAM_DELETE : RDB_STREAM_SETID_AGAIN;
+    s->stage = s->stand_ins_inside > 0 ? RDB_STREAM_DELETE : RDB_STREAM_SETID_AGAIN;
     return true;
 }
 

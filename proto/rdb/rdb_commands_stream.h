@@ -39,7 +39,6 @@ struct rdb_stream_commands {
     } stage;
     bool has_counters;        /* XSETID ENTRIESADDED, XGROUP ENTRIESREAD: 7.0 */
     bool has_create_consumer; /* XGROUP CREATECONSUMER: 6.2 */
-    bool claims_need_message; /* XCLAIM FORCE: 7.0 */
     struct rdb_stream stream;
 
     /* Entries and stand-ins, in the order of their ids. */
@@ -48,9 +47,9 @@ struct rdb_stream_commands {
     struct rdb_stream_entry entry;
     struct rdb_stream_pending_ids missing;
     uint64_t entry_count, stand_ins;
+    uint64_t stand_ins_inside;  /* not before the first entry */
     struct rdb_stream_id first; /* of the entries; read when entry_count > 0 */
     struct rdb_stream_id top;   /* of all that was added */
-    bool stand_in_inside;       /* one is not before the first entry */
 
     /* The group and the consumer at work. */
     struct str groups, consumers, claims;

@@ -90,7 +90,7 @@ bool rdb_stream_take_group(int version, struct str *rest, struct rdb_stream_grou
     struct rdb_stream_pending pending;
     struct rdb_stream_consumer consumer;
     struct str at = *rest;
-    const char *start;
+    struct str start;
 
     *ret = (struct rdb_stream_group){.entries_read = UINT64_MAX};
     if (!rdb_take_str(&at, &ret->name) || !take_id(&at, &ret->last))
@@ -99,20 +99,20 @@ bool rdb_stream_take_group(int version, struct str *rest, struct rdb_stream_grou
         return false;
     if (!rdb_take_len(&at, &ret->pending_count))
         return false;
-    start = at.ptr;
+    start = at;
     for (uint64_t i = 0; i < ret->pending_count; i++) {
         if (!rdb_stream_take_pending(&at, &pending))
             return false;
     }
-    ret->pending = str_of(start, (size_t)(at.ptr - start));
+    ret->pending = str_first(start, start.len - at.len);
     if (!rdb_take_len(&at, &ret->consumer_count))
         return false;
-    start = at.ptr;
+    start = at;
     for (uint64_t i = 0; i < ret->consumer_count; i++) {
         if (!rdb_stream_take_consumer(version, &at, &consumer))
             return false;
     }
-    ret->consumers = str_of(start, (size_t)(at.ptr - start));
+    ret->consumers = str_first(start, start.len - at.len);
     if (version >= 5 && !take_ids(&at, &ret->given_back, &ret->given_back_count))
         return false;
     *rest = at;
@@ -120,17 +120,17 @@ bool rdb_stream_take_group(int version, struct str *rest, struct rdb_stream_grou
 }
 
 static bool take_nodes(struct str *rest, struct rdb_stream *ret) {
-    const char *start;
+    struct str start;
     struct str raw;
 
     if (!rdb_take_len(rest, &ret->node_count))
         return false;
-    start = rest->ptr;
+    start = *rest;
     for (uint64_t i = 0; i < ret->node_count; i++) {
         if (!rdb_take_str(rest, &raw) || !rdb_take_str(rest, &raw))
             return false;
     }
-    ret->nodes = str_of(start, (size_t)(rest->ptr - start));
+    ret->nodes = str_first(start, start.len - rest->len);
     return true;
 }
 
@@ -144,24 +144,24 @@ static bool take_counters(struct str *rest, struct rdb_stream *ret) {
 
 static bool take_groups(struct str *rest, struct rdb_stream *ret) {
     struct rdb_stream_group group;
-    const char *start;
+    struct str start;
 
     if (!rdb_take_len(rest, &ret->group_count))
         return false;
-    start = rest->ptr;
+    start = *rest;
     for (uint64_t i = 0; i < ret->group_count; i++) {
         if (!rdb_stream_take_group(ret->version, rest, &group))
             return false;
         ret->given_back += group.given_back_count;
     }
-    ret->groups = str_of(start, (size_t)(rest->ptr - start));
+    ret->groups = str_first(start, start.len - rest->len);
     return true;
 }
 
 /* How long entries are known to producers, how many; each producer's; two counters. */
 static bool take_producers(struct str *rest, struct rdb_stream *ret) {
     uint64_t ignored, producers, entries;
-    const char *start = rest->ptr;
+    struct str start = *rest;
     struct str raw;
 
     if (!rdb_take_len(rest, &ignored) || !rdb_take_len(rest, &ignored) ||
@@ -178,7 +178,7 @@ static bool take_producers(struct str *rest, struct rdb_stream *ret) {
     }
     if (!rdb_take_len(rest, &ignored) || !rdb_take_len(rest, &ignored))
         return false;
-    ret->producers = str_of(start, (size_t)(rest->ptr - start));
+    ret->producers = str_first(start, start.len - rest->len);
     return true;
 }
 

@@ -4,8 +4,8 @@ enum { PLACES_MAX = 65536 };
 
 /* Where one group's list has got. */
 struct cursor {
-    const char *at; /* behind `id` */
-    uint64_t left;  /* behind `id` */
+    const char *at; /* behind `id`; of no meaning when nothing is left */
+    uint64_t left;
     struct rdb_stream_id id;
 };
 
@@ -92,7 +92,7 @@ bool rdb_stream_pending_ids_peek(const struct rdb_stream_pending_ids *p,
 static bool advance(struct rdb_stream_pending_ids *p, struct err *err) {
     struct cursor c = cursor_at(p, 0);
     struct rdb_stream_pending next;
-    struct str rest = str_of(c.at, (size_t)(p->end - c.at));
+    struct str rest;
 
     if (c.left == 0) {
         struct cursor last = cursor_at(p, cursor_count(p) - 1);
@@ -104,6 +104,7 @@ static bool advance(struct rdb_stream_pending_ids *p, struct err *err) {
         sift_down(p, 0);
         return true;
     }
+    rest = str_of(c.at, (size_t)(p->end - c.at));
     if (!rdb_stream_take_pending(&rest, &next) || rdb_stream_id_compare(next.id, c.id) <= 0)
         return err_set(err, ERR_RDB_CORRUPT, "the pending entries of a stream are not in order");
     set_cursor(p, 0, (struct cursor){.at = rest.ptr, .left = c.left - 1, .id = next.id});
