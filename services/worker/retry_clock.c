@@ -41,8 +41,10 @@ bool retry_clock_failed(struct retry_clock *clock, const struct retry_policy *po
     clock->until_ms = kind == RETRY_KIND_WAIT
                           ? INT64_MAX
                           : clock->since_ms[kind] + (int64_t)policy->minutes[kind] * 60000;
-    backoff.attempt = clock->attempts;
+    backoff.attempt = clock->delays;
     clock->next_ms = now_ms + backoff_next(&backoff, random);
+    if (clock->delays < UINT32_MAX)
+        clock->delays++;
     if (clock->attempts < UINT32_MAX)
         clock->attempts++;
     return now_ms < clock->until_ms;
@@ -51,6 +53,7 @@ bool retry_clock_failed(struct retry_clock *clock, const struct retry_policy *po
 void retry_clock_well(struct retry_clock *clock, int64_t now_ms) {
     if (!retry_clock_runs(clock))
         return;
+    clock->delays = 0;
     if (clock->well_since_ms == 0 || clock->well_since_ms > now_ms)
         clock->well_since_ms = now_ms;
     else if (now_ms - clock->well_since_ms >= RETRY_WELL_MS)

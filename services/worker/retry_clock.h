@@ -4,8 +4,10 @@
  * (`retry.connection_minutes`) and one for everything else that may heal by itself
  * (`retry.other_minutes`). Each starts with the first failure of its kind and runs
  * until the job was well for a while: a job that fails again at once has not
- * recovered. Times are wall clock milliseconds, because they outlive the process:
- * the worker that takes a job over goes on with the clock it finds.
+ * recovered. The pauses between attempts begin anew as soon as it works at all: a
+ * link that is cut now and then is taken up quickly each time. Times are wall clock milliseconds,
+ * because they outlive the process: the worker that takes a job over goes on with the clock it
+ * finds.
  */
 #pragma once
 
@@ -38,7 +40,8 @@ struct retry_clock {
     int64_t since_ms[RETRY_KIND_COUNT]; /* 0 = not running */
     int64_t until_ms;                   /* the job fails then; INT64_MAX = never */
     int64_t next_ms;                    /* earliest next attempt */
-    uint32_t attempts;                  /* failures since it was last well */
+    uint32_t attempts;                  /* failures since the clocks were forgotten */
+    uint32_t delays;                    /* failures since it last worked at all */
     enum retry_kind kind;               /* of the last failure */
     int64_t well_since_ms;              /* 0 = not well */
 };
@@ -50,7 +53,8 @@ enum retry_kind retry_kind_of(enum err_code code);
 MUST_CHECK bool retry_clock_failed(struct retry_clock *clock, const struct retry_policy *policy,
                                    enum err_code code, int64_t now_ms, uint32_t random);
 
-/* It works at this moment. After RETRY_WELL_MS of this the clocks are forgotten. */
+/* It works at this moment: the next pause is the shortest. After RETRY_WELL_MS of this
+ * the clocks are forgotten. */
 void retry_clock_well(struct retry_clock *clock, int64_t now_ms);
 
 static inline bool retry_clock_runs(const struct retry_clock *clock) {

@@ -128,7 +128,7 @@ def test_a_child_that_always_dies_young_is_trouble_and_one_that_is_killed_is_not
     while job.get()["state"] != "retrying":
         assert time.monotonic() < deadline
         for pid in service.pids("receive"):
-            processes.send(pid, signal.SIGSEGV)
+            processes.send(pid, signal.SIGTERM)
         time.sleep(0.02)
     answer = job.get()
     assert answer["last_error"]["code"] == "internal"

@@ -60,6 +60,7 @@ class RedisServer:
             try:
                 # Another server may have been faster to take the port.
                 if self.client().info("server")["process_id"] == self.process.pid:
+                    self.client().ping()  # refused while it loads its data; INFO is not
                     return self
                 break
             except redis.exceptions.AuthenticationError:

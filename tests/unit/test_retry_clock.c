@@ -64,6 +64,18 @@ static void being_well_for_a_while_forgets_and_a_moment_does_not(void) {
     CU_ASSERT_EQUAL(clock.since_ms[RETRY_KIND_CONNECTION], 0);
 }
 
+static void a_link_that_is_cut_now_and_then_is_taken_up_quickly(void) {
+    struct retry_clock clock = {0};
+
+    for (int i = 0; i < 20; i++) {
+        CU_ASSERT_TRUE(retry_clock_failed(&clock, &policy, ERR_CLOSED, 1000 + i * 5000, 0));
+        CU_ASSERT_EQUAL(clock.next_ms, 1000 + i * 5000 + 500);
+        retry_clock_well(&clock, 3000 + i * 5000);
+    }
+    CU_ASSERT_EQUAL(clock.since_ms[RETRY_KIND_CONNECTION], 1000);
+    CU_ASSERT_EQUAL(clock.attempts, 20);
+}
+
 static void a_wall_clock_set_back_does_not_make_a_job_well(void) {
     struct retry_clock clock = {0};
 
@@ -100,6 +112,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(each_kind_of_failure_has_its_own_clock),
     CUNIT_TEST(waiting_for_what_is_certain_never_runs_out),
     CUNIT_TEST(being_well_for_a_while_forgets_and_a_moment_does_not),
+    CUNIT_TEST(a_link_that_is_cut_now_and_then_is_taken_up_quickly),
     CUNIT_TEST(a_wall_clock_set_back_does_not_make_a_job_well),
     CUNIT_TEST(another_worker_goes_on_with_the_clock_it_finds),
 };
