@@ -57,7 +57,7 @@ static json_t *eta_seconds(const struct store_job *job) {
 
     if (!phase_is(job, "full") || is_copied(job))
         return json_null();
-    if (p->bytes_total > 0 && p->bytes_per_second > 0)
+    if (p->bytes_total > p->bytes_done && p->bytes_per_second > 0)
         return json_integer((p->bytes_total - p->bytes_done) / p->bytes_per_second);
     if (p->keys_total > p->keys_done && p->keys_per_second > 0)
         return json_integer((p->keys_total - p->keys_done) / p->keys_per_second);
@@ -124,11 +124,20 @@ static json_t *view_latency(const struct store_job *job, int64_t now_ms) {
 
 /* How long it can go on as it is. While it runs: how long the spool would take the
  * source's stream if the destination stopped answering now. While it retries: until
- * the retry clock runs out. */
+ * the retry clock runs out, or the source's backlog no longer reaches back to us. */
 static json_t *view_safe_for(const struct store_job *job, int64_t now_ms) {
     const struct store_progress *p = &job->progress;
     int64_t room = p->spool_quota_bytes - p->spool_bytes, deadline_ms;
+    int64_t age_ms = now_ms - p->sampled_at_ms;
+    /* A worker that does not know it says 0 or -1. */
+    int64_t backlog_ms = p->backlog_seconds * 1000 - age_ms;
 
+    if (state_is(job, "retrying") && p->backlog_seconds > 0 &&
+        (!json_time_parse(json_object_get(job->retry_state, "deadline_at"), &deadline_ms) ||
+         backlog_ms < deadline_ms - now_ms))
+        return json_pack("{s:I, s:s}", "seconds",
+                         (json_int_t)(backlog_ms > 0 ? backlog_ms / 1000 : 0), "limited_by",
+                         "backlog");
     if (state_is(job, "retrying") &&
         json_time_parse(json_object_get(job->retry_state, "deadline_at"), &deadline_ms))
         return json_pack("{s:I, s:s}", "seconds",

@@ -54,7 +54,7 @@ static void sample_rates(struct gauges *g, const struct control_block *block, in
         average(&g->commands_rate, &g->commands, READ(commands_applied), elapsed);
         average(&g->bytes_rate, &g->bytes, bytes, elapsed);
         average(&g->received_rate, &g->received, READ(received_bytes), elapsed);
-        average_offset(&g->applied_rate, &g->applied, READ(applied_offset), elapsed);
+        g->applied = READ(applied_offset);
         average_offset(&g->source_rate, &g->source, READ(source_offset), elapsed);
     }
     g->sampled_ms = mono_ms;
@@ -107,72 +107,16 @@ static void set_text(char *dst, size_t size, const char *text) {
     snprintf(dst, size, "%s", text);
 }
 
-static void sample_latency(const struct gauges *g, struct store_progress *p, int64_t wall_ms) {
-    int64_t age = wall_ms - p->latency_at_ms;
+/* Cut off, the source's backlog is what lets us go on where we were. */
+static int64_t backlog_seconds(const struct gauges *g, const struct store_progress *p) {
+    double left;
 
-    if (p->phase[0] == '\0' || strcmp(p->phase, "incremental") != 0) {
-        p->latency_ms = -1;
-        p->latency_method[0] = p->latency_quality[0] = '\0';
-        return;
-    }
-    if (p->latency_at_ms > 0 && age < GAUGES_STALE_MS) {
-        p->latency_ms = p->latency_us / 1000;
-        set_text(p->latency_method, sizeof(p->latency_method), "heartbeat");
-        set_text(p->latency_quality, sizeof(p->latency_quality), "measured");
-        return;
-    }
-    if (p->link == CONTROL_LINK_STREAM && p->heartbeat_state != 1 &&
-        (p->lag_bytes == 0 || g->applied_rate > 0)) {
-        p->latency_ms =
-            p->lag_bytes == 0 ? 0 : (int64_t)((double)p->lag_bytes * 1000.0 / g->applied_rate);
-        set_text(p->latency_method, sizeof(p->latency_method), "offset");
-        set_text(p->latency_quality, sizeof(p->latency_quality), "estimated");
-        return;
-    }
-    /* The destination is at least as old as the last thing it was seen to have. */
-    p->latency_ms = p->latency_at_ms > 0 ? age : -1;
-    set_text(p->latency_method, sizeof(p->latency_method),
-             p->latency_at_ms > 0 ? "heartbeat" : "offset");
-    set_text(p->latency_quality, sizeof(p->latency_quality), "stale");
-}
-
-static void sample_eta(const struct gauges *g, struct store_progress *p, double copy_rate) {
-    p->eta_seconds = -1;
-    if (strcmp(p->phase, "full") != 0)
-        return;
-    if (p->bytes_total > 0 && p->bytes_done <= p->bytes_total && copy_rate > 0)
-        p->eta_seconds = (int64_t)((double)(p->bytes_total - p->bytes_done) / copy_rate + 0.5);
-    else if (p->keys_total > 0 && p->keys_done <= p->keys_total && g->keys_rate > 0)
-        p->eta_seconds = (int64_t)((double)(p->keys_total - p->keys_done) / g->keys_rate + 0.5);
-}
-
-static void limit(struct store_progress *p, double seconds, const char *by) {
-    if (seconds < 0)
-        seconds = 0;
-    if (seconds > 365.0 * 86400)
-        return;
-    if (p->safe_for_limited_by[0] == '\0' || (int64_t)seconds < p->safe_for_seconds) {
-        p->safe_for_seconds = (int64_t)seconds;
-        set_text(p->safe_for_limited_by, sizeof(p->safe_for_limited_by), by);
-    }
-}
-
-static void sample_safe_for(const struct gauges *g, struct store_progress *p) {
-    double growth = g->received_rate - g->applied_rate;
-
-    p->safe_for_seconds = -1;
-    p->safe_for_limited_by[0] = '\0';
-    /* A tenth of a percent of the quota a minute is noise, not growth. */
-    if (strcmp(p->phase, "incremental") == 0 && p->spool_quota_bytes > 0 &&
-        growth > (double)p->spool_quota_bytes / 60000.0)
-        limit(p, (double)(p->spool_quota_bytes - p->spool_bytes) / growth, "spool");
-    /* Cut off, the source's backlog is what lets us go on where we were. */
-    if (p->link == CONTROL_LINK_DOWN && p->backlog_bytes > 0 && p->source_offset > 0 &&
-        g->source_rate > 0 && strcmp(p->phase, "incremental") == 0)
-        limit(p,
-              (double)(p->backlog_bytes - (p->source_offset - p->stream_end)) / g->source_rate -
-                  (double)(g->sampled_ms - g->link_seen_ms) / 1000.0,
-              "backlog");
+    if (p->link != CONTROL_LINK_DOWN || strcmp(p->phase, "incremental") != 0 ||
+        p->backlog_bytes <= 0 || p->source_offset <= 0 || g->source_rate <= 0)
+        return -1;
+    left = (double)(p->backlog_bytes - (p->source_offset - p->stream_end)) / g->source_rate -
+           (double)(g->sampled_ms - g->link_seen_ms) / 1000.0;
+    return left < 0 ? 0 : left > 365.0 * 86400 ? -1 : (int64_t)left;
 }
 
 void gauges_sample(struct gauges *g, const struct control_block *block, int64_t mono_ms,
@@ -223,9 +167,7 @@ void gauges_sample(struct gauges *g, const struct control_block *block, int64_t 
     set_text(p->sync_state, sizeof(p->sync_state),
              sync_state(g, phase, link, p->lag_bytes,
                         p->heartbeat_state == 1 ? GAUGES_SILENT_MS : GAUGES_IDLE_MS, mono_ms));
-    sample_latency(g, p, wall_ms);
-    sample_eta(g, p, g->bytes_rate);
-    sample_safe_for(g, p);
+    p->backlog_seconds = backlog_seconds(g, p);
     p->sampled_at_ms = wall_ms;
 }
 

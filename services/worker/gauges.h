@@ -4,14 +4,12 @@
  * rates are moving averages over some seconds. What is not known is said to be
  * unknown (-1 or ""), never shown as zero:
  *
- *   lag_bytes           what the source has and the destination does not: the source's
- *                       own end as last sampled, or what is spooled if that is more
- *   latency_method      "heartbeat" (measured from our write on the source to its
- *                       acknowledgement by the destination) or "offset" (lag_bytes at
- *                       the present rate)
- *   latency_quality     measured, estimated, stale
- *   safe_for_seconds    until something gets worse if all goes on as it is; "" in
- *                       safe_for_limited_by = nothing in sight
+ *   lag_bytes        what the source has and the destination does not: the source's
+ *                    own end as last sampled, or what is spooled if that is more
+ *   backlog_seconds  while the source does not answer: how long its backlog will
+ *                    still hold what we do not have, at the rate it was last written
+ *
+ * What depends on when one looks (how old a latency is) is said by whoever looks.
  */
 #pragma once
 
@@ -25,7 +23,7 @@
 struct gauges {
     int64_t sampled_ms; /* monotonic; 0 = never */
     uint64_t keys, commands, bytes, received, applied, source;
-    double keys_rate, commands_rate, bytes_rate, received_rate, applied_rate, source_rate;
+    double keys_rate, commands_rate, bytes_rate, received_rate, source_rate;
     int64_t applied_moved_ms; /* when applied_offset last moved, or had nothing to move for */
     int64_t link_seen_ms;     /* when the link was last up */
     int64_t heard_ms;         /* when the source last sent something */
@@ -38,7 +36,6 @@ enum {
     GAUGES_LINK_DOWN_MS = 10000,        /* then a tail is stalled too */
     GAUGES_SILENT_MS = 15000,           /* so does one that sends nothing; with a heartbeat */
     GAUGES_IDLE_MS = 75000,             /* without: a source pings its replicas now and then */
-    GAUGES_STALE_MS = 10000,            /* a latency older than this is stale */
 };
 
 /* Take a sample: fills every number of *progress that comes from the block or from
