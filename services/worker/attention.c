@@ -16,13 +16,12 @@ struct choice {
             "it has. What the source wrote since is not on it."                                    \
     }
 
+/* Flushing the destination is no choice before the data plane can do it. */
 static const struct choice recopy_choices[] = {
-    {"resume", "{\"on_full_resync_needed\": \"flush_destination\"}",
-     "Empties the mapped databases of the destination and copies everything once more: one full "
-     "sync of the source."},
     {"resume", "{\"on_full_resync_needed\": \"overwrite\"}",
      "Copies everything once more over what is there: one full sync of the source. Keys that the "
-     "source no longer has stay on the destination."},
+     "source no longer has may stay on the destination; a stop and a new job into an emptied one "
+     "leave none."},
     CHOICE_STOP,
     {NULL, NULL, NULL},
 };
