@@ -6,7 +6,7 @@ import random
 import time
 
 import pytest
-from support.chaos import ActionLog, finish, need, random_kills
+from support.chaos import QUICK_RETRY, ActionLog, finish, need, random_kills
 from support.proxy import Proxy
 from support.workload import Writer, fill
 
@@ -23,8 +23,9 @@ def chaos(start_service, redis_server, seed, keys, kills_copy, kills_tail, worke
             Writer(source.url(), seed, "a", rate=1500) as one, \
             Writer(source.url(), seed, "b", rate=1500) as two:
         proxy.slices = slices
-        proxy.rate = 1_000_000  # so that the copy lasts long enough to be disturbed
-        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
+        proxy.rate = 200_000  # so that the copy lasts until it has been disturbed enough
+        job = service.job(source.url(), destination.url(port=proxy.port), retry=QUICK_RETRY)
+        job.check_and_start()
         job.wait_phase("full")
         try:
             done = random_kills(service, job, log, rng, kills_copy, (0.1, 0.6), ROLES)

@@ -16,6 +16,10 @@ from support.service import wait_marker
 from support.workload import Pipe, Writer, check_model, fill, pack
 
 
+# Retrying sooner than the default's half a minute at most, so that many faults fit into a test.
+QUICK_RETRY = {"backoff": {"initial_ms": 100, "max_ms": 1000}}
+
+
 class Divergence(AssertionError):
     """The destination is not what the source is."""
 
