@@ -15,7 +15,9 @@ ROLES = ("up", "postgres", "api", "worker", "receive", "apply")
 
 def chaos(start_service, redis_server, seed, keys, kills_copy, kills_tail, workers=1, slices=None):
     log, rng = ActionLog(seed), random.Random(seed)
-    source, destination = redis_server(), redis_server()
+    # PostgreSQL is among those killed, and without it nobody takes over: the source has to hold
+    # what is written meanwhile, else needs_recopy is the right answer.
+    source, destination = redis_server("--repl-backlog-size", "64mb"), redis_server()
     service = start_service(workers=workers, env={"KEYFERRY_FULL_SYNCS_PER_HOUR": "1000",
                                                   "KEYFERRY_LEASE_SECONDS": "3"})
     fill(source.url(), keys, seed=seed)
