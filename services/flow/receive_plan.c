@@ -46,6 +46,11 @@ static bool start_full(struct receiver *r, const char *reason, struct err *err) 
     struct psync_options options = options_for(r);
     uint64_t wanted = r->position.generation;
 
+    /* Keys of that number's snapshot are on the destination, and it is not in this spool
+     * (another worker's had it). A snapshot of another moment gets another number: under the same
+     * one apply would go on in its middle, and keys deleted in between would stay. */
+    if (r->position.state == POSITION_COPY && r->position.next > 0)
+        wanted++;
     if (!receive_ask_full_sync(r, reason, err))
         return false;
     r->resuming = false;

@@ -52,6 +52,42 @@ def test_children_of_a_lost_worker_are_fenced(start_service, source, destination
     chaos.children_of_a_lost_worker(service, source, destination)
 
 
+def test_a_copy_that_another_worker_begins_anew_leaves_nothing_of_the_first(
+        start_service, source, destination):
+    """The second snapshot is of another moment: what the source deleted in between is gone."""
+    log = ActionLog(1)
+    service = start_service(workers=2, env={"KEYFERRY_LEASE_SECONDS": "3",
+                                            "KEYFERRY_FULL_SYNCS_PER_HOUR": "100"})
+    fill(source.url(), 9000)
+    with Proxy(destination.port) as proxy:
+        proxy.rate = 400_000
+        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
+        deadline = time.monotonic() + 30
+        while sum(destination.counts().values()) < 3000:
+            need(time.monotonic() < deadline, "the copy did not begin", log)
+            time.sleep(0.01)
+        (apply,) = service.wait_role("apply")
+        worker = int(processes.status(apply)["PPid"])
+        family = [worker] + processes.descendants(worker)
+        for pid in family:
+            processes.send(pid, signal.SIGSTOP)
+        copied = destination.counts()
+        need(sum(copied.values()) < 8900, "the copy was already over", log)
+        for db in source.counts():
+            client = source.client(db)
+            for number, key in enumerate(list(client.scan_iter(match="fill:*", count=1000))):
+                if number % 2:
+                    client.delete(key)
+        log("stopped with %s copied; half of the keys deleted: %s", copied, source.counts())
+        proxy.rate = 0
+        service.wait_role("apply", other_than=family, timeout=40)
+        log("another worker copies")
+        wait_marker(source, destination, job=job)
+        for pid in family:
+            processes.send(pid, signal.SIGCONT)
+        finish(job, source, destination, log, keys=4000)
+
+
 def test_a_source_link_that_is_cut_again_and_again_resumes(service, source, destination):
     log = ActionLog(1)
     fill(source.url(), 3000)
