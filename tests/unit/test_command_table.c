@@ -217,7 +217,7 @@ static void every_command_has_its_fate(void) {
         {"ping", COMMAND_DO_DROP},
         {"PUBLISH c m", COMMAND_DO_DROP},
         {"SPUBLISH c m", COMMAND_DO_DROP},
-        {"PFCOUNT k", COMMAND_DO_DROP},
+        {"PFCOUNT k", COMMAND_DO_FORWARD},
         {"TRIMSLOTS RANGES 1 0 5", COMMAND_DO_DROP},
         {"CLUSTER SYNCSLOTS CONF x", COMMAND_DO_DROP},
         {"XADD s 1-1 f v", COMMAND_DO_FORWARD},
