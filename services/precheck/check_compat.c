@@ -11,17 +11,25 @@ static uint32_t major_minor(const struct redis_info *info) {
     return info->version_number / 100;
 }
 
+/* Servers that store values of the types all of them know in the same way: until 6.2, 7.0, and
+ * since 7.2, which every Valkey descends from. */
+static int generation(const struct redis_info *info) {
+    uint32_t version = info->redis_compat ? info->redis_compat : info->version_number;
+
+    return version >= 70200 ? 2 : version >= 70000 ? 1 : 0;
+}
+
 /* Is every encoding of `from` known to `to`? Redis and Valkey part after 7.2: what came later in
- * one is not in the other. -1 no, 0 in part, 1 yes. */
+ * one is not in the other. -1 not even of common values, 0 in part, 1 yes. */
 static int compare_versions(const struct redis_info *from, const struct redis_info *to) {
     enum { SPLIT = 702, VALKEY_OWN_FORMAT = 900 };
 
+    if (generation(to) < generation(from))
+        return -1;
     if (from->product == to->product)
-        return major_minor(to) >= major_minor(from) ? 1 : -1;
+        return major_minor(to) >= major_minor(from) ? 1 : 0;
     if (from->product == REDIS_PRODUCT_REDIS)
         return major_minor(from) <= SPLIT ? 1 : 0;
-    if (major_minor(to) < SPLIT)
-        return -1;
     return major_minor(from) < VALKEY_OWN_FORMAT ? 1 : 0;
 }
 
@@ -43,10 +51,11 @@ bool check_dst_version_order(struct check_run *run, struct check_finding *ret, s
     case 1:
         return check_pass(ret, "%s takes what %s has", names[1], names[0]);
     case 0:
-        check_remedy(ret,
-                     "A destination of the source's product, or make sure that no value has "
-                     "an encoding that is new in %s (such as expiring hash fields)",
-                     names[0]);
+        check_remedy(
+            ret,
+            "A destination of the source's product that is not older, or make sure that no "
+            "value has an encoding that is new in %s (such as expiring hash fields)",
+            names[0]);
         return check_warn(ret, "%s does not know every encoding of %s: such a value stops the job",
                           names[1], names[0]);
     default:
