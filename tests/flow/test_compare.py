@@ -165,8 +165,8 @@ def test_keys_that_expire_meanwhile_are_no_finding(redis_server, monkeypatch):
             server.client().set("k%d" % i, 1, pxat=later)
     collect = compare_module._collect
 
-    def then_expire(client):
-        found = collect(client)
+    def then_expire(*arguments):
+        found = collect(*arguments)
         for server in (a, b):
             server.client().pexpireat("k7", 1)
         return found

@@ -3,8 +3,10 @@
 commands; nothing of Keyferry's code takes part.
 
 Compared both ways, per database: existence, type, value (order-free where the
-type has no order, list order, sorted-set score bits, stream entries, ids, groups
-and pending entries), the absolute expiry to the millisecond, and functions.
+type has no order, list order, sorted-set score bits, expiries of hash fields, stream
+entries, ids, groups and pending entries, vectors with their attributes), the absolute
+expiry to the millisecond, and functions. What only one of two versions tells (a stream's
+entries-added, before 7.0) is not compared.
 DEBUG DIGEST cannot do it (it is equal for different TTLs, stream groups and
 functions) and neither can comparing DUMPs (equal sets may be encoded differently).
 
@@ -77,6 +79,38 @@ local function stream(key)
     end
     return text(out)
 end
+local function hash(key)
+    local flat, fields, times, all = redis.call('HGETALL', key), {}, {}, {}
+    for i = 1, #flat, 2 do fields[#fields + 1] = flat[i] end
+    for from = 1, ARGV[4] == '1' and #fields or 0, 1000 do
+        local part = {}
+        for i = from, math.min(from + 999, #fields) do part[#part + 1] = fields[i] end
+        for i, at in ipairs(redis.call('HPEXPIRETIME', key, 'FIELDS', #part, unpack(part))) do
+            if at > 0 then times[from + i - 1] = string.format('%.0f', at - tonumber(ARGV[5])) end
+        end
+    end
+    for i, field in ipairs(fields) do all[i] = text({field, flat[2 * i], times[i]}) end
+    table.sort(all)
+    return table.concat(all)
+end
+local function vectors(key)
+    local all = redis.call('VRANDMEMBER', key, redis.call('VCARD', key))
+    table.sort(all)
+    for i, name in ipairs(all) do
+        all[i] = {name, redis.call('VEMB', key, name), redis.call('VGETATTR', key, name)}
+    end
+    return text(all)
+end
+local function expires_at(key)
+    if ARGV[3] == '1' then return redis.call('PEXPIRETIME', key) end
+    -- Before 7.0 only what is left can be asked: right when the clock stood still around it.
+    while true do
+        local before, left, after = redis.call('TIME'), redis.call('PTTL', key), redis.call('TIME')
+        local ms = before[1] * 1000 + math.floor(before[2] / 1000)
+        if left < 0 then return left end
+        if ms == after[1] * 1000 + math.floor(after[2] / 1000) then return ms + left end
+    end
+end
 local function value(kind, key)
     if kind == 'string' then return redis.call('GET', key) end
     if kind == 'list' then return text(redis.call('LRANGE', key, 0, -1)) end
@@ -86,12 +120,8 @@ local function value(kind, key)
         table.sort(all)
         return text(all)
     end
-    if kind == 'hash' then
-        local flat, all = redis.call('HGETALL', key), {}
-        for i = 1, #flat, 2 do all[#all + 1] = text({flat[i], flat[i + 1]}) end
-        table.sort(all)
-        return table.concat(all)
-    end
+    if kind == 'hash' then return hash(key) end
+    if kind == 'vectorset' then return vectors(key) end
     if kind == 'zset' then
         local flat = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
         for i = 2, #flat, 2 do flat[i] = string.format('%.17g', tonumber(flat[i])) end
@@ -104,13 +134,7 @@ local out = {}
 for i, key in ipairs(step[2]) do
     local kind = redis.call('TYPE', key)['ok']
     if kind ~= 'none' then
-        local expiry
-        if ARGV[3] == '1' then expiry = redis.call('PEXPIRETIME', key)
-        else
-            expiry = redis.call('PTTL', key)
-            if expiry >= 0 then expiry = expiry + tonumber(ARGV[4]) end
-        end
-        out[#out + 1] = struct.pack('>I4', #key) .. key .. struct.pack('>i8', expiry)
+        out[#out + 1] = struct.pack('>I4', #key) .. key .. struct.pack('>i8', expires_at(key))
             .. struct.pack('>I1', #kind) .. kind .. redis.sha1hex(value(kind, key))
     end
 end
@@ -118,15 +142,13 @@ return {step[1], table.concat(out)}
 """
 
 
-def walk(client, count=1000):
+def walk(client, count=1000, shift=0):
     """Yield (key, type, expiry in unix ms or -1, SHA-1) of every key of one database.
-    A key may come twice, as with any SCAN."""
-    exact = _has_pexpiretime(client)
+    A key may come twice, as with any SCAN. `shift` is taken from the expiries of fields."""
+    known = [int(knows(client, name)) for name in ("PEXPIRETIME", "HPEXPIRETIME")]
     cursor = b"0"
     while True:
-        seconds, micros = (0, 0) if exact else client.time()
-        now = seconds * 1000 + micros // 1000
-        cursor, blob = client.eval(WALK, 0, cursor, count, int(exact), now)
+        cursor, blob = client.eval(WALK, 0, cursor, count, *known, shift)
         at = 0
         while at < len(blob):
             (size,) = struct.unpack_from(">I", blob, at)
@@ -142,38 +164,75 @@ def walk(client, count=1000):
             return
 
 
-def _has_pexpiretime(client):
-    """Since 7.0. Asked once per connection pool."""
-    pool = client.connection_pool
-    if not hasattr(pool, "has_pexpiretime"):
-        version = client.info("server")["redis_version"]
-        pool.has_pexpiretime = int(version.split(".")[0]) >= 7
-    return pool.has_pexpiretime
+def knows(client, command):
+    """Does the server have that command? Asked once per connection pool."""
+    known = client.connection_pool.__dict__.setdefault("commands_known", {})
+    if command not in known:
+        known[command] = _raw(client, "COMMAND", "INFO", command) != [None]
+    return known[command]
 
 
-def read_key(client, key):
+def _raw(client, *command):
+    """A reply as it came: redis-py's own reading of some drops what it does not know."""
+    connection = client.connection_pool.get_connection(command[0])
+    try:
+        connection.send_command(*command)
+        return connection.read_response()
+    finally:
+        client.connection_pool.release(connection)
+
+
+def _expires_at(client, key):
+    if knows(client, "PEXPIRETIME"):
+        return client.execute_command("PEXPIRETIME", key)
+    while True:
+        before, left, after = client.pipeline().time().pttl(key).time().execute()
+        if left < 0:
+            return left
+        if before[1] // 1000 == after[1] // 1000:
+            return before[0] * 1000 + before[1] // 1000 + left
+
+
+def read_key(client, key, shift=0):
     """(type, expiry, canonical value) of one key by plain commands; None when it is gone."""
     kind = client.type(key)
     if kind == b"none":
         return None
-    if _has_pexpiretime(client):
-        expiry = client.execute_command("PEXPIRETIME", key)
-    else:
-        expiry = client.pttl(key)
-        expiry += int(time.time() * 1000) if expiry >= 0 else 0
+    expiry = _expires_at(client, key)
     readers = {
         b"string": lambda: client.get(key),
         b"list": lambda: client.lrange(key, 0, -1),
         b"set": lambda: sorted(client.smembers(key)),
-        b"hash": lambda: sorted(client.hgetall(key).items()),
+        b"hash": lambda: _read_hash(client, key, shift),
         b"zset": lambda: [(m, struct.pack(">d", s))
                           for m, s in client.zrange(key, 0, -1, withscores=True)],
         b"stream": lambda: _read_stream(client, key),
+        b"vectorset": lambda: _read_vectors(client, key),
     }
     try:
         return kind, expiry, readers.get(kind, lambda: client.dump(key))()
     except redis.ResponseError:
         return None  # it became another type, or went, between two commands
+
+
+def _read_hash(client, key, shift):
+    """Triples of field, value and expiry less `shift`, None where there is none."""
+    pairs = sorted(client.hgetall(key).items())
+    times = [-1] * len(pairs)
+    if pairs and knows(client, "HPEXPIRETIME"):
+        names = [name for name, _ in pairs]
+        times = _raw(client, "HPEXPIRETIME", key, "FIELDS", len(names), *names)
+    return [(name, value, at - shift if at > 0 else None) for (name, value), at in zip(pairs, times)]
+
+
+def _read_vectors(client, key):
+    names = sorted(_raw(client, "VRANDMEMBER", key, _raw(client, "VCARD", key)))
+    return [(name, _raw(client, "VEMB", key, name), _raw(client, "VGETATTR", key, name))
+            for name in names]
+
+
+class _Since7(tuple):
+    """A name and a number that servers before 7.0 do not have (None)."""
 
 
 class _Group(tuple):
@@ -184,15 +243,9 @@ def _read_stream(client, key):
     def pairs(flat):
         return {flat[i]: flat[i + 1] for i in range(0, len(flat), 2)}
 
-    # Straight through a connection: redis-py's own reading of XINFO drops fields.
-    connection = client.connection_pool.get_connection("XINFO")
-    try:
-        connection.send_command("XINFO", "STREAM", key, "FULL", "COUNT", "0")
-        info = pairs(connection.read_response())
-    finally:
-        client.connection_pool.release(connection)
-    names = (b"length", b"last-generated-id", b"max-deleted-entry-id", b"entries-added", b"entries")
-    out = [(name, info.get(name)) for name in names]
+    info = pairs(_raw(client, "XINFO", "STREAM", key, "FULL", "COUNT", "0"))
+    out = [(name, info[name]) for name in (b"length", b"last-generated-id", b"entries")]
+    out += [_Since7((name, info.get(name))) for name in (b"max-deleted-entry-id", b"entries-added")]
     for group in map(pairs, info[b"groups"]):
         names = (b"entries-read", b"name", b"last-delivered-id", b"pel-count", b"pel")
         out.append(_Group(group.get(name) for name in names))
@@ -216,6 +269,12 @@ class Report:
         self.types = {}
         self.per_database = {}  # source database -> (keys on the source, on the destination)
         self.seconds = 0.0
+
+    def count(self, kind, expiry):
+        """One more equal key."""
+        self.equal_keys += 1
+        self.with_expiry += expiry >= 0
+        self.types[kind.decode()] = self.types.get(kind.decode(), 0) + 1
 
     @property
     def equal(self):
@@ -276,7 +335,7 @@ def _databases(url):
 def _compare_database(report, a, b, source_db, destination_db, held, tolerance):
     # Both servers work at the same time; this process mostly waits for them.
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(_collect, client) for client in (a, b)]
+        both = [pool.submit(_collect, a, 0), pool.submit(_collect, b, HELD_MS if held else 0)]
         (there, ours), (here, ours_here) = [future.result() for future in both]
     report.ours_source += [(source_db, key) for key in ours]
     report.ours_destination += [(destination_db, key) for key in ours_here]
@@ -288,18 +347,15 @@ def _compare_database(report, a, b, source_db, destination_db, held, tolerance):
         if other[0] != kind or other[2] != digest or not _ttl_equal(expiry, other[1], held, tolerance):
             suspects.add(key)
             continue
-        report.equal_keys += 1
-        report.with_expiry += expiry >= 0
-        name = kind.decode()
-        report.types[name] = report.types.get(name, 0) + 1
+        report.count(kind, expiry)
     _confirm(report, a, b, source_db, suspects, held, tolerance)
     report.per_database[source_db] = (len(there), len(here))
 
 
-def _collect(client):
+def _collect(client, shift):
     """({key: (type, expiry, digest)}, [our keys]) of one database."""
     found, ours = {}, set()
-    for key, kind, expiry, digest in walk(client):
+    for key, kind, expiry, digest in walk(client, shift=shift):
         if key.startswith(OURS):
             ours.add(key)
         else:
@@ -323,7 +379,8 @@ def _confirm(report, a, b, db, suspects, held, tolerance, rounds=3):
             time.sleep(0.05)
         findings = []
         for key in sorted(suspects):
-            finding = _finding(report, db, key, read_key(a, key), read_key(b, key), held, tolerance)
+            finding = _finding(report, db, key, read_key(a, key),
+                               read_key(b, key, HELD_MS if held else 0), held, tolerance)
             if finding:
                 findings.append(finding)
         suspects = [row[1] for _, row in findings]
@@ -341,21 +398,27 @@ def _finding(report, db, key, one, two, held, tolerance):
         return report.missing, (db, key, one[0].decode())
     if one[0] != two[0]:
         return report.differ, (db, key, "type %s, destination %s" % (one[0].decode(), two[0].decode()))
-    if _without_entries_read(one) != _without_entries_read(two):
+    if not _values_equal(*one[::2], two[2]):
         return report.differ, (db, key, _describe(one[0], one[2], two[2]))
     if not _ttl_equal(one[1], two[1], held, tolerance):
         return report.ttl, (db, key, "%d, destination %d" % (one[1], two[1]))
-    report.equal_keys += 1
-    if one[2] != two[2]:
+    report.count(one[0], one[1])
+    if one[0] == b"stream" and any(x[0] != y[0] for x, y in zip(one[2], two[2]) if isinstance(x, _Group)):
         report.entries_read.append((db, key, _describe(one[0], one[2], two[2])))
     return None
 
 
-def _without_entries_read(read):
-    kind, _, value = read
+def _values_equal(kind, one, two):
     if kind != b"stream":
-        return value
-    return [part[1:] if isinstance(part, _Group) else part for part in value]
+        return one == two
+    if len(one) != len(two):
+        return False
+    for x, y in zip(one, two):
+        if isinstance(x, _Since7) and None in (x[1], y[1]):
+            continue
+        if (x[1:] != y[1:]) if isinstance(x, _Group) else (x != y):
+            return False
+    return True
 
 
 def _describe(kind, one, two):
