@@ -33,6 +33,7 @@ enum {
     POSTGRES_READY_MS = 60000, /* the old one may still shut down, or recover */
     POSTGRES_AGAIN_MS = 250,
     API_READY_MS = 30000,
+    PREDECESSOR_MS = 10000,
     API_TRIES = 4,
     TRIM_INTERVAL_MS = 10000,
 };
@@ -198,12 +199,29 @@ static bool wait_for_api(struct up *up, const char *base_url, struct err *err) {
     return err_set(err, ERR_INTERNAL, "the API does not come up; %s: %s", api->log.path, words);
 }
 
+/* A predecessor that was killed leaves its endpoint file, and an API that takes a
+ * moment to notice and to let go of the address. */
+static bool address_free(struct up *up, struct err *err) {
+    int64_t deadline_ms = clock_mono_ms() + PREDECESSOR_MS;
+
+    for (;;) {
+        struct err why = ERR_INIT;
+
+        if (up_address_free(up->config.listen, &why))
+            return true;
+        if (access(up->dir.endpoint, F_OK) != 0 || clock_mono_ms() > deadline_ms || !tick(up)) {
+            *err = why;
+            return false;
+        }
+    }
+}
+
 static bool start(struct up *up, struct err *err) {
     enum up_account key = UP_ACCOUNT_KEY_IN_FILE;
     char base_url[280], line[300];
     bool made;
 
-    if (!up_address_free(up->config.listen, err) ||
+    if (!address_free(up, err) ||
         !up_address_url(up->config.listen, base_url, sizeof(base_url), err) ||
         (!*up->config.master_key_file && !keyring_create(up->dir.master_key, &made, err)))
         return false;
