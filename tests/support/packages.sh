@@ -7,7 +7,7 @@
 packages_build="gcc g++ libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libpq-dev
     libhiredis-dev libssl-dev libjansson-dev libcurl4-openssl-dev"
 packages_run="postgresql redis-server redis-tools python3 python3-redis ca-certificates"
-packages_test="libcunit1-dev binutils openssl procps python3-pytest python3-requests
+packages_test="libcunit1-dev binutils curl openssl procps python3-pytest python3-requests
     python3-psycopg2"
 
 packages_missing() { # names of those that are not installed
