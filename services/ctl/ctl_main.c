@@ -38,7 +38,7 @@ static int inspect(const struct ctl_args *args) {
 static const struct ctl_word words[] = {
     {.name = "up",
      .arguments = "",
-     .options = CTL_TAKES(DATA_DIR) | CTL_TAKES(LISTEN) | CTL_TAKES(WORKERS),
+     .options = CTL_TAKES(DATA_DIR) | CTL_TAKES(LISTEN) | CTL_TAKES(WORKERS) | CTL_TAKES(CONFIG),
      .summary = "Run the whole service in the foreground: private PostgreSQL, API, workers.",
      .examples = "  keyferry up\n"
                  "  keyferry up --data-dir /var/lib/keyferry --listen 127.0.0.1:8090 --workers 4\n"

@@ -25,6 +25,8 @@
 #include "services/secret/seal.h"
 #include "sql/store_migrate.h"
 
+#define METRICS_USUAL "127.0.0.1:9090" /* the default of config_keys.def */
+
 extern char **environ;
 
 enum {
@@ -128,7 +130,8 @@ static bool set_environment(struct up *up, struct err *err) {
         return err_set(err, ERR_MEMORY, "the environment of the processes");
     /* Where nobody asked for an address of the metrics, another process that has the
      * usual one is no reason not to start. */
-    if (!getenv("KEYFERRY_METRICS_LISTEN") && !up_address_free(up->config.metrics_listen, &why)) {
+    if (strcmp(up->config.metrics_listen, METRICS_USUAL) == 0 &&
+        !up_address_free(METRICS_USUAL, &why)) {
         log_event(LOG_LEVEL_WARN, "up.no-metrics", LOG_ERR(&why));
         (void)setenv("KEYFERRY_METRICS_LISTEN", "off", 1);
     }
@@ -276,7 +279,8 @@ static bool read_settings(struct up *up, const struct ctl_args *args, struct err
     const char *workers = ctl_args_value(args, CTL_WORKERS);
     uint64_t count = 1;
 
-    if (!config_load(&up->config, NULL, environ, err) ||
+    up->children.config_file = ctl_args_value(args, CTL_CONFIG);
+    if (!config_load(&up->config, up->children.config_file, environ, err) ||
         (listen && !config_set(&up->config, "KEYFERRY_LISTEN", listen, err)))
         return false;
     if (workers && (!str_parse_u64(str_from(workers), &count) || count < 1 || count > WORKERS_MAX))

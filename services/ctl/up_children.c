@@ -42,7 +42,8 @@ static void later(struct up_child *child, int64_t now_ms) {
 void up_children_tick(struct up_children *all, int64_t now_ms) {
     for (int i = 0; i < all->count; i++) {
         struct up_child *child = &all->child[i];
-        const char *const argv[] = {child->program, NULL};
+        const char *const argv[] = {child->program, all->config_file ? "--config" : NULL,
+                                    all->config_file, NULL};
         struct subprocess_spec spec = {.argv = argv,
                                        .envp = (const char *const *)all->environment,
                                        .death_signal = SIGTERM,

@@ -28,6 +28,7 @@ struct up_children {
     struct up_child child[UP_CHILDREN_MAX];
     int count;
     char *const *environment; /* borrowed */
+    const char *config_file;  /* borrowed; handed to each as --config; NULL = none */
 };
 
 /* Add one; its log opens, it does not start yet. Errors: CONFIG (the program is not

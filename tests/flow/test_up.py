@@ -142,3 +142,23 @@ def test_separate_processes_share_a_postgresql_of_somebody_else(start_service, s
     finally:
         processes.end([one.pid for one in started])
         log.close()
+
+
+def test_settings_may_come_from_a_file_below_the_environment(tmp_path, start_service):
+    file = tmp_path / "settings"
+    file.write_text("KEYFERRY_LOG_FORMAT=json\nKEYFERRY_METRICS_LISTEN=off\n")
+    service = start_service()
+    log = lambda: (service.data_dir / "log" / "api.log").read_text()  # noqa: E731
+    assert '"event":' not in log()
+    service.stop()
+    command = [program("keyferry"), "up", "--data-dir", str(service.data_dir), "--config", str(file),
+               "--listen", "127.0.0.1:%d" % service.port]
+    up = processes.register(subprocess.Popen(command, env=service.environment(), stdout=subprocess.PIPE, text=True))
+    assert "ready at" in up.stdout.readline()
+    up.terminate()
+    assert up.wait(40) == 0
+    assert '"event":' in log()
+    file.write_text("KEYFERRY_LOG_FORMAT=xml\n")
+    refused = subprocess.run(command, env=service.environment(), capture_output=True, text=True, timeout=30)
+    assert refused.returncode == 2 and "KEYFERRY_LOG_FORMAT" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
