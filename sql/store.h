@@ -54,6 +54,15 @@ void store_answer_limit(struct store *store, int answer_ms);
 int store_fd(const struct store *store);
 bool store_commit_unknown(const struct store *store);
 
+/* A task as its holder knows it. Writes that name it change nothing once it has passed on.
+ * The worker stands beside the epoch because a database that was restored gives the
+ * numbers since its backup out once more. */
+struct store_lease {
+    const char *worker, *job;
+    int task;
+    int64_t epoch;
+};
+
 /* ---- for store_*.c and nobody else ---- */
 
 struct sql_text {
@@ -79,6 +88,7 @@ void store_bind_i64(struct store_params *p, int64_t value);
 void store_bind_bool(struct store_params *p, bool value);
 void store_bind_bytes(struct store_params *p, struct str value);   /* bytea; empty is null */
 void store_bind_json(struct store_params *p, const json_t *value); /* NULL is null */
+void store_bind_lease(struct store_params *p, const struct store_lease *lease);         /* four */
 void store_bind_texts(struct store_params *p, const char *const *values, size_t count); /* text[] */
 
 struct store_rows {

@@ -48,6 +48,14 @@ void store_bind_bool(struct store_params *p, bool value) {
     store_bind_text(p, value ? "t" : "f");
 }
 
+/* job text, task int8, lease epoch int8, worker text */
+void store_bind_lease(struct store_params *p, const struct store_lease *lease) {
+    store_bind_text(p, lease->job);
+    store_bind_i64(p, lease->task);
+    store_bind_i64(p, lease->epoch);
+    store_bind_text(p, lease->worker);
+}
+
 void store_bind_bytes(struct store_params *p, struct str value) {
     if (value.len)
         bind(p, dup_bytes(value.ptr, value.len), value.len, true);

@@ -181,22 +181,20 @@ bool store_job_samples(struct store *store, const char *job, int64_t since_ms, i
     return read_json(store, &sql_query_job_samples, &p, ret_samples, err);
 }
 
-bool store_job_note(struct store *store, const char *job, int task, int64_t lease_epoch,
-                    const char *error_code, const char *error_detail, const json_t *retry_state,
-                    struct err *err) {
+bool store_job_note(struct store *store, const struct store_lease *lease, const char *error_code,
+                    const char *error_detail, const json_t *retry_state, struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
     struct store_rows rows = STORE_ROWS_INIT;
     bool ok;
 
-    store_bind_text(&p, job);
-    store_bind_i64(&p, task);
-    store_bind_i64(&p, lease_epoch);
+    store_bind_lease(&p, lease);
     store_bind_text(&p, error_code);
     store_bind_text(&p, error_detail);
     store_bind_json(&p, retry_state);
     if (!store_exec(store, &sql_query_job_note, &p, &rows, err))
         return false;
-    ok = rows.affected == 1 || err_set(err, ERR_FENCED, "the lease of %s has passed on", job);
+    ok =
+        rows.affected == 1 || err_set(err, ERR_FENCED, "the lease of %s has passed on", lease->job);
     store_rows_done(&rows);
     return ok;
 }
@@ -249,9 +247,9 @@ bool store_job_move(struct store *store, const struct store_job_change *change, 
     store_bind_text(&p, change->actor);
     store_bind_text(&p, change->account);
     store_bind_i64(&p, change->expected_version);
-    store_bind_bool(&p, change->by_lease);
-    store_bind_i64(&p, change->task);
-    store_bind_i64(&p, change->lease_epoch);
+    store_bind_text(&p, change->lease ? change->lease->worker : NULL);
+    store_bind_i64(&p, change->lease ? change->lease->task : 0);
+    store_bind_i64(&p, change->lease ? change->lease->epoch : 0);
     store_bind_bool(&p, change->clear_attention);
     store_bind_json(&p, change->attention);
     store_bind_text(&p, change->error_code);

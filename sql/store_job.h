@@ -80,7 +80,7 @@ MUST_CHECK bool store_job_samples(struct store *store, const char *job, int64_t 
 /* A change without a move, by the worker that holds the task: the error of the last
  * attempt and the state of the retries. NULL leaves a column, json_null() clears it.
  * Errors: FENCED. */
-MUST_CHECK bool store_job_note(struct store *store, const char *job, int task, int64_t lease_epoch,
+MUST_CHECK bool store_job_note(struct store *store, const struct store_lease *lease,
                                const char *error_code, const char *error_detail,
                                const json_t *retry_state, struct err *err);
 
@@ -104,12 +104,10 @@ MUST_CHECK bool store_job_insert(struct store *store, const struct store_job_new
 
 struct store_job_change {
     const char *job, *from, *to, *event, *sentence;
-    const char *detail, *actor; /* may be NULL */
-    const char *account;        /* NULL = any */
-    int64_t expected_version;   /* 0 = any */
-    bool by_lease;
-    int task;
-    int64_t lease_epoch;
+    const char *detail, *actor;      /* may be NULL */
+    const char *account;             /* NULL = any */
+    int64_t expected_version;        /* 0 = any */
+    const struct store_lease *lease; /* of a worker; NULL = by a person */
     bool clear_attention;
     const json_t *attention, *retry_state, *wanted; /* NULL leaves; json_null() clears */
     const char *error_code, *error_detail;          /* NULL leaves, "" clears */

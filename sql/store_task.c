@@ -156,67 +156,61 @@ bool store_task_report(struct store *store, const char *worker, int lease_second
     return true;
 }
 
-static void bind_lease(struct store_params *p, const char *job, int task, int64_t lease_epoch) {
-    store_bind_text(p, job);
-    store_bind_i64(p, task);
-    store_bind_i64(p, lease_epoch);
-}
-
 /* Run a statement that writes the row of a held lease or none. */
 static bool write_held(struct store *store, const struct sql_text *query, struct store_params *p,
-                       const char *job, struct err *err) {
+                       const struct store_lease *lease, struct err *err) {
     struct store_rows rows = STORE_ROWS_INIT;
     bool ok;
 
     if (!store_exec(store, query, p, &rows, err))
         return false;
-    ok = rows.affected == 1 || err_set(err, ERR_FENCED, "the lease of %s has passed on", job);
+    ok =
+        rows.affected == 1 || err_set(err, ERR_FENCED, "the lease of %s has passed on", lease->job);
     store_rows_done(&rows);
     return ok;
 }
 
-bool store_task_release(struct store *store, const char *job, int task, int64_t lease_epoch,
-                        struct err *err) {
+bool store_task_release(struct store *store, const struct store_lease *lease, struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
 
-    bind_lease(&p, job, task, lease_epoch);
+    store_bind_lease(&p, lease);
     return store_exec(store, &sql_query_task_release, &p, NULL, err);
 }
 
-bool store_task_raise_epoch(struct store *store, const char *job, int task, int64_t lease_epoch,
-                            int64_t above, int64_t *ret_epoch, struct err *err) {
+bool store_task_raise_epoch(struct store *store, const struct store_lease *lease, int64_t above,
+                            int64_t *ret_epoch, struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
     struct store_rows rows = STORE_ROWS_INIT;
     bool ok;
 
-    bind_lease(&p, job, task, lease_epoch);
+    store_bind_lease(&p, lease);
     store_bind_i64(&p, above);
     if (!store_exec(store, &sql_query_task_raise_epoch, &p, &rows, err))
         return false;
-    ok = rows.count == 1 || err_set(err, ERR_FENCED, "the lease of %s has passed on", job);
+    ok = rows.count == 1 || err_set(err, ERR_FENCED, "the lease of %s has passed on", lease->job);
     if (ok)
         *ret_epoch = store_i64(&rows, 0, 0);
     store_rows_done(&rows);
     return ok;
 }
 
-bool store_task_claimed_before(struct store *store, const char *job, int task, int64_t lease_epoch,
-                               bool value, struct err *err) {
+bool store_task_claimed_before(struct store *store, const struct store_lease *lease, bool value,
+                               struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
 
-    bind_lease(&p, job, task, lease_epoch);
+    store_bind_lease(&p, lease);
     store_bind_bool(&p, value);
-    return write_held(store, &sql_query_task_claimed_before, &p, job, err);
+    return write_held(store, &sql_query_task_claimed_before, &p, lease, err);
 }
 
-bool store_task_facts(struct store *store, const char *job, int task, int64_t lease_epoch,
-                      const char *end, const json_t *facts, struct err *err) {
+bool store_task_facts(struct store *store, const struct store_lease *lease, const char *end,
+                      const json_t *facts, struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
 
-    bind_lease(&p, job, task, lease_epoch);
+    store_bind_lease(&p, lease);
     store_bind_text(&p, end);
     store_bind_json(&p, facts);
-    return write_held(store, &sql_query_task_facts, &p, job, err);
+    return write_held(store, &sql_query_task_facts, &p, lease, err);
 }
 
 struct full_sync {

@@ -2,7 +2,8 @@
  *
  * A task is one source shard of a job. A worker claims one whose job wants work (see
  * job_state_is_active) and whose lease is free; each claim raises the epoch. Every
- * later write names the epoch, and changes nothing when the lease has passed on.
+ * later write names the worker and the epoch (struct store_lease), and changes nothing
+ * when the lease has passed on.
  * Times are the database's. A worker that could not renew for lease_seconds must
  * stop its children by its own clock: the lease may be another's already.
  *
@@ -58,25 +59,23 @@ MUST_CHECK bool store_task_report(struct store *store, const char *worker, int l
                                   struct store_report *reports, size_t count, struct err *err);
 
 /* Give it back: the lease is free at once. Not being the holder any more is fine. */
-MUST_CHECK bool store_task_release(struct store *store, const char *job, int task,
-                                   int64_t lease_epoch, struct err *err);
+MUST_CHECK bool store_task_release(struct store *store, const struct store_lease *lease,
+                                   struct err *err);
 
 /* The destination knows a lease of `above`: make ours higher. *ret_epoch is the new
  * one. Errors: FENCED (not ours any more). */
-MUST_CHECK bool store_task_raise_epoch(struct store *store, const char *job, int task,
-                                       int64_t lease_epoch, int64_t above, int64_t *ret_epoch,
-                                       struct err *err);
+MUST_CHECK bool store_task_raise_epoch(struct store *store, const struct store_lease *lease,
+                                       int64_t above, int64_t *ret_epoch, struct err *err);
 
 /* Remember that a position exists at the destination (true), or that a new full copy
  * was decided and its absence is no loss (false). Errors: FENCED. */
-MUST_CHECK bool store_task_claimed_before(struct store *store, const char *job, int task,
-                                          int64_t lease_epoch, bool value, struct err *err);
+MUST_CHECK bool store_task_claimed_before(struct store *store, const struct store_lease *lease,
+                                          bool value, struct err *err);
 
 /* What an end turned out to be: `end` is "source" or "destination", facts an object
  * with product, version, topology, ... Errors: FENCED. */
-MUST_CHECK bool store_task_facts(struct store *store, const char *job, int task,
-                                 int64_t lease_epoch, const char *end, const json_t *facts,
-                                 struct err *err);
+MUST_CHECK bool store_task_facts(struct store *store, const struct store_lease *lease,
+                                 const char *end, const json_t *facts, struct err *err);
 
 /* May `source` (its label, host:port) be asked for a full sync now? At most `per_hour`
  * in any hour over all jobs. Allowed ones are written down in the same transaction.

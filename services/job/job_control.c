@@ -46,9 +46,7 @@ static struct store_job_change change_of(const char *job, const struct job_edge 
         .actor = move->actor,
         .account = move->account,
         .expected_version = move->expected_version,
-        .by_lease = move->by_lease,
-        .task = move->task,
-        .lease_epoch = move->lease_epoch,
+        .lease = move->lease,
         .clear_attention = edge->from == JOB_BLOCKED,
         .attention = move->attention,
         .error_code = move->error_code,
@@ -107,7 +105,7 @@ static bool move_job(struct store *store, const char *job, enum job_event event,
     if (!again)
         return true;
     /* With a lease this is what a lost one looks like: the state stays as it was read. */
-    if (move && move->by_lease)
+    if (move && move->lease)
         return err_set(err, ERR_FENCED, "the lease of %s has passed on", job);
     return err_set(err, ERR_STORE_CONFLICT, "%s is being moved by others", job);
 }

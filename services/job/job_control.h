@@ -5,7 +5,7 @@
  * the wake-up are written in the same transaction. When somebody else was first
  * the state is read again and the edge looked up again.
  *
- * A worker names the lease it holds (job, task, epoch): when the lease has passed
+ * A worker names the lease it holds: when the lease has passed
  * on, the move is refused with FENCED and nothing is written.
  *
  * After a failure with STORE the outcome of the commit is unknown: read the job and
@@ -32,9 +32,7 @@ struct job_move {
     const char *detail;       /* added to the edge's sentence in the history */
     int64_t expected_version; /* If-Match; 0 = any. Else ETAG_MISMATCH */
 
-    bool by_lease; /* of a worker: */
-    int task;
-    int64_t lease_epoch;
+    const struct store_lease *lease; /* of a worker; NULL = by a person */
 
     const json_t *attention; /* leaving `blocked` clears it without being asked */
     const char *error_code;  /* last_error; NULL leaves what is there, "" clears it */

@@ -332,11 +332,10 @@ static void leave(struct loop *l) {
             serve_children(l);
     }
     for (size_t i = 0; i < l->task_count; i++) {
-        struct task_run *run = l->tasks[i]->run;
+        struct store_lease lease = worker_task_lease(&l->worker, l->tasks[i]);
 
-        task_run_kill(run);
-        if (!store_task_release(l->worker.store, run->job, (int)run->task, (int64_t)run->lease,
-                                &err))
+        task_run_kill(l->tasks[i]->run);
+        if (!store_task_release(l->worker.store, &lease, &err))
             err_clear(&err); /* it expires, and this worker knows it by its identity */
     }
     if (!store_worker_gone(l->worker.store, l->worker.identity->id, &err))

@@ -34,6 +34,7 @@ static bool uses_up_recopy(const struct task_run *run, enum job_event event) {
 }
 
 struct extras {
+    struct store_lease lease;
     char since[CLOCK_RFC3339_SIZE], actor[STORE_ID_SIZE + 8];
     json_t *attention, *retry_state, *wanted;
 };
@@ -50,10 +51,8 @@ static void describe(const struct worker *worker, const struct worker_task *task
     const struct task_trouble *trouble = &run->trouble;
 
     snprintf(x->actor, sizeof(x->actor), "worker:%s", worker->identity->id);
-    *move = (struct job_move){.actor = x->actor,
-                              .by_lease = true,
-                              .task = (int)run->task,
-                              .lease_epoch = (int64_t)run->lease};
+    x->lease = worker_task_lease(worker, task);
+    *move = (struct job_move){.actor = x->actor, .lease = &x->lease};
     if (event == JOB_EV_TROUBLE) {
         x->retry_state =
             retry_clock_to_json(&run->clock, trouble->target, trouble->code, trouble->detail);
@@ -133,6 +132,7 @@ static bool move_one(struct worker *worker, struct worker_task *task, enum job_e
 /* An attempt that failed again moves nothing and is worth knowing. */
 static bool note_trouble(struct worker *worker, struct worker_task *task, struct err *err) {
     const struct task_run *run = task->run;
+    struct store_lease lease = worker_task_lease(worker, task);
     json_t *state;
     bool ok;
 
@@ -141,8 +141,8 @@ static bool note_trouble(struct worker *worker, struct worker_task *task, struct
     state = run->is_troubled ? retry_clock_to_json(&run->clock, run->trouble.target,
                                                    run->trouble.code, run->trouble.detail)
                              : NULL;
-    ok = store_job_note(worker->store, run->job, (int)run->task, (int64_t)run->lease,
-                        err_slug(run->trouble.code), run->trouble.detail, state, err);
+    ok = store_job_note(worker->store, &lease, err_slug(run->trouble.code), run->trouble.detail,
+                        state, err);
     json_decref(state);
     if (ok)
         task->noted = run->trouble.version;
@@ -168,8 +168,11 @@ bool worker_move_all(struct worker *worker, struct worker_task *task, struct err
 bool worker_move_refuse_claim(struct worker *worker, const struct store_claim *claim,
                               enum job_state state, const struct err *why, struct err *err) {
     char actor[STORE_ID_SIZE + 8], detail[400], since[CLOCK_RFC3339_SIZE];
-    struct job_move move = {
-        .actor = actor, .by_lease = true, .task = claim->task, .lease_epoch = claim->lease_epoch};
+    const struct store_lease lease = {.worker = worker->identity->id,
+                                      .job = claim->job,
+                                      .task = claim->task,
+                                      .epoch = claim->lease_epoch};
+    struct job_move move = {.actor = actor, .lease = &lease};
     bool ok = true;
 
     snprintf(actor, sizeof(actor), "worker:%s", worker->identity->id);
@@ -191,6 +194,5 @@ bool worker_move_refuse_claim(struct worker *worker, const struct store_claim *c
         err_clear(err);
         ok = true;
     }
-    return ok &&
-           store_task_release(worker->store, claim->job, claim->task, claim->lease_epoch, err);
+    return ok && store_task_release(worker->store, &lease, err);
 }

@@ -113,6 +113,22 @@ static bool make_run(struct worker *worker, const struct store_claim *claim, str
     return true;
 }
 
+struct store_lease worker_task_lease(const struct worker *worker, const struct worker_task *task) {
+    return (struct store_lease){.worker = worker->identity->id,
+                                .job = task->run->job,
+                                .task = (int)task->run->task,
+                                .epoch = (int64_t)task->run->lease};
+}
+
+static bool give_back(struct worker *worker, const struct store_claim *claim, struct err *err) {
+    const struct store_lease lease = {.worker = worker->identity->id,
+                                      .job = claim->job,
+                                      .task = claim->task,
+                                      .epoch = claim->lease_epoch};
+
+    return store_task_release(worker->store, &lease, err);
+}
+
 bool worker_task_open(struct worker *worker, struct store_claim *claim,
                       struct worker_task **ret_task, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
@@ -125,7 +141,7 @@ bool worker_task_open(struct worker *worker, struct store_claim *claim,
 
     *ret_task = NULL;
     if (!job_state_parse(claim->state, &state))
-        return store_task_release(worker->store, claim->job, claim->task, claim->lease_epoch, err);
+        return give_back(worker, claim, err);
     if (!make_run(worker, claim, &run, &why)) {
         log_event(LOG_LEVEL_ERROR, "task.cannot-run", LOG_TEXT("job", claim->job), LOG_ERR(&why));
         return worker_move_refuse_claim(worker, claim, state, &why, err);
@@ -245,28 +261,28 @@ static bool answer_asks(struct worker *worker, struct worker_task *task, struct 
     static const char *const ends[] = {"source", "destination"};
     struct task_run *run = task->run;
     struct task_asks *asks = &run->asks;
-    int64_t epoch = (int64_t)run->lease;
+    struct store_lease lease = worker_task_lease(worker, task);
 
     if (asks->go) {
-        if (!store_task_claimed_before(worker->store, run->job, (int)run->task, epoch, true, err))
+        if (!store_task_claimed_before(worker->store, &lease, true, err))
             return lost_or_down(task, err);
         task_run_go(run);
     }
     if (asks->lease_above) {
         int64_t raised;
 
-        if (!store_task_raise_epoch(worker->store, run->job, (int)run->task, epoch,
-                                    (int64_t)asks->lease_above, &raised, err))
+        if (!store_task_raise_epoch(worker->store, &lease, (int64_t)asks->lease_above, &raised,
+                                    err))
             return lost_or_down(task, err);
         task_run_lease(run, (uint64_t)raised);
+        lease.epoch = raised;
     }
     if (asks->full_sync && !answer_full_sync(worker, run, err))
         return lost_or_down(task, err);
     for (int i = 0; i < 2; i++) {
         if (!asks->facts[i])
             continue;
-        if (!store_task_facts(worker->store, run->job, (int)run->task, (int64_t)run->lease, ends[i],
-                              asks->facts[i], err))
+        if (!store_task_facts(worker->store, &lease, ends[i], asks->facts[i], err))
             return lost_or_down(task, err);
         json_decref(asks->facts[i]);
         asks->facts[i] = NULL;
@@ -342,10 +358,11 @@ bool worker_task_report(struct worker *worker, struct worker_task **tasks, size_
 /* Over: the lease goes back, and the spool of what never goes on is removed. */
 static bool close_task(struct worker *worker, struct worker_task *task, struct err *err) {
     struct task_run *run = task->run;
+    struct store_lease lease = worker_task_lease(worker, task);
     struct err why = ERR_INIT;
 
     task_run_kill(run);
-    if (!store_task_release(worker->store, run->job, (int)run->task, (int64_t)run->lease, err))
+    if (!store_task_release(worker->store, &lease, err))
         return false;
     if (job_state_is_final(task->state) &&
         !task_spool_remove(worker->identity->spool_dir, run->job, run->task, &why))

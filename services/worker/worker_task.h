@@ -39,6 +39,9 @@ struct worker_task {
     bool is_gone;      /* not ours any more, or all done: free it */
 };
 
+/* The lease it is held by. Borrows from both. */
+struct store_lease worker_task_lease(const struct worker *worker, const struct worker_task *task);
+
 /* Take over a claim (its parts move into the task) and start. A job that cannot be
  * run as it is stored is blocked and given back: *ret_task is then NULL. */
 MUST_CHECK bool worker_task_open(struct worker *worker, struct store_claim *claim,

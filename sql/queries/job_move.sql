@@ -2,14 +2,14 @@
 -- the second time the state is another, unless the edge leads back to its own state.
 -- $1 job text   $2 from text   $3 to text   $4 event text   $5 sentence text   $6 detail text
 -- $7 actor text   $8 account text or null   $9 expected version int8, 0 = any
--- $10 by lease bool   $11 task int8   $12 lease epoch int8   $13 clear attention bool
--- $14 attention jsonb or null   $15 error code text or null, '' clears   $16 error detail text
+-- $10 lease owner text, null = by no lease   $11 task int8   $12 lease epoch int8
+-- $13 clear attention bool   $14 attention jsonb or null   $15 error code text or null, '' clears   $16 error detail text
 -- $17 retry state jsonb or null   $18 wanted jsonb or null, merged   $19 instance class text or null
 -- $20 is start bool   $21 is final bool   $22 add task bool      (json null clears a column)
 -- Returns 1 row when moved, 0 when the row was not as described.
 WITH held AS (
     SELECT 1 FROM task
-     WHERE $10::bool AND job = $1 AND number = $11::int8 AND lease_epoch = $12::int8
+     WHERE job = $1 AND number = $11::int8 AND lease_epoch = $12::int8 AND lease_owner = $10
        FOR SHARE
 ), moved AS (
     UPDATE job
@@ -34,7 +34,7 @@ WITH held AS (
      WHERE id = $1 AND state = $2
        AND ($8::text IS NULL OR account = $8)
        AND ($9::int8 = 0 OR version = $9)
-       AND (NOT $10::bool OR EXISTS (SELECT 1 FROM held))
+       AND ($10::text IS NULL OR EXISTS (SELECT 1 FROM held))
     RETURNING id, event_count
 ), history AS (
     INSERT INTO job_event (job, number, type, state, sentence, detail, actor)

@@ -185,19 +185,25 @@ static void a_history_has_no_gap_whoever_writes_it(void) {
 }
 
 static void a_worker_whose_lease_passed_on_moves_nothing(void) {
-    struct job_move move = {.by_lease = true, .lease_epoch = 4};
+    struct store_lease lease = {.worker = "w1", .job = job_id, .epoch = 4};
+    struct job_move move = {.lease = &lease};
     struct err err = ERR_INIT;
 
     store_fixture_job_in(account, "running", job_id);
-    store_fixture_sql("UPDATE task SET lease_epoch = 5");
+    store_fixture_sql("UPDATE task SET lease_epoch = 5, lease_owner = 'w2'");
     CU_ASSERT_FALSE(job_control_move(store_fixture(), job_id, JOB_EV_FAIL, &move, NULL, &err));
     CU_ASSERT_EQUAL(err.code, ERR_FENCED);
     CU_ASSERT_TRUE(is_in(job_id, "running"));
-    CU_ASSERT_FALSE(store_job_note(store_fixture(), job_id, 0, 4, "x", "y", NULL, &err));
+    CU_ASSERT_FALSE(store_job_note(store_fixture(), &lease, "x", "y", NULL, &err));
     CU_ASSERT_EQUAL(err.code, ERR_FENCED);
-    move.lease_epoch = 5;
+    /* A restored database gave its number to another. */
+    lease.epoch = 5;
+    CU_ASSERT_FALSE(job_control_move(store_fixture(), job_id, JOB_EV_FAIL, &move, NULL, &err));
+    CU_ASSERT_FALSE(store_job_note(store_fixture(), &lease, "x", "y", NULL, &err));
+    CU_ASSERT_TRUE(is_in(job_id, "running"));
+    lease.worker = "w2";
     CU_ASSERT_TRUE(job_control_move(store_fixture(), job_id, JOB_EV_FAIL, &move, NULL, &err));
-    CU_ASSERT_TRUE(store_job_note(store_fixture(), job_id, 0, 5, "x", "y", NULL, &err));
+    CU_ASSERT_TRUE(store_job_note(store_fixture(), &lease, "x", "y", NULL, &err));
 }
 
 static void an_old_version_is_refused(void) {

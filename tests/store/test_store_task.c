@@ -98,6 +98,7 @@ static void a_silent_workers_task_passes_on_with_a_higher_epoch(void) {
     struct err err = ERR_INIT;
     int64_t epoch = 0;
     char id[STORE_ID_SIZE];
+    const struct store_lease lease = {.worker = "w1", .job = id, .epoch = 1};
 
     begin();
     store_fixture_job_in(account, "running", id);
@@ -112,14 +113,40 @@ static void a_silent_workers_task_passes_on_with_a_higher_epoch(void) {
     snprintf(report.job, sizeof(report.job), "%s", id);
     CU_ASSERT_TRUE(store_task_report(store_fixture(), "w1", 15, &report, 1, &err));
     CU_ASSERT_FALSE(report.is_held);
-    CU_ASSERT_TRUE(store_task_release(store_fixture(), id, 0, 1, &err));
-    CU_ASSERT_FALSE(store_task_claimed_before(store_fixture(), id, 0, 1, true, &err));
+    CU_ASSERT_TRUE(store_task_release(store_fixture(), &lease, &err));
+    CU_ASSERT_FALSE(store_task_claimed_before(store_fixture(), &lease, true, &err));
     CU_ASSERT_EQUAL(err.code, ERR_FENCED);
-    CU_ASSERT_FALSE(store_task_raise_epoch(store_fixture(), id, 0, 1, 9, &epoch, &err));
+    CU_ASSERT_FALSE(store_task_raise_epoch(store_fixture(), &lease, 9, &epoch, &err));
     CU_ASSERT_STRING_EQUAL(
         store_fixture_value("SELECT lease_owner || lease_epoch || claimed_before ||"
                             " coalesce(progress ->> 'keys_done', '-') FROM task"),
         "w22false-");
+}
+
+/* A control database that was restored gives a number once more. */
+static void the_same_epoch_of_another_worker_is_no_lease(void) {
+    char id[STORE_ID_SIZE];
+    const struct store_lease lease = {.worker = "w1", .job = id, .epoch = 1};
+    json_t *facts = json_object();
+    struct err err = ERR_INIT;
+    struct store_claim c;
+    int64_t epoch = 0;
+
+    begin();
+    store_fixture_job_in(account, "running", id);
+    CU_ASSERT_TRUE(claim("w2", &c));
+    CU_ASSERT_EQUAL(c.lease_epoch, 1);
+    store_claim_done(&c);
+    CU_ASSERT_FALSE(store_task_claimed_before(store_fixture(), &lease, true, &err));
+    CU_ASSERT_FALSE(store_task_raise_epoch(store_fixture(), &lease, 9, &epoch, &err));
+    CU_ASSERT_FALSE(store_task_facts(store_fixture(), &lease, "source", facts, &err));
+    CU_ASSERT_EQUAL(err.code, ERR_FENCED);
+    CU_ASSERT_TRUE(store_task_release(store_fixture(), &lease, &err));
+    CU_ASSERT_STRING_EQUAL(
+        store_fixture_value("SELECT lease_owner || lease_epoch || claimed_before ||"
+                            " coalesce(source_facts::text, '-') FROM task"),
+        "w21false-");
+    json_decref(facts);
 }
 
 static void a_report_renews_and_answers_what_is_wanted(void) {
@@ -186,12 +213,13 @@ static void a_released_task_is_free_at_once(void) {
     struct err err = ERR_INIT;
     struct store_claim c;
     char id[STORE_ID_SIZE];
+    const struct store_lease lease = {.worker = "w1", .job = id, .epoch = 1};
 
     begin();
     store_fixture_job_in(account, "running", id);
     CU_ASSERT_TRUE(claim("w1", &c));
-    CU_ASSERT_TRUE(store_task_claimed_before(store_fixture(), id, 0, 1, true, &err));
-    CU_ASSERT_TRUE(store_task_release(store_fixture(), id, 0, 1, &err));
+    CU_ASSERT_TRUE(store_task_claimed_before(store_fixture(), &lease, true, &err));
+    CU_ASSERT_TRUE(store_task_release(store_fixture(), &lease, &err));
     store_claim_done(&c);
     CU_ASSERT_TRUE(claim("w2", &c));
     CU_ASSERT_EQUAL(c.lease_epoch, 2);
@@ -204,14 +232,15 @@ static void an_epoch_is_raised_above_what_the_destination_knows(void) {
     struct store_claim c;
     int64_t epoch = 0;
     char id[STORE_ID_SIZE];
+    const struct store_lease lease = {.worker = "w1", .job = id, .epoch = 1};
 
     begin();
     store_fixture_job_in(account, "running", id);
     CU_ASSERT_TRUE(claim("w1", &c));
     store_claim_done(&c);
-    CU_ASSERT_TRUE(store_task_raise_epoch(store_fixture(), id, 0, 1, 41, &epoch, &err));
+    CU_ASSERT_TRUE(store_task_raise_epoch(store_fixture(), &lease, 41, &epoch, &err));
     CU_ASSERT_EQUAL(epoch, 42);
-    CU_ASSERT_FALSE(store_task_raise_epoch(store_fixture(), id, 0, 1, 41, &epoch, &err));
+    CU_ASSERT_FALSE(store_task_raise_epoch(store_fixture(), &lease, 41, &epoch, &err));
     CU_ASSERT_EQUAL(err.code, ERR_FENCED);
 }
 
@@ -221,12 +250,13 @@ static void facts_of_the_ends_are_kept(void) {
     struct store_claim c;
     struct store_job job;
     char id[STORE_ID_SIZE];
+    const struct store_lease lease = {.worker = "w1", .job = id, .epoch = 1};
 
     begin();
     store_fixture_job_in(account, "running", id);
     CU_ASSERT_TRUE(claim("w1", &c));
     store_claim_done(&c);
-    CU_ASSERT_TRUE(store_task_facts(store_fixture(), id, 0, 1, "destination", facts, &err));
+    CU_ASSERT_TRUE(store_task_facts(store_fixture(), &lease, "destination", facts, &err));
     CU_ASSERT_TRUE(store_job_get(store_fixture(), account, id, &job, &err));
     CU_ASSERT_TRUE(json_equal(job.destination_facts, facts));
     CU_ASSERT_PTR_NULL(job.source_facts);
@@ -289,6 +319,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(another_pool_takes_nothing_of_ours),
     CUNIT_TEST(in_a_race_each_task_is_claimed_once),
     CUNIT_TEST(a_silent_workers_task_passes_on_with_a_higher_epoch),
+    CUNIT_TEST(the_same_epoch_of_another_worker_is_no_lease),
     CUNIT_TEST(a_report_renews_and_answers_what_is_wanted),
     CUNIT_TEST(a_released_task_is_free_at_once),
     CUNIT_TEST(an_epoch_is_raised_above_what_the_destination_knows),
