@@ -1,6 +1,5 @@
 #include "proto/rdb/rdb_commands.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -15,9 +14,6 @@ enum {
     SCORE_ROOM = 40,         /* "%.17g" */
     HSET_TAKES_MANY = 40000, /* the version from which HSET does what HMSET did */
 };
-
-/* HPEXPIREAT takes a quarter of what a payload may hold. */
-#define COMMAND_EXPIRY_MAX_MS ((((uint64_t)1 << 48) - 1) >> 2)
 
 void rdb_commands_init(struct rdb_commands *c, size_t scratch_max) {
     *c = (struct rdb_commands){.done = true};
@@ -176,13 +172,7 @@ static bool expiry_ahead(struct rdb_commands *c, uint64_t *ret_ms, struct err *e
                            "a field of a hash expires, which the destination cannot hold");
         return true;
     }
-    if (!rdb_field_expiry_write(c->fields, c->next.expire_at_ms, ret_ms, err))
-        return false;
-    if (c->dest.vendor == RDB_REDIS && *ret_ms > COMMAND_EXPIRY_MAX_MS)
-        return err_set(err, ERR_DEST_RESTORE,
-                       "an expiry of a field at %" PRIu64 " ms is beyond what Redis takes",
-                       *ret_ms);
-    return true;
+    return rdb_field_expiry_write(c->fields, c->dest.vendor, c->next.expire_at_ms, ret_ms, err);
 }
 
 static void took_element(struct rdb_commands *c, uint64_t expiry_ms) {

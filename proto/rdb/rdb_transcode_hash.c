@@ -7,29 +7,21 @@
 #include "proto/rdb/rdb_string.h"
 #include "proto/rdb/rdb_write.h"
 
-bool rdb_field_expiry_write(enum rdb_field_expiry fields, uint64_t at_ms, uint64_t *ret_ms,
-                            struct err *err) {
-    *ret_ms = at_ms;
-    if (at_ms == 0 || fields == RDB_FIELDS_KEEP)
-        return true;
-    if (fields == RDB_FIELDS_SETTLE) {
-        *ret_ms = held_expiry_settle(at_ms);
-        return true;
-    }
-    return held_expiry_hold(at_ms, ret_ms) ||
-           err_set(err, ERR_RDB_UNSUPPORTED,
-                   "an expiry of a field at %" PRIu64 " ms lies where held expiries are written",
-                   at_ms);
-}
+bool rdb_field_expiry_write(enum rdb_field_expiry fields, enum rdb_vendor to, uint64_t at_ms,
+                            uint64_t *ret_ms, struct err *err) {
+    uint64_t written = at_ms;
 
-static bool written_expiry(const struct rdb_transcoder *t, uint64_t at_ms, uint64_t *ret_ms,
-                           struct err *err) {
-    if (!rdb_field_expiry_write(t->fields, at_ms, ret_ms, err))
-        return false;
-    if (t->to == RDB_REDIS && *ret_ms > RDB_FIELD_EXPIRY_MAX_MS)
+    if (fields == RDB_FIELDS_SETTLE)
+        written = held_expiry_settle(at_ms);
+    else if (at_ms && fields == RDB_FIELDS_HOLD && !held_expiry_hold(at_ms, &written))
+        return err_set(
+            err, ERR_RDB_UNSUPPORTED,
+            "an expiry of a field at %" PRIu64 " ms lies where held expiries are written", at_ms);
+    if (to == RDB_REDIS && written > RDB_FIELD_EXPIRY_MAX_MS)
         return err_set(err, ERR_DEST_RESTORE,
                        "an expiry of a field at %" PRIu64 " ms is beyond what Redis can hold",
-                       *ret_ms);
+                       written);
+    *ret_ms = written;
     return true;
 }
 
@@ -69,7 +61,7 @@ static bool put_packed_in_place(struct rdb_transcoder *t, struct str value, stru
             before = UINT64_MAX;
             continue;
         }
-        if (!written_expiry(t, (uint64_t)element.number, &at_ms, err))
+        if (!rdb_field_expiry_write(t->fields, t->to, (uint64_t)element.number, &at_ms, err))
             return false;
         if ((uint8_t)*at != INT64_FORM || at_ms < before || at_ms <= INT32_MAX)
             return true;
@@ -90,7 +82,7 @@ static bool find_least(struct rdb_transcoder *t, uint64_t *ret_least, struct err
 
     *ret_least = 0;
     while ((next = rdb_elements_next(&t->elements, &element, err)) == PACKED_VALUE) {
-        if (!written_expiry(t, element.expire_at_ms, &at_ms, err))
+        if (!rdb_field_expiry_write(t->fields, t->to, element.expire_at_ms, &at_ms, err))
             return false;
         if (at_ms && (*ret_least == 0 || at_ms < *ret_least))
             *ret_least = at_ms;
@@ -103,7 +95,7 @@ static bool put_field(struct rdb_transcoder *t, const struct rdb_element *elemen
                       uint64_t least, struct buf *out, struct err *err) {
     uint64_t at_ms;
 
-    if (!written_expiry(t, element->expire_at_ms, &at_ms, err))
+    if (!rdb_field_expiry_write(t->fields, t->to, element->expire_at_ms, &at_ms, err))
         return false;
     if (type == RDB_TYPE_HASH_METADATA && !rdb_put_len(out, at_ms ? at_ms - least + 1 : 0, err))
         return false;
