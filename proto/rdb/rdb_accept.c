@@ -7,6 +7,10 @@
 
 enum { NUMBERED_ALIKE = -1, FORMS_MAX = 4 };
 
+/* Versions from which a destination does so. */
+#define REFUSES_UNKNOWN_MODULES FROM(7, 0)
+#define VALKEY_COUNTS_ENTRIES FROM(9, 0)
+
 /* Which loader knows a type, and which older types carry the same data, the nearest
  * first. A form with another meaning per vendor is the one of the column it stands in. */
 static const struct type_row {
@@ -22,7 +26,7 @@ static const struct type_row {
     {4, NUMBERED_ALIKE, 0, 0, {0}, {0}},
     {5, NUMBERED_ALIKE, FROM(4, 0), 0, {3}, {0}},
     {7, NUMBERED_ALIKE, FROM(4, 0), 0, {0}, {0}},
-    {9, NUMBERED_ALIKE, 0, 0, {0}, {0}},
+    {9, NUMBERED_ALIKE, NEVER, NEVER, {4}, {4}}, /* known, but some refused from 7.0 on */
     {10, NUMBERED_ALIKE, 0, 0, {0}, {0}},
     {11, NUMBERED_ALIKE, 0, 0, {0}, {0}},
     {12, NUMBERED_ALIKE, 0, 0, {0}, {0}},
@@ -56,8 +60,7 @@ static const struct kind_row {
     const char *why_not;
 } kinds[] = {
     {RDB_KIND_STREAM, FROM(5, 0), 0, "Streams exist from Redis 5.0 on."},
-    {RDB_KIND_MODULE, FROM(4, 0), 0,
-     "A module's value can be read only by the same module, and modules exist from Redis 4.0 on."},
+    {RDB_KIND_MODULE, FROM(4, 0), 0, "Modules exist from Redis 4.0 on."},
     {RDB_KIND_ARRAY, FROM(8, 8), NEVER, "Arrays exist from Redis 8.8 on, and in no Valkey."},
 };
 
@@ -122,6 +125,10 @@ struct rdb_accept rdb_accept(const struct rdb_destination *dest, enum rdb_vendor
         if (kinds[i].kind == kind && (from == NEVER || dest->version < from))
             return impossible(kinds[i].why_not);
     }
+    if (kind == RDB_KIND_MODULE && !dest->has_modules && dest->vendor == RDB_REDIS &&
+        dest->version < REFUSES_UNKNOWN_MODULES)
+        return impossible("A Redis before 7.0 would end itself on the value of a module it does "
+                          "not have.");
     if (dest->version == 0 && (kind == RDB_KIND_MODULE || kind == RDB_KIND_ARRAY))
         return (struct rdb_accept){.way = RDB_WAY_AS_IS, .type = type}; /* there is no other */
     if (dest->version == 0)
@@ -133,6 +140,8 @@ struct rdb_accept rdb_accept(const struct rdb_destination *dest, enum rdb_vendor
     renumbered = row->vendor != NUMBERED_ALIKE && dest->vendor != source;
     if (accept.type != type || renumbered || (expires && dest->held))
         accept.way = RDB_WAY_TRANSCODE;
+    accept.counts_entries = kind == RDB_KIND_STREAM && dest->vendor == RDB_VALKEY &&
+                            dest->version >= VALKEY_COUNTS_ENTRIES;
     accept.drops_field_expiry = expires && !rdb_type_has_field_expiry(dest->vendor, accept.type);
     return accept;
 }

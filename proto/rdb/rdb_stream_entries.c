@@ -145,3 +145,27 @@ enum packed_next rdb_stream_entry_next(struct rdb_stream_entry *entry, struct pa
     entry->value_next = !entry->value_next;
     return listpack_next(from, ret);
 }
+
+bool rdb_stream_entries_count(struct rdb_stream_entries *e, const struct rdb_stream *stream,
+                              uint64_t *ret_count, struct err *err) {
+    struct rdb_stream_entry entry;
+    enum packed_next next;
+    uint64_t count = 0;
+
+    rdb_stream_entries_open(e, stream);
+    while ((next = rdb_stream_entries_next(e, &entry, err)) == PACKED_VALUE)
+        count++;
+    if (next == PACKED_WRONG)
+        return false;
+    *ret_count = count;
+    return true;
+}
+
+bool rdb_stream_entries_match(struct rdb_stream_entries *e, uint8_t type, struct str value) {
+    struct err ignored = ERR_INIT;
+    struct rdb_stream stream;
+    uint64_t count;
+
+    return rdb_stream_open(type, value, &stream, &ignored) &&
+           rdb_stream_entries_count(e, &stream, &count, &ignored) && count == stream.length;
+}

@@ -55,6 +55,15 @@ void rdb_stream_entries_open(struct rdb_stream_entries *e, const struct rdb_stre
 MUST_CHECK enum packed_next rdb_stream_entries_next(struct rdb_stream_entries *e,
                                                     struct rdb_stream_entry *ret, struct err *err);
 
+/* The number of a stream's entries, counted. Errors: as rdb_stream_entries_next(). */
+MUST_CHECK bool rdb_stream_entries_count(struct rdb_stream_entries *e,
+                                         const struct rdb_stream *stream, uint64_t *ret_count,
+                                         struct err *err);
+
+/* A stream's length is the number of its entries: what Valkey 9 insists on. False for
+ * what is no stream, or damaged. */
+bool rdb_stream_entries_match(struct rdb_stream_entries *e, uint8_t type, struct str value);
+
 /* Field, value, field, value, …: field_count pairs, then END. */
 MUST_CHECK enum packed_next rdb_stream_entry_next(struct rdb_stream_entry *entry,
                                                   struct packed_value *ret);

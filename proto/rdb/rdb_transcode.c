@@ -9,10 +9,12 @@ void rdb_transcoder_init(struct rdb_transcoder *t, enum rdb_vendor from, enum rd
                          size_t blob_max) {
     *t = (struct rdb_transcoder){.from = from, .to = to};
     rdb_elements_init(&t->elements, blob_max);
+    rdb_stream_entries_init(&t->entries, blob_max);
 }
 
 void rdb_transcoder_done(struct rdb_transcoder *t) {
     rdb_elements_done(&t->elements);
+    rdb_stream_entries_done(&t->entries);
 }
 
 bool rdb_transcode_put_piece(struct buf *out, const struct rdb_piece *piece, struct err *err) {
@@ -68,6 +70,7 @@ static bool put_elements(struct rdb_transcoder *t, uint8_t type, struct str valu
     if (count > UINT32_MAX)
         return err_set(err, ERR_TOO_BIG, "a value of more than %u elements", UINT32_MAX);
     rdb_set_len(out, count_at, (uint32_t)count);
+    ret->empty = count == 0;
     return true;
 }
 
@@ -121,8 +124,8 @@ static bool put_group(const struct rdb_stream_group *group, int from, int to, st
     return true;
 }
 
-static bool put_stream(uint8_t type, struct str value, uint8_t to_type, struct buf *out,
-                       struct err *err) {
+static bool put_stream(struct rdb_transcoder *t, uint8_t type, struct str value, uint8_t to_type,
+                       struct buf *out, struct err *err) {
     int to = rdb_stream_version(to_type);
     struct rdb_stream stream;
     struct rdb_stream_group group;
@@ -137,6 +140,10 @@ static bool put_stream(uint8_t type, struct str value, uint8_t to_type, struct b
         return err_set(err, ERR_DEST_RESTORE,
                        "entries of a stream were given back with XNACK, which the destination "
                        "cannot hold: claim them for a consumer first");
+    if (t->to == RDB_VALKEY && !rdb_stream_entries_count(&t->entries, &stream, &stream.length, err))
+        return false;
+    if (stream.entries_added < stream.length)
+        stream.entries_added = stream.length;
     rest = stream.groups;
     if (!rdb_put_len(out, stream.node_count, err) || !buf_append(out, stream.nodes, err) ||
         !rdb_put_len(out, stream.length, err) || !put_id(out, stream.last, err))
@@ -158,7 +165,7 @@ static bool put_stream(uint8_t type, struct str value, uint8_t to_type, struct b
 static bool put_value(struct rdb_transcoder *t, uint8_t type, struct str value, uint8_t to_type,
                       struct buf *out, struct rdb_transcoded *ret, struct err *err) {
     if (rdb_stream_version(type))
-        return put_stream(type, value, to_type, out, err);
+        return put_stream(t, type, value, to_type, out, err);
     if (rdb_type_has_field_expiry(t->to, to_type))
         return rdb_transcode_hash(t, type, value, out, ret, err);
     switch (to_type) {

@@ -7,7 +7,8 @@
  *
  *     streams            27 -> 26 -> 21 -> 19 -> 15, any step down: what the older
  *                        type has no place for is left out (idempotent producers,
- *                        active times, counters), entries and groups are the same
+ *                        active times, counters), entries and groups are the same;
+ *                        or none, to mend the length: to Valkey it is counted
  *     set, zset, hash    20 -> 2; 12, 17 and 5 -> 5 or 3; 9, 13, 16, 29 to 32 -> 4
  *     list               10, 14, 18 -> 1: the plain form, which every server reads
  *                        and packs to its own settings
@@ -30,6 +31,7 @@
 #include "proto/base/str.h"
 #include "proto/rdb/rdb.h"
 #include "proto/rdb/rdb_elements.h"
+#include "proto/rdb/rdb_stream_entries.h"
 
 /* What becomes of the absolute expiry times of hash fields (held_expiry.h). */
 enum rdb_field_expiry {
@@ -46,6 +48,7 @@ struct rdb_transcoder {
     const struct rdb_templates *templates; /* of the snapshot; NULL: none */
 
     struct rdb_elements elements; /* private; memory is used again */
+    struct rdb_stream_entries entries;
 };
 
 /* Blobs may unpack to blob_max bytes. KEEP, nothing dropped, no templates. */
@@ -58,6 +61,8 @@ struct rdb_transcoded {
      * one whose times cannot be changed within a 25 becomes a 24. */
     uint8_t type;
     uint64_t losses; /* expiries of fields that were dropped: to be reported */
+    bool empty;      /* no element: servers from 6.2 on refuse such a value, and no key should
+                        be made of it (streams excepted; not told of templates) */
 };
 
 /* Append the value, written as type `to_type`, to `out`, whose max bounds it. On

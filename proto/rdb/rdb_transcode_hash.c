@@ -105,7 +105,7 @@ static bool put_field(struct rdb_transcoder *t, const struct rdb_element *elemen
 }
 
 static bool put_fields(struct rdb_transcoder *t, uint8_t type, uint64_t least, struct buf *out,
-                       struct err *err) {
+                       bool *ret_empty, struct err *err) {
     struct rdb_element element;
     enum packed_next next;
     uint64_t count = 0;
@@ -125,6 +125,7 @@ static bool put_fields(struct rdb_transcoder *t, uint8_t type, uint64_t least, s
     if (count > UINT32_MAX)
         return err_set(err, ERR_TOO_BIG, "a hash of more than %u fields", UINT32_MAX);
     rdb_set_len(out, count_at, (uint32_t)count);
+    *ret_empty = count == 0;
     return true;
 }
 
@@ -150,5 +151,5 @@ bool rdb_transcode_hash(struct rdb_transcoder *t, uint8_t type, struct str value
     ret->type = least == 0            ? RDB_TYPE_HASH
                 : t->to == RDB_VALKEY ? RDB_TYPE_VALKEY_HASH_2
                                       : RDB_TYPE_HASH_METADATA;
-    return put_fields(t, ret->type, least, out, err);
+    return put_fields(t, ret->type, least, out, &ret->empty, err);
 }
