@@ -73,12 +73,16 @@ static bool has_room(const struct fill *f, size_t size) {
 static bool put_string(struct rdb_commands *c, struct fill *f, struct err *err) {
     while (!c->done) {
         size_t used = f->out->len - f->start, left = c->string.len - (size_t)c->string_at;
-        size_t overhead = OVERHEAD + c->key.len;
-        size_t piece = used + overhead < f->limit ? f->limit - used - overhead : 1;
+        size_t overhead = OVERHEAD + c->key.len, piece = 1;
+        size_t free = f->out->max - f->out->len, room = used < f->limit ? f->limit - used : 0;
         struct resp_draft draft = resp_draft_begin(f->out);
 
-        if (used > 0 && used + overhead >= f->limit)
+        if (room > free)
+            room = free;
+        if (used > 0 && room <= overhead)
             return true;
+        if (room > overhead)
+            piece = room - overhead;
         if (piece > left)
             piece = left;
         if (!(c->string_at == 0 ? resp_draft_put_literal(&draft, "SET", err)
