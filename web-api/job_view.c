@@ -94,13 +94,19 @@ static json_t *view_rates(const struct store_job *job) {
                      (json_int_t)(moving ? p->bytes_per_second : 0));
 }
 
+static bool has_ended(const struct store_job *job) {
+    enum job_state state;
+
+    return job_state_parse(job->state, &state) && job_state_is_final(state);
+}
+
 static json_t *view_latency(const struct store_job *job, int64_t now_ms) {
     const struct store_progress *p = &job->progress;
     const char *method = NULL, *quality = NULL;
     json_t *ms = json_null();
 
-    if (!phase_is(job, "incremental") && p->latency_at_ms == 0) {
-        /* Nothing is known before the tail. */
+    if (has_ended(job) || (!phase_is(job, "incremental") && p->latency_at_ms == 0)) {
+        /* Nothing is known before the tail, and nothing is late after the end. */
     } else if (p->latency_at_ms > 0) {
         int64_t age_ms = now_ms - p->latency_at_ms;
         bool fresh = age_ms < LATENCY_FRESH_MS && is_moving(job);

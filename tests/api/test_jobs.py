@@ -318,6 +318,9 @@ def test_a_running_job_shows_what_its_worker_reported(api, job):
     api.sql("UPDATE task SET progress = %s WHERE job = %s", json.dumps(progress), job["id"])
     latency = api.get(path)["latency"]
     assert latency["quality"] == "stale" and latency["ms"] >= 60000
+    # After the end nothing is late, however long ago that was.
+    api.sql("UPDATE job SET state = 'stopped' WHERE id = %s", job["id"])
+    assert api.get(path)["latency"]["ms"] is None
 
 
 def test_a_retrying_job_says_how_long_it_goes_on_trying(api, job):

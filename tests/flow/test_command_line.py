@@ -78,10 +78,13 @@ def test_a_precheck_that_fails_is_exit_3_and_leaves_nothing(service, source, des
 
 
 def test_a_plan_starts_nothing(service, source, destination):
-    before = service.run("job", "list").stdout
+    def jobs():
+        return [json.loads(row)["id"] for row in service.run("job", "list", "--json").stdout.splitlines()]
+
+    before = jobs()
     done = service.run("migrate", "--plan", source.url(), destination.url())
     assert done.returncode == 0 and "Plan" in done.stdout
-    assert service.run("job", "list").stdout == before
+    assert jobs() == before
 
 
 def test_a_password_is_not_in_the_list_of_processes(service, redis_server):
