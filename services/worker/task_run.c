@@ -16,6 +16,7 @@
 enum {
     YOUNG_MS = 3000,          /* who dies younger has probably not worked */
     PAUSE_PATIENCE_MS = 5000, /* the unit in flight may take as long to end */
+    UP_MS = 1000,             /* who is up for less has not recovered */
 };
 
 static const char *const duty_names[TASK_DUTIES] = {"apply", "receive"};
@@ -175,6 +176,9 @@ bool task_run_is_up(const struct task_run *run) {
     const struct task_child *receive = &run->child[TASK_RECEIVE];
     uint32_t link = atomic_load_explicit(&run->control->link, memory_order_relaxed);
 
+    /* Who has said its error is there until it is reaped, and so is what it left behind. */
+    if (run->child[TASK_APPLY].said_error || receive->said_error)
+        return false;
     return run->child[TASK_APPLY].process.pid != 0 && run->is_claimed &&
            (receive->is_finished ||
             (receive->process.pid != 0 && (link != CONTROL_LINK_DOWN || run->awaits_snapshot)));
@@ -333,6 +337,34 @@ void task_run_reap(struct task_run *run, enum task_duty duty) {
     ended(run, duty, &end, lived);
 }
 
+static uint64_t moved(const struct task_run *run) {
+    struct control_block *block = run->control;
+
+    if (strcmp(run->trouble.target, "source") == 0)
+        return atomic_load_explicit(&block->received_bytes, memory_order_relaxed);
+    if (strcmp(run->trouble.target, "destination") == 0)
+        return atomic_load_explicit(&block->units_applied, memory_order_relaxed) +
+               atomic_load_explicit(&block->copy_bytes_done, memory_order_relaxed);
+    return 0; /* of the worker's own troubles only time tells */
+}
+
+/* A claim that succeeds says little: what follows it may fail every time. So the job is
+ * well after a while; that something went through only keeps the pauses short. */
+static void see_whether_well(struct task_run *run, int64_t now) {
+    if (run->outcome != TASK_GOING || !task_run_is_up(run)) {
+        run->up_since_ms = 0;
+        return;
+    }
+    if (run->up_since_ms == 0) {
+        run->up_since_ms = now;
+        run->moved_then = moved(run);
+    }
+    if (now - run->up_since_ms >= UP_MS)
+        run->is_troubled = false;
+    if (!run->is_troubled || moved(run) != run->moved_then)
+        retry_clock_well(&run->clock, clock_wall_ms());
+}
+
 void task_run_tick(struct task_run *run) {
     int64_t now = clock_mono_ms();
 
@@ -353,14 +385,11 @@ void task_run_tick(struct task_run *run) {
                 child->is_due = false;
         }
     }
-    if (run->outcome == TASK_GOING && task_run_is_up(run)) {
-        run->is_troubled = false;
-        retry_clock_well(&run->clock, clock_wall_ms());
-    }
+    see_whether_well(run, now);
 }
 
 int64_t task_run_next_ms(const struct task_run *run) {
-    int64_t next = INT64_MAX;
+    int64_t next = run->is_troubled && run->up_since_ms != 0 ? run->up_since_ms + UP_MS : INT64_MAX;
 
     for (int i = 0; i < TASK_DUTIES; i++) {
         const struct task_child *child = &run->child[i];

@@ -93,7 +93,9 @@ struct task_run {
     bool awaits_snapshot; /* the source was asked for one: its fork may take a while */
     bool was_caught_up;   /* since the last copy */
     bool is_claimed;      /* this apply has claimed */
-    bool is_troubled;     /* something is being retried */
+    bool is_troubled;     /* something is being retried; over when it was up for a second */
+    int64_t up_since_ms;  /* monotonic; 0 = not up */
+    uint64_t moved_then;  /* what had gone through the end in trouble when it came up */
     bool not_drained;     /* it was stopped without asking the source for its end */
     struct retry_policy policy;
     struct retry_clock clock;

@@ -156,6 +156,24 @@ def test_a_source_that_is_away_is_retried_and_a_pause_does_not_wait_for_it(
     assert position(job, destination)[b"state"] == b"stopped"
 
 
+def test_a_claim_that_succeeds_is_no_recovery(start, source, destination):
+    job = start()
+    destination.client().config_set("client-query-buffer-limit", 1 << 20)
+    source.client().set("large", "x" * (3 << 20))  # closes the connection of every attempt
+    job.wait(lambda job: job["state"] == "retrying", "retrying")
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        answer = job.get()
+        assert answer["state"] == "retrying"
+        assert answer["retry_state"]["target"] == "destination" and answer["last_error"]
+        time.sleep(0.02)
+    assert answer["retry_state"]["attempt"] > 2
+    destination.client().config_set("client-query-buffer-limit", 1 << 30)
+    wait_marker(source, destination, timeout=30, job=job)
+    job.wait_caught_up()
+    assert types_of(job).count("retrying") == 1
+
+
 def test_a_stopped_child_cannot_hold_up_a_pause(service, start, source, destination):
     job = start()
     for pid in service.pids("apply"):
