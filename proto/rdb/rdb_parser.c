@@ -13,6 +13,7 @@ enum stage {
     STAGE_OPCODE,    /* an opcode or a type comes next */
     STAGE_ATTRIBUTE, /* inside something that belongs to the next key */
     STAGE_KEY,       /* inside a key's name */
+    STAGE_TEMPLATE,  /* inside the number of a hash's template */
     STAGE_BODY,      /* inside a value or the rest of any other record */
     STAGE_FINISHED,
 };
@@ -39,6 +40,10 @@ void rdb_parser_init(struct rdb_parser *p) {
 
 void rdb_parser_set_size(struct rdb_parser *p, uint64_t file_bytes) {
     p->size = file_bytes;
+}
+
+void rdb_parser_use_templates(struct rdb_parser *p, const struct rdb_templates *templates) {
+    p->templates = templates;
 }
 
 void rdb_parser_skip_crc(struct rdb_parser *p) {
@@ -165,13 +170,18 @@ static bool unsupported(const struct rdb_parser *p, struct err *err) {
                    rdb_vendor_name(p->vendor), p->version);
 }
 
+/* Only its template tells how many values such a hash has. */
+static bool is_templated(const struct rdb_parser *p) {
+    return p->templates && p->vendor == RDB_REDIS && p->opcode == RDB_TYPE_HASH_TMPL_ARRAY_REF;
+}
+
 /* What the byte at `walked` begins. */
 static bool read_opcode(struct rdb_parser *p, struct str view, struct err *err) {
     const struct rdb_record *record;
 
     p->opcode = (uint8_t)view.ptr[p->walked];
     if (p->opcode < RDB_OP_FIRST) {
-        if (!rdb_walk_script(p->vendor, p->opcode))
+        if (!rdb_walk_script(p->vendor, p->opcode) && !is_templated(p))
             return unsupported(p, err);
         p->stage = STAGE_KEY;
         p->key_at = ++p->walked;
@@ -277,15 +287,32 @@ static enum rdb_pull deliver_record(struct rdb_parser *p, struct str view, struc
     return deliver(p, ev, record->kind);
 }
 
+/* The number of a template is whole: as many values follow as it has fields. */
+static bool walk_templated(struct rdb_parser *p, struct str view, struct err *err) {
+    struct str number = str_of(view.ptr + p->body_at, p->walked - p->body_at);
+    struct rdb_template found;
+    uint64_t id;
+
+    if (!rdb_take_len(&number, &id) || !rdb_templates_find(p->templates, id, &found))
+        return corrupt(p, p->body_at, "a hash whose template was not announced", err);
+    rdb_walk_init(&p->walk, "{S}");
+    p->walk.count = found.count;
+    return true;
+}
+
 /* An attribute or a name is whole: on to the next part of the record. */
 static bool next_part(struct rdb_parser *p, struct str view, struct err *err) {
     if (p->stage == STAGE_ATTRIBUTE) {
         p->stage = STAGE_OPCODE;
         return keep_attribute(p, view, err);
     }
-    p->stage = STAGE_BODY;
+    if (p->stage == STAGE_TEMPLATE) {
+        p->stage = STAGE_BODY;
+        return walk_templated(p, view, err);
+    }
+    p->stage = is_templated(p) ? STAGE_TEMPLATE : STAGE_BODY;
     p->body_at = p->walked;
-    rdb_walk_init(&p->walk, rdb_walk_script(p->vendor, p->opcode));
+    rdb_walk_init(&p->walk, is_templated(p) ? "L" : rdb_walk_script(p->vendor, p->opcode));
     return true;
 }
 

@@ -26,6 +26,7 @@
 #include "proto/base/err.h"
 #include "proto/base/str.h"
 #include "proto/rdb/rdb.h"
+#include "proto/rdb/rdb_templates.h"
 #include "proto/rdb/rdb_walk.h"
 
 enum rdb_pull { RDB_NEED_MORE, RDB_EVENT, RDB_WRONG };
@@ -51,6 +52,7 @@ struct rdb_parser {
     uint32_t db;
 
     /* Private. */
+    const struct rdb_templates *templates;
     int stage;
     bool crc_enabled;
     uint64_t size;      /* of the whole file, UINT64_MAX when unknown */
@@ -75,6 +77,12 @@ void rdb_parser_set_size(struct rdb_parser *p, uint64_t file_bytes);
 /* Do not compute the checksum from here on: EOF will say UNCHECKED. For a
  * caller that has the bytes from a place with a checksum of its own. */
 void rdb_parser_skip_crc(struct rdb_parser *p);
+
+/* Look hash templates up here, where the end of a hash of type 32 depends on them. The
+ * caller adds those of HASH_TEMPLATE events, in time for the next call; it has to have
+ * those of the whole file before it goes on from a mark. Without templates type 32 is
+ * UNSUPPORTED. */
+void rdb_parser_use_templates(struct rdb_parser *p, const struct rdb_templates *templates);
 
 /* The next record.
  *
@@ -102,5 +110,5 @@ bool rdb_parser_cut_short(const struct rdb_parser *p, size_t view_len, struct er
 struct rdb_mark rdb_parser_mark(const struct rdb_parser *p);
 
 /* Go on from a mark; the next view starts at mark.offset. What was said about the
- * size of the file is forgotten: say it again. */
+ * size of the file and templates is forgotten: say it again. */
 void rdb_parser_resume(struct rdb_parser *p, const struct rdb_mark *mark);

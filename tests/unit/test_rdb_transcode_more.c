@@ -1,7 +1,9 @@
+#include "proto/rdb/rdb_parser.h"
 #include "proto/rdb/rdb_stream_entries.h"
 #include "proto/rdb/rdb_templates.h"
 #include "proto/rdb/rdb_transcode.h"
 #include "tests/support/cunit_run.h"
+#include "tests/support/rdb_story.h"
 #include "tests/support/rdb_values.h"
 
 #define BYTES(literal)                                                                             \
@@ -117,6 +119,63 @@ static void templates_are_found_by_number_whatever_their_order(void) {
     rdb_templates_clear(&templates);
     CU_ASSERT_FALSE(rdb_templates_find(&templates, 9, &found));
     rdb_templates_done(&templates);
+}
+
+/* Every key of `file` as type 4, told as "value of it\n". */
+static void read_templated(struct str file, size_t step, struct buf *told, struct err *err) {
+    struct rdb_templates templates;
+    struct rdb_transcoded done;
+    struct rdb_transcoder t;
+    struct rdb_event ev;
+    struct rdb_parser p;
+    enum rdb_pull pull = RDB_NEED_MORE;
+    size_t there = 0;
+
+    rdb_templates_init(&templates, 1 << 10);
+    rdb_transcoder_init(&t, RDB_REDIS, RDB_REDIS, 1 << 10);
+    t.templates = &templates;
+    rdb_parser_init(&p);
+    rdb_parser_use_templates(&p, &templates);
+    do {
+        pull = rdb_parser_next(&p, str_skip(str_first(file, there), (size_t)p.offset), &ev, err);
+        if (pull == RDB_NEED_MORE)
+            there += step;
+        else if (pull == RDB_EVENT && ev.kind == RDB_EV_HASH_TEMPLATE)
+            CU_ASSERT_TRUE(rdb_templates_add(&templates, ev.hash_template.id,
+                                             ev.hash_template.count, ev.hash_template.fields, err))
+        if (pull == RDB_EVENT && ev.kind == RDB_EV_KEY) {
+            CU_ASSERT_TRUE(
+                rdb_transcode(&t, ev.key.type, ev.key.value, RDB_TYPE_HASH, told, &done, err));
+            CU_ASSERT_TRUE(buf_append(told, STR_LIT("\n"), err));
+        }
+    } while (pull != RDB_WRONG && there <= file.len + step &&
+             !(pull == RDB_EVENT && ev.kind == RDB_EV_EOF));
+    rdb_transcoder_done(&t);
+    rdb_templates_done(&templates);
+}
+
+static void a_snapshot_with_templates_is_read(void) {
+    static const struct str records =
+        BYTES("\362\7\2" NAMES "\376\0\40\1a\7" VALUES "\36\1b" VALUES_LP_ID "\40\1c\7" VALUES);
+    static const struct str hash = BYTES("\200\0\0\0\2\1f\300\5\2gg\1x\n");
+    static const struct str unknown = BYTES("\362\6\2" NAMES "\376\0\40\1a\7" VALUES);
+
+    for (size_t step = 1; step < 100; step += 7) {
+        struct buf file = rdb_story_file("REDIS0015", records), told = BUF_INIT(1 << 10);
+        struct err err = ERR_INIT;
+
+        read_templated(buf_str(&file), step, &told, &err);
+        CU_ASSERT_EQUAL(err.code, ERR_NONE);
+        CU_ASSERT_EQUAL(told.len, 3 * hash.len);
+        for (size_t at = 0; at + hash.len <= told.len; at += hash.len)
+            CU_ASSERT(str_equal(str_of(told.ptr + at, hash.len), hash));
+        buf_done(&file);
+        file = rdb_story_file("REDIS0015", unknown);
+        read_templated(buf_str(&file), step, &told, &err);
+        CU_ASSERT_EQUAL(err.code, ERR_RDB_CORRUPT);
+        buf_done(&file);
+        buf_done(&told);
+    }
 }
 
 static void entries_given_back_are_not_forgotten_silently(void) {
@@ -243,6 +302,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(hashes_with_templates_become_whole),
     CUNIT_TEST(a_template_that_is_not_there_is_an_error),
     CUNIT_TEST(templates_are_found_by_number_whatever_their_order),
+    CUNIT_TEST(a_snapshot_with_templates_is_read),
     CUNIT_TEST(entries_given_back_are_not_forgotten_silently),
     CUNIT_TEST(idempotent_producers_go_where_they_are_known),
     CUNIT_TEST(a_wrong_length_is_mended_for_valkey),
