@@ -6,6 +6,10 @@
  * sends what each fill appends, and renames the key when `done`; expiry, idle time
  * and frequency of the key are its affair.
  *
+ * Replies are OK, integers, ids or arrays; only an error means something. A field whose
+ * expiry has passed is removed by its HPEXPIREAT, so that with true times (not held) a hash
+ * may be gone again when it is done: RENAME then finds no key, and there is none to make.
+ *
  * What commands cannot say: when a consumer of a stream was last seen and active
  * (the moment of the copy is), and a stream's idempotent producers.
  *

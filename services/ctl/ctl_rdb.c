@@ -16,9 +16,10 @@
 #include "services/ctl/ctl_text.h"
 
 enum {
-    NAME_SHOWN_MAX = 200,    /* bytes of an escaped key name */
-    SOURCE_MAX = 64 << 20,   /* of a function library, unpacked */
-    KEY_NAME_MAX = 16 << 20, /* of a compressed key name; longer ones are not shown */
+    NAME_SHOWN_MAX = 200,     /* bytes of an escaped key name */
+    SOURCE_MAX = 64 << 20,    /* of a function library, unpacked */
+    TEMPLATES_MAX = 64 << 20, /* of the field names hashes share */
+    KEY_NAME_MAX = 16 << 20,  /* of a compressed key name; longer ones are not shown */
 };
 
 struct file {
@@ -60,26 +61,43 @@ static void file_close(struct file *file) {
     file->bytes = NULL;
 }
 
-static bool read_file(struct file *file, struct rdb_summary *summary, struct err *err) {
-    struct rdb_parser p;
-
-    rdb_parser_init(&p);
-    rdb_parser_set_size(&p, file->size);
+static bool read_events(struct rdb_parser *p, struct file *file, struct rdb_templates *templates,
+                        struct rdb_summary *summary, struct err *err) {
     while (!summary->ended) {
-        struct str view = str_skip(str_of(file->bytes, file->size), p.offset);
+        struct str view = str_skip(str_of(file->bytes, file->size), p->offset);
         struct rdb_event ev;
 
-        switch (rdb_parser_next(&p, view, &ev, err)) {
+        switch (rdb_parser_next(p, view, &ev, err)) {
         case RDB_WRONG:
             return false;
         case RDB_NEED_MORE:
-            return rdb_parser_cut_short(&p, view.len, err);
+            return rdb_parser_cut_short(p, view.len, err);
         case RDB_EVENT:
             if (!rdb_summary_add(summary, &ev, err))
+                return false;
+            if (ev.kind == RDB_EV_HASH_TEMPLATE &&
+                !rdb_templates_add(templates, ev.hash_template.id, ev.hash_template.count,
+                                   ev.hash_template.fields, err))
                 return false;
             break;
         }
     }
+    return true;
+}
+
+static bool read_file(struct file *file, struct rdb_summary *summary, struct err *err) {
+    struct rdb_templates templates;
+    struct rdb_parser p;
+    bool ok;
+
+    rdb_templates_init(&templates, TEMPLATES_MAX);
+    rdb_parser_init(&p);
+    rdb_parser_set_size(&p, file->size);
+    rdb_parser_use_templates(&p, &templates);
+    ok = read_events(&p, file, &templates, summary, err);
+    rdb_templates_done(&templates);
+    if (!ok)
+        return false;
     file->read = p.offset;
     if (summary->checksum == RDB_CHECKSUM_WRONG)
         return err_set(err, ERR_RDB_CORRUPT,
