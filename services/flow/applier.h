@@ -40,6 +40,9 @@ MUST_CHECK bool applier_connect(struct applier *a, struct redis_client *ret_clie
 MUST_CHECK bool applier_map_database(const struct applier *a, uint64_t source_db,
                                      int *ret_destination, struct err *err);
 
+/* Tell receive, by way of the supervisor, where the task is now. Errors: of child_send. */
+MUST_CHECK bool applier_say_start(struct applier *a, struct err *err);
+
 /* What the supervisor wants, now. */
 static inline enum control_want applier_want(const struct applier *a) {
     return (enum control_want)atomic_load_explicit(&a->control->want, memory_order_relaxed);

@@ -99,6 +99,10 @@ static bool learn_facts(struct applier *a, struct redis_client *client, struct r
         redis_info_parse(reply->str, info);
     if (ok) {
         a->can_seal = inside->type == RESP_BULK && info->total_error_replies >= 0;
+        if (!a->can_seal && a->spec.incremental)
+            ok = err_set(err, ERR_DEST_NOPERM,
+                         "the destination does not let us count its errors (INFO in EVAL, from 6.2 "
+                         "on): a command that failed while we died would go unseen");
         a->has_functions = info->redis_compat >= 70000;
         a->has_lfu_hints = info->redis_compat >= 50000;
     }
@@ -146,7 +150,7 @@ static bool say_type(struct applier *a, const char *type, struct err *err) {
     return say(a, json_pack("{s:s}", "type", type), err);
 }
 
-static bool say_start(struct applier *a, struct err *err) {
+bool applier_say_start(struct applier *a, struct err *err) {
     return say(a,
                json_pack("{s:s, s:o}", "type", "start", "position",
                          position_to_json(&a->position, "position")),
@@ -173,13 +177,13 @@ static bool announce(struct applier *a, const struct redis_info *info, struct er
     json_decref(message);
     json_decref(answer);
     a->spec.claimed_before = ok || a->spec.claimed_before;
-    return ok && say_start(a, err);
+    return ok && applier_say_start(a, err);
 }
 
 /* From here on a receive that starts anew goes on in the history: were it told of the
  * copy it would take another snapshot for the one that is done. */
 static bool say_copied(struct applier *a, struct err *err) {
-    return say_type(a, "copied", err) && say_start(a, err);
+    return say_type(a, "copied", err) && applier_say_start(a, err);
 }
 
 static bool claim(struct applier *a, struct redis_client *ret_client, struct err *err) {
@@ -218,7 +222,7 @@ static enum applier_next wait_for_snapshot(struct applier *a) {
     for (;;) {
         enum control_want want = applier_want(a);
 
-        if (want != CONTROL_RUN)
+        if (want == CONTROL_PAUSE || want == CONTROL_STOP_NOW)
             return as_next(want);
         control_bell_arm(&control->apply_sleeps);
         if (atomic_load(&control->snapshot_generation) >= a->position.generation &&
@@ -276,6 +280,9 @@ static bool run(struct applier *a, enum applier_next *ret_next, struct err *err)
     if (!claim(a, &client, err))
         return false;
     next = as_next(applier_want(a));
+    /* A drain of a copy is the rest of the copy, then of the tail. */
+    if (next == APPLIER_STOP && applier_want(a) == CONTROL_STOP_DRAIN)
+        next = APPLIER_ON;
     ok = true;
     if (a->position.state == POSITION_COPY && next == APPLIER_ON) {
         next = wait_for_snapshot(a);
@@ -327,6 +334,16 @@ static bool read_spec(struct applier *a, struct err *err) {
     return ok;
 }
 
+/* What the spool holds does not match its checksums: nobody may go on from it. The
+ * source's backlog, or another snapshot, has what is missing. */
+static void disown_spool(const struct applier *a) {
+    uint64_t generation =
+        atomic_load_explicit(&a->control->snapshot_generation, memory_order_acquire);
+
+    if (generation == 0 || generation == a->position.generation)
+        unlinkat(a->spool_fd, "meta", 0);
+}
+
 int apply_main(int socket_fd) {
     struct applier *a = calloc(1, sizeof(*a));
     enum applier_next next = APPLIER_RESTART;
@@ -343,6 +360,8 @@ int apply_main(int socket_fd) {
          open_spool(a, &err);
     while (ok && next == APPLIER_RESTART)
         ok = run(a, &next, &err);
+    if (!ok && err.code == ERR_SPOOL_CORRUPT)
+        disown_spool(a);
     if (!ok)
         child_send_error(socket_fd, &err);
     task_spec_done(&a->spec);

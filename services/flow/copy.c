@@ -114,21 +114,37 @@ static bool finished(const struct copy *c) {
            c->encoder.group_count == 0;
 }
 
+static bool same_snapshot(const struct copy *c) {
+    const struct position *p = &c->a->position;
+
+    return c->meta.snapshot_offset == p->snapshot_offset &&
+           (strcmp(c->meta.replid, p->replid) == 0 ||
+            strcmp(c->meta.former_replid, p->replid) == 0);
+}
+
 static bool prepare(struct copy *c, struct redis_client client, struct err *err) {
     struct applier *a = c->a;
     struct copy_mark mark;
 
     c->lane.client = client; /* closed with the lane if what follows fails */
     if (!spool_meta_read(a->spool_fd, &c->meta, err) ||
-        !lane_start(&c->lane, client, &a->position, false, err) || !wait_ready(c, err) ||
-        (c->meta.generation != a->position.generation && !copy_begin_generation(c, err)))
+        !lane_start(&c->lane, client, &a->position, false, err) || !wait_ready(c, err))
         return false;
-    rdb_parser_init(&c->parser);
     if (a->position.mark[0]) {
         if (!copy_mark_parse(str_from(a->position.mark), &mark, err))
             return false;
-        rdb_parser_resume(&c->parser, &mark.at);
         c->keys_done = mark.keys_done;
+    }
+    if (c->meta.generation != a->position.generation) {
+        if (!copy_begin_generation(c, err))
+            return false;
+        c->keys_done = 0;
+    } else if (!same_snapshot(c)) {
+        return err_set(err, ERR_SPOOL_MOVED, "the spool holds another snapshot of that number");
+    }
+    rdb_parser_init(&c->parser);
+    if (a->position.mark[0]) {
+        rdb_parser_resume(&c->parser, &mark.at);
         c->keys_expired = mark.keys_expired;
         c->stream_db = mark.stream_db;
     }
@@ -144,12 +160,17 @@ static bool run(struct copy *c, enum applier_next *ret_next, struct err *err) {
             *ret_next = APPLIER_RESTART;
             return true;
         }
-        if (want != CONTROL_RUN) {
+        /* A drain goes on: what the source holds now includes the rest of the snapshot. */
+        if (want == CONTROL_PAUSE || want == CONTROL_STOP_NOW) {
             *ret_next = want == CONTROL_PAUSE ? APPLIER_PAUSED : APPLIER_STOP;
             return wait_ready(c, err); /* what is not sent yet will be read again */
         }
         if (!step(c, err))
             return false;
+    }
+    if (superseded(c)) {
+        *ret_next = APPLIER_RESTART;
+        return true;
     }
     *ret_next = APPLIER_ON;
     return !c->a->spec.incremental || copy_begin_tail(c, err);

@@ -62,27 +62,38 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
     struct applier *a = c->a;
     struct unit *unit = &c->filling->unit;
     struct position p = a->position;
+    bool again = p.generation > 0; /* an earlier one may have written keys */
     struct str flush[] = {STR_LIT("FLUSHDB")};
-    char generation[24], lease[24], epoch[24];
-    struct str set[20] = {STR_EMPTY};
+    char generation[24], lease[24], epoch[24], snapshot[24];
+    struct str set[24] = {STR_EMPTY};
     size_t n = 2;
 
-    if (!p.fresh && a->spec.recopy != TASK_RECOPY_OVERWRITE)
+    if (again && p.fresh == POSITION_SHARED)
         return err_set(err, ERR_FULL_RESYNC_NEEDED,
                        "the copy was interrupted and the destination was not empty before it: keys "
                        "deleted on the source since then cannot be told from keys that were there");
+    if (again && p.fresh == POSITION_FRESH && p.foreign_keys > c->keys_done)
+        return err_set(
+            err, ERR_FULL_RESYNC_NEEDED,
+            "the copy was interrupted, and the destination holds more keys than it wrote: "
+            "emptying it for a new copy would take somebody else's keys");
     unit_clear(unit, a->spec.lowest_database);
-    for (int db = 0; p.fresh && db < TASK_DATABASES_MAX; db++) {
+    for (int db = 0; again && p.fresh == POSITION_FRESH && db < TASK_DATABASES_MAX; db++) {
         if (is_mapped(a, db) &&
             (!unit_select(unit, db, err) || !unit_command(unit, flush, LENGTH_OF(flush), err)))
             return false;
     }
     p.generation = c->meta.generation;
+    p.snapshot_offset = c->meta.snapshot_offset;
+    memcpy(p.replid, c->meta.replid, sizeof(p.replid));
+    if (p.fresh == POSITION_OVERWRITE_ONCE)
+        p.fresh = POSITION_SHARED;
     p.next = 0;
     p.mark[0] = '\0';
     snprintf(generation, sizeof(generation), "%" PRIu64, p.generation);
     snprintf(lease, sizeof(lease), "%" PRIu64, p.lease);
     snprintf(epoch, sizeof(epoch), "%" PRIu64, p.epoch);
+    snprintf(snapshot, sizeof(snapshot), "%" PRIu64, p.snapshot_offset);
     set[n++] = STR_LIT("v");
     set[n++] = STR_LIT("1");
     set[n++] = STR_LIT("state");
@@ -94,7 +105,11 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
     set[n++] = STR_LIT("gen");
     set[n++] = str_from(generation);
     set[n++] = STR_LIT("fresh");
-    set[n++] = p.fresh ? STR_LIT("1") : STR_LIT("0");
+    set[n++] = p.fresh == POSITION_FRESH ? STR_LIT("1") : STR_LIT("0");
+    set[n++] = STR_LIT("rid");
+    set[n++] = str_from(p.replid);
+    set[n++] = STR_LIT("snap");
+    set[n++] = str_from(snapshot);
     set[n++] = STR_LIT("off");
     set[n++] = STR_LIT("0");
     set[n++] = STR_LIT("mark");

@@ -100,7 +100,7 @@ static bool put_position(struct lane *lane, struct buf *out, const struct positi
     /* seq and what few numbers are left; the hash is new. */
     snprintf(next, sizeof(next), "%" PRIu64, position->seq + 1);
     return resp_put_words(out, err, "HSET", lane->key, "v", "1", "err", "0", "fresh",
-                          position->fresh ? "1" : "0", "seq", next, NULL);
+                          position->fresh == POSITION_FRESH ? "1" : "0", "seq", next, NULL);
 }
 
 /* All commands between MULTI and EXEC that are not the unit's own. */
@@ -191,6 +191,7 @@ bool lane_push(struct lane *lane, struct err *err) {
 bool lane_start(struct lane *lane, struct redis_client client, const struct position *position,
                 bool seal, struct err *err) {
     lane->client = client;
+    lane->moved_at_ms = clock_mono_ms();
     lane->seal = seal;
     lane->expect_epoch = position->epoch;
     lane->expect_next = position->next;
@@ -211,6 +212,7 @@ bool lane_send(struct lane *lane, struct unit *unit, const struct position *posi
 
     lane->unit = unit;
     lane->sent = 0;
+    lane->moved_at_ms = clock_mono_ms();
     if (!frame_unit(lane, position, end, &own, err))
         return false;
     lane->queued_left = lane->exec_count = unit->commands + own;

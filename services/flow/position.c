@@ -7,7 +7,7 @@
 #include "proto/base/arena.h"
 #include "proto/resp/resp_write.h"
 
-enum { REQUEST_MAX = 4096 };
+enum { REQUEST_MAX = 4096, FEW_KEYS = 1000 };
 
 static const char *const state_names[] = {"copy", "tail", "done", "stopped"};
 
@@ -33,10 +33,11 @@ enum field {
     F_SEQ,
     F_ERR,
     F_MARK,
+    F_SNAP,
     F_COUNT
 };
 static const char *const field_names[F_COUNT] = {"state", "lease", "epoch", "gen", "fresh", "rid",
-                                                 "off",   "db",    "seq",   "err", "mark"};
+                                                 "off",   "db",    "seq",   "err", "mark",  "snap"};
 
 static bool wrong_reply(const struct redis_client *client, const struct resp_value *reply,
                         const char *what, struct err *err) {
@@ -74,7 +75,8 @@ static bool parse_fields(const struct resp_value *items, struct position *ret, s
         !parse_field(items, F_GEN, &p.generation, err) ||
         !parse_field(items, F_FRESH, &fresh, err) || !parse_field(items, F_OFF, &p.next, err) ||
         !parse_field(items, F_DB, &db, err) || !parse_field(items, F_SEQ, &p.seq, err) ||
-        !parse_field(items, F_ERR, &p.err, err))
+        !parse_field(items, F_ERR, &p.err, err) ||
+        !parse_field(items, F_SNAP, &p.snapshot_offset, err))
         return known ? false
                      : err_set(err, ERR_POSITION_MISSING,
                                "our position on the destination has an unknown state");
@@ -82,7 +84,7 @@ static bool parse_fields(const struct resp_value *items, struct position *ret, s
         memcpy(p.replid, items[F_RID].str.ptr, 40);
     if (items[F_MARK].type == RESP_BULK && items[F_MARK].str.len < sizeof(p.mark))
         memcpy(p.mark, items[F_MARK].str.ptr, items[F_MARK].str.len);
-    p.fresh = fresh == 1;
+    p.fresh = fresh == 1 ? POSITION_FRESH : fresh == 2 ? POSITION_OVERWRITE_ONCE : POSITION_SHARED;
     p.source_db = (int)db;
     *ret = p;
     return true;
@@ -122,10 +124,10 @@ static bool watch_and_read(struct redis_client *client, const struct task_spec *
 
 /* ---- deciding ------------------------------------------------------------------ */
 
-/* Empty apart from keys of ours in every mapped database. */
-static bool check_empty(struct redis_client *client, const struct task_spec *spec,
-                        struct arena *arena, bool *ret_empty, struct err *err) {
-    *ret_empty = true;
+/* Keys in the mapped databases, those of ours not counted. */
+static bool count_keys(struct redis_client *client, const struct task_spec *spec,
+                       struct arena *arena, uint64_t *ret_keys, struct err *err) {
+    *ret_keys = 0;
     for (int db = 0; db < TASK_DATABASES_MAX; db++) {
         char number[16];
         const struct resp_value *selected, *size, *ours;
@@ -144,19 +146,16 @@ static bool check_empty(struct redis_client *client, const struct task_spec *spe
             return false;
         if (size->type != RESP_INTEGER)
             return wrong_reply(client, size, "counting the destination's keys", err);
-        if (size->integer == 0)
+        *ret_keys += (uint64_t)size->integer;
+        /* A few keys of ours may stand there, also from other jobs: looked for only where
+         * it is cheap and can make a difference. */
+        if (size->integer == 0 || size->integer > FEW_KEYS)
             continue;
-        /* A few keys of ours may stand there from other jobs; one page tells. */
-        if (size->integer > 1000) {
-            *ret_empty = false;
-            break;
-        }
         if (!redis_client_call(client, arena, &ours, err, "KEYS", POSITION_PREFIX "*", NULL))
             return false;
         if (ours->type != RESP_ARRAY)
             return wrong_reply(client, ours, "looking for keys of ours", err);
-        if ((int64_t)ours->count != size->integer)
-            *ret_empty = false;
+        *ret_keys -= ours->count;
     }
     return true;
 }
@@ -165,21 +164,19 @@ static bool check_empty(struct redis_client *client, const struct task_spec *spe
 static bool decide(struct redis_client *client, const struct task_spec *spec, bool exists,
                    const struct position *now, struct arena *arena, struct position *ret,
                    struct err *err) {
-    bool empty = false;
+    uint64_t keys = 0;
 
     if (!exists) {
-        *ret = (struct position){.state = POSITION_COPY, .generation = 1};
+        *ret = (struct position){.state = POSITION_COPY};
         if (spec->claimed_before && spec->recopy == TASK_RECOPY_FAIL)
             return err_set(err, ERR_POSITION_MISSING,
                            "our key on the destination is gone: it was flushed, replaced or is "
                            "another server");
-        if (!check_empty(client, spec, arena, &empty, err))
+        if (!count_keys(client, spec, arena, &keys, err))
             return false;
-        ret->fresh = empty || spec->recopy == TASK_RECOPY_FLUSH;
-        if (spec->claimed_before)
-            ret->generation = 2; /* never 1 again: the spool may still hold the first */
-        else if (!empty && !spec->overwrite)
-            return err_set(err, ERR_DEST_NOT_EMPTY, "the destination holds keys");
+        if (keys > 0 && !spec->overwrite && spec->recopy == TASK_RECOPY_FAIL)
+            return err_set(err, ERR_DEST_NOT_EMPTY, "the destination holds %" PRIu64 " keys", keys);
+        ret->fresh = keys == 0 ? POSITION_FRESH : POSITION_SHARED;
         return true;
     }
     *ret = *now;
@@ -188,12 +185,17 @@ static bool decide(struct redis_client *client, const struct task_spec *spec, bo
                        position_state_name(now->state));
     if (now->lease > spec->lease)
         return err_set(err, ERR_LEASE_BEHIND, "%" PRIu64, now->lease);
-    if (spec->recopy != TASK_RECOPY_FAIL && now->state == POSITION_TAIL) {
+    if (now->state == POSITION_COPY && now->generation > 0 &&
+        !count_keys(client, spec, arena, &ret->foreign_keys, err))
+        return false;
+    if (spec->recopy != TASK_RECOPY_FAIL && (now->state == POSITION_TAIL || now->err > 0)) {
+        /* A generation of its own, of which nothing is written: what it replaces is the
+         * business of whoever begins the next one. */
         ret->state = POSITION_COPY;
         ret->generation++;
         ret->next = ret->err = 0;
         ret->mark[0] = '\0';
-        ret->fresh = now->fresh || spec->recopy == TASK_RECOPY_FLUSH;
+        ret->fresh = POSITION_OVERWRITE_ONCE;
         return true;
     }
     if (now->err > 0)
@@ -225,7 +227,7 @@ static bool write_claim(struct redis_client *client, const struct task_spec *spe
     SET_FIELD("lease", spec->lease);
     SET_FIELD("epoch", p->epoch + (raise ? 1 : 0));
     SET_FIELD("gen", p->generation);
-    SET_FIELD("fresh", (uint64_t)(p->fresh ? 1 : 0));
+    SET_FIELD("fresh", (uint64_t)p->fresh);
     SET_FIELD("err", p->err);
 #undef SET_FIELD
     set[n++] = STR_LIT("state");
@@ -265,7 +267,7 @@ bool position_claim(struct redis_client *client, const struct task_spec *spec,
               decide(client, spec, exists, &now, &arena, &next, err);
 
     /* Looking around may have left the position's database; the WATCH holds. */
-    if (ok && !exists) {
+    if (ok) {
         const struct resp_value *selected;
 
         ok = redis_client_call(client, &arena, &selected, err, "SELECT",
@@ -305,17 +307,18 @@ bool position_close(struct redis_client *client, const struct task_spec *spec,
 /* ---- messages ------------------------------------------------------------------ */
 
 json_t *position_to_json(const struct position *p, const char *type) {
-    return json_pack("{s:s, s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I}", "type", type, "state",
+    return json_pack("{s:s, s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I}", "type", type, "state",
                      position_state_name(p->state), "replid", p->replid, "offset",
                      (json_int_t)p->next, "db", p->source_db, "generation",
                      (json_int_t)p->generation, "epoch", (json_int_t)p->epoch, "lease",
-                     (json_int_t)p->lease, "seq", (json_int_t)p->seq);
+                     (json_int_t)p->lease, "seq", (json_int_t)p->seq, "snapshot_offset",
+                     (json_int_t)p->snapshot_offset);
 }
 
 bool position_from_json(const json_t *message, struct position *ret_position, struct err *err) {
     struct position p = {0};
     const char *state = NULL, *replid = NULL;
-    json_int_t next = 0, generation = 0;
+    json_int_t next = 0, generation = 0, snapshot_offset = 0;
 
     /* jansson takes a const tree only without const; it does not change it. */
     if (json_unpack((json_t *)(uintptr_t)message, "{s:s, s:s, s:I, s:I}", "state", &state, "replid",
@@ -329,6 +332,7 @@ bool position_from_json(const json_t *message, struct position *ret_position, st
     memcpy(p.replid, replid, strlen(replid));
     p.next = (uint64_t)next;
     p.generation = (uint64_t)generation;
+    p.snapshot_offset = (uint64_t)snapshot_offset;
     *ret_position = p;
     return true;
 }

@@ -6,7 +6,10 @@
  *
  *   v      format, 1                    state  copy | tail | done | stopped
  *   lease  of the control database      epoch  raised by every claim
- *   gen    snapshot being copied        fresh  1: empty when first claimed
+ *   gen    snapshot being copied, 0 = none yet
+ *   snap   where in rid it was taken    fresh  0: holds keys of others
+ *                                              1: was empty when first claimed
+ *                                              2: may be overwritten once (a person agreed)
  *   rid    history (replid)             off    next byte wanted of it; of the
  *                                              snapshot while the state is copy
  *   mark   where in the snapshot (copy_mark.h)
@@ -32,12 +35,16 @@
 
 enum { POSITION_MARK_MAX = 160 };
 
+enum position_fresh { POSITION_SHARED, POSITION_FRESH, POSITION_OVERWRITE_ONCE };
+
 enum position_state { POSITION_COPY, POSITION_TAIL, POSITION_DONE, POSITION_STOPPED };
 
 struct position {
     enum position_state state;
     uint64_t lease, epoch, generation, seq, err;
-    bool fresh;
+    enum position_fresh fresh;
+    uint64_t snapshot_offset; /* of the snapshot being copied, in `replid` */
+    uint64_t foreign_keys;    /* at least so many keys there are not the copy's; not stored */
     char replid[41];
     uint64_t next; /* first byte that is not applied: of the history, or of the snapshot */
     int source_db;
@@ -54,7 +61,7 @@ const char *position_state_name(enum position_state state);
 
 /* Claim the task on the destination and read where it is. The client must be open
  * and is left in the position's database. A task without a position gets one
- * (state copy, generation 1) when the specification says that none existed before;
+ * (state copy, generation 0) when the specification says that none existed before;
  * `spec->recopy` turns a lost or outdated one into a new copy.
  *
  * Errors:

@@ -66,6 +66,13 @@ static bool snapshot_has_room(const struct receiver *r) {
 }
 
 static bool check_quota(const struct receiver *r, struct err *err) {
+    /* During the copy nothing makes room: what comes in is needed after it. */
+    if (spooled(r) >= r->spec.spool_quota_bytes && r->position.state == POSITION_COPY &&
+        !r->meta.snapshot_complete)
+        return err_set(err, ERR_SPOOL_TOO_SMALL,
+                       "the spool's quota of %" PRIu64
+                       " bytes does not hold the snapshot and what is written meanwhile",
+                       r->spec.spool_quota_bytes);
     return spooled(r) < r->spec.spool_quota_bytes ||
            err_set(err, ERR_SPOOL_FULL,
                    "the spool holds %" PRIu64 " bytes, its quota; the stream is taken up again "
@@ -90,25 +97,36 @@ static bool read_messages(struct receiver *r, struct err *err) {
     for (;;) {
         json_t *message = NULL;
         struct position position;
+        struct spool_meta on_disk;
+        const char *type;
         bool held;
 
         if (!child_receive(r->socket_fd, 0, &message, err))
             return false;
         if (!message)
             return true;
+        type = json_string_value(json_object_get(message, "type"));
+        if (type && strcmp(type, "credentials") == 0)
+            source_side_credentials(&r->side, message);
+        if (!type || strcmp(type, "start") != 0) {
+            json_decref(message); /* an answer that came late, or news for others */
+            continue;
+        }
         if (!position_from_json(json_object_get(message, "position"), &position, err)) {
             json_decref(message);
             return err_wrap(err, "reading a message of the supervisor");
         }
         json_decref(message);
-        /* A snapshot that is still coming is held as far as it has come. */
-        held = receive_holds(r, &position) ||
-               (position.state == POSITION_COPY && !r->meta.snapshot_complete &&
-                position.generation <= r->new_generation);
+        /* Apply takes the meta file away from a spool that it found damaged. */
+        if (!spool_meta_read(r->spool_fd, &on_disk, err))
+            return false;
+        if (r->meta.generation != 0 && on_disk.generation != r->meta.generation)
+            return err_set(err, ERR_SPOOL_MOVED, "the spool was found damaged");
+        held = receive_serves(r, &position);
         if (position.state == POSITION_COPY)
             r->tail_since_ms = 0;
         if (!held)
-            return err_set(err, ERR_SPOOL_CORRUPT,
+            return err_set(err, ERR_SPOOL_MOVED,
                            "the position went where the spool does not reach");
         r->position = position;
     }
@@ -130,7 +148,11 @@ static bool sample_drain(struct receiver *r, struct err *err) {
     if (atomic_load_explicit(&r->control->want, memory_order_relaxed) != CONTROL_STOP_DRAIN ||
         atomic_load_explicit(&r->control->drain_offset, memory_order_relaxed) != 0)
         return true;
-    if (!source_side_sample(&r->side, &end, err))
+    /* Only an offset of the history we follow is a goal; the other end of a broken link
+     * may have become another server. */
+    if (r->main_link.stage != LINK_STREAM)
+        return true;
+    if (!source_side_sample(&r->side, r->meta.replid, &end, err))
         return err_wrap(err, "asking the source where a drain must end");
     atomic_store_explicit(&r->control->drain_offset, end, memory_order_release);
     control_bell_ring(r->apply_bell, &r->control->apply_sleeps);
@@ -247,7 +269,9 @@ static bool meet_source(struct receiver *r, struct err *err) {
 
 /* A spool without room waits for the destination before it takes up the stream. */
 static bool wait_for_room(struct receiver *r, struct err *err) {
-    while (!over(r) && spooled(r) >= r->spec.spool_quota_bytes / 4 * 3) {
+    /* What will be thrown away for a new snapshot needs no room. */
+    while (!over(r) && receive_holds(r, &r->position) &&
+           spooled(r) >= r->spec.spool_quota_bytes / 4 * 3) {
         if (!trim(r, err) || !read_messages(r, err))
             return false;
         wait(r, false, WAIT_MS);
@@ -280,7 +304,7 @@ int receive_main(int socket_fd) {
     ok = r->buffer ? run(r, &err) : err_set(&err, ERR_MEMORY, "no memory for a read buffer");
     if (r->control) {
         atomic_store_explicit(&r->control->link, CONTROL_LINK_DOWN, memory_order_relaxed);
-        source_side_close(&r->side, over(r));
+        source_side_close(&r->side, atomic_load(&r->control->want) >= CONTROL_STOP_DRAIN);
     }
     if (!ok)
         child_send_error(socket_fd, &err);

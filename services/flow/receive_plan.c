@@ -44,17 +44,13 @@ bool receive_ask_full_sync(struct receiver *r, const char *reason, struct err *e
 
 static bool start_full(struct receiver *r, const char *reason, struct err *err) {
     struct psync_options options = options_for(r);
-    uint64_t wanted = r->position.generation;
+    uint64_t known = r->position.generation;
 
-    /* Keys of that number's snapshot are on the destination, and it is not in this spool
-     * (another worker's had it). A snapshot of another moment gets another number: under the same
-     * one apply would go on in its middle, and keys deleted in between would stay. */
-    if (r->position.state == POSITION_COPY && r->position.next > 0)
-        wanted++;
     if (!receive_ask_full_sync(r, reason, err))
         return false;
     r->resuming = false;
-    r->new_generation = r->meta.generation + 1 > wanted ? r->meta.generation + 1 : wanted;
+    /* Never a number the destination has met: it tells snapshots apart by it. */
+    r->new_generation = (r->meta.generation > known ? r->meta.generation : known) + 1;
     options.rdb_only = has_rdb_only(&r->source);
     return receive_open_link(r, options.rdb_only ? &r->snapshot_link : &r->main_link, &options,
                              err);
@@ -70,13 +66,38 @@ static bool start_stream(struct receiver *r, const char *replid, uint64_t next, 
     return receive_open_link(r, &r->main_link, &options, err);
 }
 
+/* The log's history under the name the position knows it by, perhaps the former one. */
+static bool same_history(const struct spool_meta *meta, const char *replid) {
+    return strcmp(meta->replid, replid) == 0 || strcmp(meta->former_replid, replid) == 0;
+}
+
+/* The snapshot that the position was begun with: its number alone may be another
+ * worker's. */
+static bool same_snapshot(const struct spool_meta *meta, const struct position *p) {
+    return meta->generation == p->generation && same_history(meta, p->replid) &&
+           meta->snapshot_offset == p->snapshot_offset;
+}
+
 bool receive_holds(const struct receiver *r, const struct position *p) {
+    const struct spool_meta *m = &r->meta;
+
+    if (m->generation == 0 || m->generation < p->generation)
+        return false;
     if (p->state == POSITION_TAIL)
-        return r->meta.generation > 0 && r->stream.start <= p->next && p->next <= r->stream.end;
-    /* Another generation is copied from its beginning, this one from where it is. */
-    return r->meta.generation > 0 && r->meta.generation >= p->generation &&
-           r->meta.snapshot_complete && r->snapshot.end == r->meta.snapshot_bytes &&
-           r->snapshot.start <= (r->meta.generation == p->generation ? p->next : 0);
+        return m->generation == p->generation && same_history(m, p->replid) &&
+               r->stream.start <= p->next && p->next <= r->stream.end;
+    if (m->generation == p->generation && !same_snapshot(m, p))
+        return false;
+    return m->snapshot_complete && r->snapshot.end == m->snapshot_bytes &&
+           r->snapshot.start <= (m->generation == p->generation ? p->next : 0) &&
+           (!r->spec.incremental || r->stream.start <= m->snapshot_offset + 1);
+}
+
+bool receive_serves(const struct receiver *r, const struct position *p) {
+    bool coming = p->state == POSITION_COPY && !r->meta.snapshot_complete &&
+                  (p->generation < r->new_generation || same_snapshot(&r->meta, p));
+
+    return coming || receive_holds(r, p);
 }
 
 /* The tail has begun: only the history itself can go on. */

@@ -30,7 +30,9 @@ static bool begin_snapshot(struct receiver *r, const struct repl_position *at, s
         if (!receive_ask_full_sync(r, "history_lost", err))
             return false;
         r->resuming = false;
-        r->new_generation = r->meta.generation + 1;
+        r->new_generation = (r->meta.generation > r->position.generation ? r->meta.generation
+                                                                         : r->position.generation) +
+                            1;
     }
     r->meta = (struct spool_meta){.generation = r->new_generation, .snapshot_offset = at->next - 1};
     memcpy(r->meta.replid, at->replid, sizeof(r->meta.replid));
@@ -52,6 +54,7 @@ static bool continue_stream(struct receiver *r, const struct repl_position *at, 
     if (strcmp(at->replid, r->meta.replid) == 0)
         return true;
     /* A new name for the same history (a failover): kept before its first byte. */
+    memcpy(r->meta.former_replid, r->meta.replid, sizeof(r->meta.former_replid));
     memcpy(r->meta.replid, at->replid, sizeof(r->meta.replid));
     if (!spool_meta_write(r->spool_fd, &r->meta, err))
         return false;

@@ -46,6 +46,9 @@ MUST_CHECK bool receive_plan(struct receiver *r, struct err *err);
 /* The spool can serve a task that is at `position` (a snapshot only when whole). */
 bool receive_holds(const struct receiver *r, const struct position *position);
 
+/* It holds what `position` needs, or is just getting it. */
+bool receive_serves(const struct receiver *r, const struct position *position);
+
 /* What the links report: the sink of both. */
 struct source_link_sink receive_sink(struct receiver *r);
 

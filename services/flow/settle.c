@@ -27,10 +27,18 @@ static const char script[] =
     "local x=redis.pcall('PEXPIRETIME',KEYS[1]) "
     "local base=nil "
     "if type(x)=='table' then local t=redis.call('TIME') base=t[1]*1000+math.floor(t[2]/1000) end "
+    "local fields=type(redis.pcall('HPEXPIRETIME',KEYS[1],'FIELDS','1','x'))=='table' "
+    "and redis.pcall('HPEXPIRETIME',KEYS[1],'FIELDS','1','x')['err']==nil "
     "for _,k in ipairs(r[2]) do local t "
     "if base then t=redis.call('PTTL',k) if t>0 then t=t+base end "
     "else t=redis.call('PEXPIRETIME',k) end "
-    "if t>=f and t<e then redis.call('PEXPIREAT',k,string.format('%.0f',t-p)) n=n+1 end end "
+    "if t>=f and t<e then redis.call('PEXPIREAT',k,string.format('%.0f',t-p)) n=n+1 end "
+    "if fields and redis.call('TYPE',k)['ok']=='hash' then local c='0' repeat "
+    "local h=redis.call('HSCAN',k,c,'COUNT',200) c=h[1] "
+    "for i=1,#h[2],2 do local x=redis.call('HPEXPIRETIME',k,'FIELDS','1',h[2][i]) "
+    "if x[1] and x[1]>=f and x[1]<e then "
+    "redis.call('HPEXPIREAT',k,string.format('%.0f',x[1]-p),'FIELDS','1',h[2][i]) n=n+1 end end "
+    "until c=='0' end end "
     "return {r[1],n}";
 
 static bool one_script(struct redis_client *client, struct arena *arena, int db,

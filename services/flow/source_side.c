@@ -9,7 +9,8 @@
 enum {
     OPEN_MS = 5000,
     CALL_MS = 1000, /* the links are not read meanwhile */
-    REOPEN_MS = 5000,
+    REOPEN_MS = 2000,
+    ASK_AGAIN_MS = 30000,
     BEAT_TTL_MIN_MS = 10000,
 };
 
@@ -28,24 +29,26 @@ static int beat_database(const struct task_spec *spec) {
     return 0;
 }
 
-static bool open_client(struct source_side *side, struct err *err) {
-    struct credentials cred = CREDENTIALS_INIT;
+static bool open_with(struct source_side *side, const struct credentials *cred, int timeout_ms,
+                      struct err *err) {
     struct endpoint ep = side->spec->source; /* borrowed, but for the database */
-    bool ok;
 
     ep.database = beat_database(side->spec);
-    ok = child_ask_credentials(side->socket_fd, "source", &cred, err) &&
-         redis_client_open(&side->client, &ep, &cred, REDIS_SOURCE, OPEN_MS, err);
-    credentials_done(&cred);
-    if (ok)
-        side->client.timeout_ms = CALL_MS;
-    return ok || err_wrap(err, "connecting to the source %s", side->spec->source.label);
+    if (!redis_client_open(&side->client, &ep, cred, REDIS_SOURCE, timeout_ms, err))
+        return err_wrap(err, "connecting to the source %s", side->spec->source.label);
+    side->client.timeout_ms = CALL_MS;
+    return true;
 }
 
 bool source_side_open(struct source_side *side, struct redis_info *ret_info, struct err *err) {
+    struct credentials cred = CREDENTIALS_INIT;
     bool refused;
+    bool ok = child_ask_credentials(side->socket_fd, "source", &cred, err) &&
+              open_with(side, &cred, OPEN_MS, err) &&
+              redis_client_info(&side->client, ret_info, &refused, err);
 
-    return open_client(side, err) && redis_client_info(&side->client, ret_info, &refused, err);
+    credentials_done(&cred);
+    return ok;
 }
 
 void source_side_close(struct source_side *side, bool remove_heartbeat) {
@@ -89,7 +92,8 @@ static bool beat(struct source_side *side, struct err *err) {
     return ok;
 }
 
-bool source_side_sample(struct source_side *side, uint64_t *ret_end, struct err *err) {
+bool source_side_sample(struct source_side *side, const char *replid, uint64_t *ret_end,
+                        struct err *err) {
     struct redis_info *info = calloc(1, sizeof(*info));
     bool refused = false;
     bool ok;
@@ -97,11 +101,15 @@ bool source_side_sample(struct source_side *side, uint64_t *ret_end, struct err 
     if (!info)
         return err_set(err, ERR_MEMORY, "no memory for INFO");
     redis_info_init(info);
-    ok = (side->client.conn || open_client(side, err)) &&
+    ok = (side->client.conn ||
+          err_set(err, ERR_SOURCE_DOWN, "the ordinary connection to the source is down")) &&
          redis_client_info(&side->client, info, &refused, err);
     if (ok && (refused || info->repl_offset < 0))
         ok = err_set(err, ERR_SOURCE_NOPERM,
                      "the account may not read INFO replication: the end of the stream is unknown");
+    /* Sources before 4.0 do not say the name of their history. */
+    if (ok && replid && info->replid[0] && strcmp(info->replid, replid) != 0)
+        ok = err_set(err, ERR_SOURCE_DOWN, "the source is in another history than the link");
     if (ok) {
         *ret_end = (uint64_t)info->repl_offset + 1;
         atomic_store_explicit(&side->control->source_offset, *ret_end, memory_order_relaxed);
@@ -115,6 +123,29 @@ bool source_side_sample(struct source_side *side, uint64_t *ret_end, struct err 
     return ok;
 }
 
+/* The question goes out and nobody waits: the links must be read. */
+static void ask_again(struct source_side *side, int64_t now) {
+    json_t *question = json_pack("{s:s, s:s}", "type", "credentials", "end", "source");
+    struct err ignored = ERR_INIT;
+
+    if (child_send_within(side->socket_fd, question, 0, &ignored))
+        side->asked_at_ms = now;
+    json_decref(question);
+}
+
+void source_side_credentials(struct source_side *side, const json_t *answer) {
+    const json_t *object = json_object_get(answer, "credentials");
+    struct credentials cred = CREDENTIALS_INIT;
+    struct err ignored = ERR_INIT;
+
+    side->asked_at_ms = 0;
+    if (side->client.conn || !object || !credentials_from_json(object, &cred, &ignored))
+        return;
+    if (!open_with(side, &cred, CALL_MS, &ignored))
+        redis_client_close(&side->client);
+    credentials_done(&cred);
+}
+
 int source_side_tick(struct source_side *side) {
     int64_t now = clock_mono_ms();
     struct err err = ERR_INIT;
@@ -123,8 +154,10 @@ int source_side_tick(struct source_side *side) {
     if (now < side->next_at_ms)
         return (int)(side->next_at_ms - now);
     side->next_at_ms = now + side->spec->heartbeat_interval_ms;
-    if ((!side->client.conn && !open_client(side, &err)) || !beat(side, &err) ||
-        !source_side_sample(side, &end, &err)) {
+    if (!side->client.conn) {
+        if (side->asked_at_ms == 0 || now - side->asked_at_ms > ASK_AGAIN_MS)
+            ask_again(side, now);
+    } else if (!beat(side, &err) || !source_side_sample(side, NULL, &end, &err)) {
         redis_client_close(&side->client);
         side->next_at_ms = now + REOPEN_MS;
     }

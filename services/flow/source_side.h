@@ -1,7 +1,7 @@
 /* source_side.h - the ordinary client beside the replication links.
  *
- * I/O, blocking for at most a second a call. Once a heartbeat interval it writes
- * the heartbeat key (its way through the stream is the lag) and asks where the
+ * I/O, blocking for at most a second a call, also when it has to dial again. Once a heartbeat
+ * interval it writes the heartbeat key (its way through the stream is the lag) and asks where the
  * source is (the bytes still to come). A source that refuses the heartbeat is
  * followed without it; a side that fails is opened again later: nothing of the
  * data depends on it, except the goal of a drain.
@@ -23,6 +23,7 @@ struct source_side {
     struct redis_client client;
     int64_t next_at_ms; /* monotonic: when to do something again */
     bool heartbeat_refused;
+    int64_t asked_at_ms; /* credentials were asked for; 0 = no question is open */
 };
 
 void source_side_init(struct source_side *side, const struct task_spec *spec,
@@ -36,9 +37,15 @@ MUST_CHECK bool source_side_open(struct source_side *side, struct redis_info *re
  * Returns the time until the next call is due, in ms. */
 int source_side_tick(struct source_side *side);
 
-/* Where the source is now, counted as stream_end, in *ret_end.
- * Errors: SOURCE_DOWN and the like. */
-MUST_CHECK bool source_side_sample(struct source_side *side, uint64_t *ret_end, struct err *err);
+/* The supervisor's answer to the question for credentials: dial again. Failures are
+ * forgotten; the next tick asks again. */
+void source_side_credentials(struct source_side *side, const json_t *answer);
+
+/* Where the source is now, counted as stream_end, in *ret_end. `replid` is the history
+ * it must be in (NULL = any).
+ * Errors: SOURCE_DOWN (also: it is in another history), SOURCE_NOPERM. */
+MUST_CHECK bool source_side_sample(struct source_side *side, const char *replid, uint64_t *ret_end,
+                                   struct err *err);
 
 /* Take the heartbeat key away (best effort) and close. */
 void source_side_close(struct source_side *side, bool remove_heartbeat);

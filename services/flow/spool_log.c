@@ -25,7 +25,8 @@ bool spool_log_open_file(int dir_fd, uint64_t segment, enum spool_file kind, boo
     file_name(name, segment, kind);
     fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
     if (fd < 0)
-        return err_set(err, ERR_IO, "opening spool file %s: %s", name, strerror(errno));
+        return err_set(err, errno == ENOENT ? ERR_SPOOL_CORRUPT : ERR_IO,
+                       "opening spool file %s: %s", name, strerror(errno));
     *ret_fd = fd;
     return true;
 }

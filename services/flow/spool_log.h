@@ -39,7 +39,7 @@ static inline uint64_t spool_segment_of(uint64_t offset) {
 }
 
 /* Open (or create) a file of the segment that begins at `segment`.
- * Errors: IO. */
+ * Errors: SPOOL_CORRUPT (it is not there), IO. */
 MUST_CHECK bool spool_log_open_file(int dir_fd, uint64_t segment, enum spool_file kind, bool create,
                                     int *ret_fd, struct err *err);
 

@@ -10,7 +10,7 @@
 #include "services/flow/spool_log.h"
 
 bool spool_meta_read(int base_fd, struct spool_meta *ret_meta, struct err *err) {
-    char text[256];
+    char text[320];
     struct spool_meta meta = {0};
     unsigned format = 0;
     int complete = 0;
@@ -29,24 +29,26 @@ bool spool_meta_read(int base_fd, struct spool_meta *ret_meta, struct err *err) 
     /* NOLINTNEXTLINE(cert-err34-c): our own file; a number out of range reads as another format */
     if (sscanf(text,
                "keyferry-spool %u generation %" SCNu64 " replid %40s snapshot_offset %" SCNu64
-               " complete %d bytes %" SCNu64 " .",
+               " complete %d bytes %" SCNu64 " former %40s .",
                &format, &meta.generation, meta.replid, &meta.snapshot_offset, &complete,
-               &meta.snapshot_bytes) == 6 &&
+               &meta.snapshot_bytes, meta.former_replid) == 7 &&
         format == SPOOL_FORMAT && strlen(meta.replid) == 40) {
         meta.snapshot_complete = complete == 1;
+        if (strcmp(meta.former_replid, "-") == 0)
+            meta.former_replid[0] = '\0';
         *ret_meta = meta;
     }
     return true;
 }
 
 bool spool_meta_write(int base_fd, const struct spool_meta *meta, struct err *err) {
-    char text[256];
-    int len =
-        snprintf(text, sizeof(text),
-                 "keyferry-spool %u generation %" PRIu64 " replid %s snapshot_offset %" PRIu64
-                 " complete %d bytes %" PRIu64 " .\n",
-                 (unsigned)SPOOL_FORMAT, meta->generation, meta->replid, meta->snapshot_offset,
-                 meta->snapshot_complete ? 1 : 0, meta->snapshot_bytes);
+    char text[320];
+    int len = snprintf(text, sizeof(text),
+                       "keyferry-spool %u generation %" PRIu64 " replid %s snapshot_offset %" PRIu64
+                       " complete %d bytes %" PRIu64 " former %s .\n",
+                       (unsigned)SPOOL_FORMAT, meta->generation, meta->replid,
+                       meta->snapshot_offset, meta->snapshot_complete ? 1 : 0, meta->snapshot_bytes,
+                       meta->former_replid[0] ? meta->former_replid : "-");
     int fd =
         openat(base_fd, "meta.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     bool ok;

@@ -13,6 +13,7 @@
 
 struct spool_meta {
     uint64_t generation;      /* 0 = nothing was ever received */
+    char former_replid[41];   /* its name before the last failover; "" = none */
     char replid[41];          /* the history the stream log belongs to, hex */
     uint64_t snapshot_offset; /* where in it the snapshot was taken; the stream log starts there */
     bool snapshot_complete;   /* every byte of it is in the log */

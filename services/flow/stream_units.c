@@ -51,16 +51,17 @@ static bool forward(struct stream_units *s, struct str raw, struct stream_unit *
 }
 
 static bool rewrite(struct stream_units *s, const struct resp_command *command,
-                    const struct command_decision *decision, uint64_t received_ms,
-                    struct stream_unit *out, struct err *err) {
+                    const struct command_decision *decision, struct stream_unit *out,
+                    struct err *err) {
     size_t before;
     uint32_t count;
 
     if (!end_run(s, out, err))
         return false;
     before = out->unit.own.len;
-    if (!command_rewrite(command, decision, &s->a->target, received_ms, &out->unit.own, &count,
-                         err) ||
+    if (!command_rewrite(command, decision, &s->a->target,
+                         s->received(s->received_ctx, s->at + command->raw.len), &out->unit.own,
+                         &count, err) ||
         !unit_added(&out->unit, before, err))
         return false;
     out->unit.commands += count;
@@ -157,36 +158,52 @@ static bool is_alone(enum command_action action) {
            action == COMMAND_DO_SWAPDB;
 }
 
-/* Keys of ours, and heartbeats of anybody's, are not data. */
-static bool is_ours(struct stream_units *s, const struct resp_command *command,
-                    struct stream_unit *out) {
+static bool is_ours(const struct stream_units *s, struct str key) {
+    return str_starts_with(key, STR_LIT(POSITION_PREFIX)) ||
+           str_starts_with(key, str_from(s->a->spec.heartbeat_prefix));
+}
+
+static void note_heartbeat(const struct resp_command *command, struct stream_unit *out) {
+    bool setex = command->argv[0].len > 3; /* SETEX and PSETEX: the value comes last */
+    struct str value = command->argv[setex && command->argv_count > 3 ? 3 : 2];
+    char text[32];
+
+    if (value.len >= sizeof(text))
+        return;
+    memcpy(text, value.ptr, value.len);
+    text[value.len] = '\0';
+    out->heartbeat_ms = strtod(text, NULL);
+}
+
+/* Keys of ours, and heartbeats of anybody's, are not data. *ret_drop: the command
+ * names no other key.
+ * Errors: COMMAND_REFUSED when it names both kinds. */
+static bool drop_ours(struct stream_units *s, const struct resp_command *command,
+                      const struct command_row *row, struct stream_unit *out, bool *ret_drop,
+                      struct err *err) {
+    struct command_keys keys = command_keys(command, row);
+    bool ours = false, others = false;
     struct str key;
 
-    if (command->argv_count < 2)
-        return false;
-    key = command->argv[1];
-    if (str_starts_with(key, STR_LIT(POSITION_PREFIX)))
-        return true;
-    if (!str_starts_with(key, str_from(s->a->spec.heartbeat_prefix)))
-        return false;
-    if (str_equal(key, str_from(s->heartbeat)) && command->argv_count > 2) {
-        bool setex = command->argv[0].len > 3; /* SETEX and PSETEX: the value comes last */
-        struct str value = command->argv[setex && command->argv_count > 3 ? 3 : 2];
-        char text[32];
-
-        if (value.len < sizeof(text)) {
-            memcpy(text, value.ptr, value.len);
-            text[value.len] = '\0';
-            out->heartbeat_ms = strtod(text, NULL);
-        }
+    while (command_keys_next(&keys, &key)) {
+        if (is_ours(s, key))
+            ours = true;
+        else
+            others = true;
     }
+    if (ours && others)
+        return err_set(err, ERR_COMMAND_REFUSED,
+                       "%s names a key of Keyferry beside keys that are not", row->name);
+    if (ours && command->argv_count > 2 && str_equal(command->argv[1], str_from(s->heartbeat)))
+        note_heartbeat(command, out);
+    *ret_drop = ours;
     return true;
 }
 
 static bool emit(struct stream_units *s, const struct resp_command *command,
-                 const struct command_decision *d, uint64_t received_ms, struct stream_unit *out,
-                 struct err *err) {
+                 const struct command_decision *d, struct stream_unit *out, struct err *err) {
     int database;
+    bool drop = false;
 
     switch (d->action) {
     case COMMAND_DO_SELECT:
@@ -214,7 +231,9 @@ static bool emit(struct stream_units *s, const struct resp_command *command,
     }
     if (!applier_map_database(s->a, (uint64_t)s->source_db, &database, err))
         return false;
-    if (database < 0 || is_ours(s, command, out)) {
+    if (database >= 0 && !drop_ours(s, command, d->row, out, &drop, err))
+        return false;
+    if (database < 0 || drop) {
         out->skipped++;
         return true;
     }
@@ -225,14 +244,14 @@ static bool emit(struct stream_units *s, const struct resp_command *command,
         return cross_databases(s, command, d, out, err);
     if (command_goes_verbatim(d, &s->a->target))
         return forward(s, command->raw, out, err);
-    return rewrite(s, command, d, received_ms, out, err);
+    return rewrite(s, command, d, out, err);
 }
 
 /* ---- whole units ------------------------------------------------------------------ */
 
 /* The transaction [start, at) is whole: emit what is in it. */
-static bool emit_transaction(struct stream_units *s, struct str bytes, uint64_t received_ms,
-                             struct stream_unit *out, struct err *err) {
+static bool emit_transaction(struct stream_units *s, struct str bytes, struct stream_unit *out,
+                             struct err *err) {
     struct resp_scan scan = RESP_SCAN_INIT;
 
     scan.stream_offset = s->start;
@@ -243,8 +262,7 @@ static bool emit_transaction(struct stream_units *s, struct str bytes, uint64_t 
         if (resp_command_scan(&scan, bytes, &command, err) != RESP_GOT)
             return err->code ? false
                              : err_set(err, ERR_INTERNAL, "a transaction changed under our eyes");
-        if (!command_decide(&command, &decision, err) ||
-            !emit(s, &command, &decision, received_ms, out, err))
+        if (!command_decide(&command, &decision, err) || !emit(s, &command, &decision, out, err))
             return false;
         bytes = str_skip(bytes, command.raw.len);
     }
@@ -264,8 +282,7 @@ static void boundary(struct stream_units *s, struct stream_unit *out) {
 /* One scanned command. *ret_full: the unit must go before this one is taken; the
  * command stays where it is. */
 static bool take_one(struct stream_units *s, struct str view, const struct resp_command *command,
-                     uint64_t received_ms, struct stream_unit *out, bool *ret_full,
-                     struct err *err) {
+                     struct stream_unit *out, bool *ret_full, struct err *err) {
     struct command_decision decision;
 
     *ret_full = false;
@@ -300,10 +317,10 @@ static bool take_one(struct stream_units *s, struct str view, const struct resp_
     if (s->in_multi) {
         size_t len = (size_t)(s->at - s->start) + command->raw.len;
 
-        if (!emit_transaction(s, str_first(view, len), received_ms, out, err))
+        if (!emit_transaction(s, str_first(view, len), out, err))
             return false;
         s->in_multi = false;
-    } else if (!emit(s, command, &decision, received_ms, out, err)) {
+    } else if (!emit(s, command, &decision, out, err)) {
         return false;
     }
     s->at += command->raw.len;
@@ -311,8 +328,8 @@ static bool take_one(struct stream_units *s, struct str view, const struct resp_
     return true;
 }
 
-bool stream_units_take(struct stream_units *s, struct str view, uint64_t received_ms,
-                       struct stream_unit *out, struct err *err) {
+bool stream_units_take(struct stream_units *s, struct str view, struct stream_unit *out,
+                       struct err *err) {
     uint64_t base = s->start;
     bool full = false;
     bool ok = true;
@@ -329,7 +346,7 @@ bool stream_units_take(struct stream_units *s, struct str view, uint64_t receive
         if (status == RESP_NEED_MORE)
             break;
         ok = status == RESP_GOT &&
-             take_one(s, str_skip(view, s->start - base), &command, received_ms, out, &full, err);
+             take_one(s, str_skip(view, s->start - base), &command, out, &full, err);
     }
     if (full) /* scan it again when its turn comes */
         resp_scan_clear(&s->scan, s->at);

@@ -40,6 +40,8 @@ struct stream_units {
     bool multi_alone; /* it holds a command that removes the position */
     const char *run;  /* forwarded bytes not yet put into the unit */
     size_t run_len;
+    uint64_t (*received)(const void *ctx, uint64_t offset);
+    const void *received_ctx;
     char heartbeat[160];   /* our own key */
     uint32_t commands_max; /* of one unit; small under a throttle */
 };
@@ -50,12 +52,12 @@ void stream_units_init(struct stream_units *s, struct applier *a, uint64_t start
 void stream_unit_clear(struct stream_unit *u, const struct applier *a);
 
 /* Take whole source units from `view`, which starts at s->start, until `out` is
- * full, must not grow, or nothing whole is left. received_ms is when the newest
- * of these bytes came in.
+ * full, must not grow, or nothing whole is left. `received` tells when the byte
+ * before an offset came in; it is asked only for what may be a relative expiry.
  * Errors: of command_decide, command_rewrite and resp_command_scan; DEST_DB_RANGE,
  * UNIT_TOO_LARGE. */
-MUST_CHECK bool stream_units_take(struct stream_units *s, struct str view, uint64_t received_ms,
-                                  struct stream_unit *out, struct err *err);
+MUST_CHECK bool stream_units_take(struct stream_units *s, struct str view, struct stream_unit *out,
+                                  struct err *err);
 
 /* `u` is to be sent before more is taken. */
 static inline bool stream_units_full(const struct stream_units *s, const struct stream_unit *u) {

@@ -22,7 +22,8 @@ struct tail {
     struct lane lane;
     struct spool_reader reader;
     struct stream_units units;
-    uint64_t window; /* bytes looked at in one go; grows for a transaction that is longer */
+    uint64_t seen_end; /* of the stream, when take() last looked */
+    uint64_t window;   /* bytes looked at in one go; grows for a transaction that is longer */
     struct stream_unit buffers[2];
     struct stream_unit *filling, *flying;
     bool in_flight;
@@ -49,7 +50,7 @@ static void note_latency(struct tail *t, double heartbeat_ms) {
     CONTROL_SET(t->a, latency_at_ms, (uint64_t)now);
 }
 
-static void note_acknowledged(struct tail *t) {
+static bool note_acknowledged(struct tail *t, struct err *err) {
     struct applier *a = t->a;
     struct stream_unit *u = t->flying;
 
@@ -57,10 +58,8 @@ static void note_acknowledged(struct tail *t) {
     a->position.next = u->next;
     a->position.source_db = u->source_db;
     a->position.seq++;
-    if (t->replid_flying) {
+    if (t->replid_flying)
         memcpy(a->position.replid, t->replid, sizeof(a->position.replid));
-        t->replid_flying = false;
-    }
     CONTROL_SET(a, applied_offset, u->next);
     CONTROL_ADD(a, commands_applied, u->commands);
     CONTROL_ADD(a, commands_skipped, u->skipped);
@@ -69,6 +68,19 @@ static void note_acknowledged(struct tail *t) {
     note_latency(t, u->heartbeat_ms);
     stream_unit_clear(u, a);
     spool_reader_release(&t->reader, a->position.next);
+    if (!t->replid_flying)
+        return true;
+    /* A receive that starts anew must ask for the history by its present name. */
+    t->replid_flying = false;
+    return applier_say_start(a, err);
+}
+
+/* The spool was begun anew under another number: its offsets are not ours any more. */
+static bool superseded(const struct applier *a) {
+    uint64_t generation =
+        atomic_load_explicit(&a->control->snapshot_generation, memory_order_acquire);
+
+    return generation != 0 && generation != a->position.generation;
 }
 
 /* Say once that nothing known is outstanding. */
@@ -156,17 +168,17 @@ static bool take(struct tail *t, struct err *err) {
     uint64_t start = t->units.start;
     struct str view;
 
+    t->seen_end = end;
     if (end <= t->units.at)
         return true;
     if (end - start > t->window)
-        end = start + t->window;
+        end = t->seen_end = start + t->window;
     if (spool_reader_exhausted(&t->reader, end) && !t->in_flight && t->filling->unit.bytes == 0 &&
         !spool_reader_rebase(&t->reader, start, err))
         return false;
     /* The name of the history comes before its bytes. */
     if (!refresh_replid(t, err) || !spool_reader_view(&t->reader, start, end, &view, err) ||
-        !stream_units_take(&t->units, view, spool_reader_received_ms(&t->reader, t->units.at + 1),
-                           t->filling, err))
+        !stream_units_take(&t->units, view, t->filling, err))
         return false;
     if (t->units.start > start)
         t->window = WINDOW_BYTES;
@@ -188,8 +200,10 @@ static void rest(struct tail *t, int64_t wait_us) {
         return;
     }
     control_bell_arm(&control->apply_sleeps);
-    if (wait_us > 0 || atomic_load(&control->stream_end) <= t->units.at + t->units.scan.at ||
-        t->in_flight)
+    /* There is something to do at once only when bytes came since the last look and a
+     * unit of them may go. */
+    if (wait_us > 0 || t->lane.state != LANE_READY ||
+        atomic_load(&control->stream_end) <= t->seen_end)
         (void)poll(fds, 2, timeout_ms);
     control_bell_clear(t->a->bell, &control->apply_sleeps);
 }
@@ -213,8 +227,10 @@ static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
 
         if (!lane_pump(&t->lane, err))
             return false;
-        if (t->in_flight && t->lane.state == LANE_READY)
-            note_acknowledged(t);
+        if (t->in_flight && t->lane.state == LANE_READY && !note_acknowledged(t, err))
+            return false;
+        if (superseded(t->a))
+            return err_set(err, ERR_SPOOL_MOVED, "the spool went on to another snapshot");
         note_caught_up(t);
         if (finished(t, want)) {
             *ret_next = want == CONTROL_PAUSE ? APPLIER_PAUSED : APPLIER_STOP;
@@ -231,13 +247,17 @@ static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
     }
 }
 
+static uint64_t received(const void *ctx, uint64_t offset) {
+    return spool_reader_received_ms(ctx, offset);
+}
+
 /* The spool must hold what comes next before it can be read. */
 static bool wait_for_stream(struct applier *a) {
     struct control_block *control = a->control;
 
     while (applier_want(a) == CONTROL_RUN || applier_want(a) == CONTROL_STOP_DRAIN) {
         control_bell_arm(&control->apply_sleeps);
-        if (atomic_load(&control->stream_end) >= a->position.next &&
+        if (!superseded(a) && atomic_load(&control->stream_end) >= a->position.next &&
             atomic_load(&control->stream_start) <= a->position.next) {
             control_bell_clear(a->bell, &control->apply_sleeps);
             return true;
@@ -268,6 +288,8 @@ bool tail_run(struct applier *a, struct redis_client client, enum applier_next *
     memcpy(t.replid, a->position.replid, sizeof(t.replid));
     t.replid_seen = UINT64_MAX; /* look once in any case */
     stream_units_init(&t.units, a, a->position.next, a->position.source_db);
+    t.units.received = received;
+    t.units.received_ctx = &t.reader;
     lane_init(&t.lane, &a->spec, LANE_TAIL);
     ok = lane_start(&t.lane, client, &a->position, a->can_seal, err) &&
          spool_reader_open(&t.reader, a->spool_fd, "stream", a->position.next, err) &&

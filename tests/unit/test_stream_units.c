@@ -1,5 +1,6 @@
 /* From the source's stream to units: whole source units, the right database, the
  * right position, nothing of ours. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,6 +11,11 @@ static struct applier *a;
 static struct stream_units s;
 static struct stream_unit out;
 static struct err err;
+
+static uint64_t received(const void *ctx, uint64_t offset) {
+    (void)ctx;
+    return 1700000000000 + offset;
+}
 
 /* All databases one to one, a 7.0 that holds expiries, positions from offset 1. */
 static void begin(void) {
@@ -23,6 +29,7 @@ static void begin(void) {
     unit_init(&out.unit, 1 << 20);
     stream_unit_clear(&out, a);
     stream_units_init(&s, a, 1, 0);
+    s.received = received;
     err_clear(&err);
 }
 
@@ -88,7 +95,7 @@ static const char *shown(void) {
 }
 
 static bool take(struct str bytes) {
-    return stream_units_take(&s, bytes, 1700000000000, &out, &err);
+    return stream_units_take(&s, bytes, &out, &err);
 }
 
 #define TAKES(commands, expected)                                                                  \
@@ -139,7 +146,29 @@ static void pings_move_the_position_only(void) {
 }
 
 static void keys_of_ours_are_no_data(void) {
-    TAKES("SET {kf}:job_Y:0 1|SET a 1|SET BEATother 1|DEL {kf}:x", "SET a 1");
+    TAKES("SET {kf}:job_Y:0 1|SET a 1|SET BEATother 1|DEL {kf}:x BEATy", "SET a 1");
+    /* The key of XGROUP is its third word. */
+    TAKES("XGROUP CREATE {kf}:job_Y:0 g 0|XGROUP CREATE s {kf}:g 0", "XGROUP CREATE s {kf}:g 0");
+}
+
+static void a_users_key_beside_one_of_ours_is_not_dropped_unseen(void) {
+    REFUSES("DEL a {kf}:x", ERR_COMMAND_REFUSED);
+    REFUSES("MSET BEATx 1 a 2", ERR_COMMAND_REFUSED);
+}
+
+/* A source before 7.0 sends what is left to live: counted from when that very command
+ * came in, whatever lies before it in the unit. */
+static void relative_expiries_count_from_their_own_receipt(void) {
+    struct str bytes = stream_of("SET x 1|PEXPIRE a 1000");
+    char expected[64];
+
+    begin();
+    a->target.held = false;
+    CU_ASSERT_TRUE(take(bytes));
+    snprintf(expected, sizeof(expected), "SET x 1|PEXPIREAT a %" PRIu64,
+             1700000000000 + 1 + (uint64_t)bytes.len + 1000);
+    CU_ASSERT_STRING_EQUAL(shown(), expected);
+    end();
 }
 
 static void our_heartbeat_is_noticed(void) {
@@ -270,6 +299,8 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(expiries_are_held),
     CUNIT_TEST(pings_move_the_position_only),
     CUNIT_TEST(keys_of_ours_are_no_data),
+    CUNIT_TEST(a_users_key_beside_one_of_ours_is_not_dropped_unseen),
+    CUNIT_TEST(relative_expiries_count_from_their_own_receipt),
     CUNIT_TEST(our_heartbeat_is_noticed),
     CUNIT_TEST(cut_anywhere_the_same_units_come_out),
     CUNIT_TEST(half_a_transaction_is_nothing),
