@@ -74,23 +74,30 @@ bool str_parse_i64(struct str s, int64_t *ret_value) {
     return true;
 }
 
+static bool is_plain(unsigned char c) {
+    return c >= 0x20 && c < 0x7f && c != '\\';
+}
+
 size_t str_escape(struct str s, char *dst, size_t dst_size) {
-    size_t len = 0;
+    size_t len = 0, whole = 0, room;
 
     if (dst_size == 0)
         return 0;
+    for (size_t i = 0; i < s.len && whole < dst_size; i++)
+        whole += is_plain((unsigned char)s.ptr[i]) ? 1 : 4;
+    room = whole < dst_size ? whole : dst_size > 4 ? dst_size - 4 : 0;
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
-        bool plain = c >= 0x20 && c < 0x7f && c != '\\';
+        size_t need = is_plain(c) ? 1 : 4;
 
-        if (len + (plain ? 1 : 4) + 4 > dst_size) {
+        if (len + need > room) {
             if (dst_size - len > 3) {
                 memcpy(dst + len, "...", 3);
                 len += 3;
             }
             break;
         }
-        if (plain)
+        if (need == 1)
             dst[len++] = (char)c;
         else
             len += (size_t)snprintf(dst + len, dst_size - len, "\\x%02x", c);

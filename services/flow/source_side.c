@@ -109,7 +109,9 @@ bool source_side_sample(struct source_side *side, const char *replid, uint64_t *
                      "the account may not read INFO replication: the end of the stream is unknown");
     /* Sources before 4.0 do not say the name of their history. */
     if (ok && replid && info->replid[0] && strcmp(info->replid, replid) != 0)
-        ok = err_set(err, ERR_SOURCE_DOWN, "the source is in another history than the link");
+        ok = err_set(err, ERR_SOURCE_DOWN,
+                     "the source is in another history (%s) than the link (%s)", info->replid,
+                     replid);
     if (ok) {
         *ret_end = (uint64_t)info->repl_offset + 1;
         atomic_store_explicit(&side->control->source_offset, *ret_end, memory_order_relaxed);

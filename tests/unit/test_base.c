@@ -76,6 +76,17 @@ static void escaping_never_writes_past_its_end(void) {
     }
 }
 
+static void escaping_cuts_only_what_does_not_fit(void) {
+    char text[41];
+
+    CU_ASSERT_EQUAL(str_escape(STR_LIT("0123456789012345678901234567890123456789"), text, 41), 40);
+    CU_ASSERT_STRING_EQUAL(text, "0123456789012345678901234567890123456789");
+    CU_ASSERT_EQUAL(str_escape(STR_LIT("01234567890123456789012345678901234567890"), text, 41), 40);
+    CU_ASSERT_STRING_EQUAL(text, "0123456789012345678901234567890123456...");
+    CU_ASSERT_EQUAL(str_escape(STR_LIT("a\x01"), text, 6), 5);
+    CU_ASSERT_STRING_EQUAL(text, "a\\x01");
+}
+
 static void a_buffer_stops_at_its_limit_and_keeps_its_content(void) {
     struct buf b = BUF_INIT(4);
     struct err err = ERR_INIT;
@@ -111,6 +122,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(numbers_are_whole_or_refused),
     CUNIT_TEST(cutting_hands_out_every_piece_once),
     CUNIT_TEST(escaping_never_writes_past_its_end),
+    CUNIT_TEST(escaping_cuts_only_what_does_not_fit),
     CUNIT_TEST(a_buffer_stops_at_its_limit_and_keeps_its_content),
     CUNIT_TEST(an_arena_gives_aligned_zeroed_memory),
 };
