@@ -107,6 +107,12 @@ bool ctl_show_live(const json_t *job, struct buf *out, struct err *err) {
 
     if (strcmp(state, "retrying") == 0)
         return live_retry(job, out, err);
+    if (strcmp(state, "stopping") == 0 && json_is_object(json_object_get(job, "retry_state")))
+        return live_retry(job, out, err) &&
+               buf_append(out,
+                          STR_LIT("   the drain waits for it; `keyferry job stop --no-drain` "
+                                  "does not"),
+                          err);
     if (strcmp(state, "running") == 0) {
         if (ctl_json_is(job, "phase", "incremental"))
             return live_follow(job, out, err);
@@ -248,6 +254,9 @@ bool ctl_show_job(const json_t *job, struct buf *out, struct err *err) {
                ctl_text_count(
                    (uint64_t)ctl_json_number(job, "progress.incremental.commands_applied"),
                    applied)) &&
+           (!json_is_false(ctl_json_at(job, "progress.incremental.drained")) ||
+            buf_append(out, STR_LIT("drained      no: what the source wrote last may be missing\n"),
+                       err)) &&
            (!*expiry || buf_printf(out, err, "expiries     %s%s\n", expiry,
                                    json_is_true(settled)    ? ", settled"
                                    : json_is_false(settled) ? ", unsettled"

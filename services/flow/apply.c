@@ -167,8 +167,10 @@ static bool announce(struct applier *a, const struct redis_info *info, struct er
     CONTROL_SET(a, destination_epoch, a->position.epoch);
     CONTROL_SET(a, applied_offset, a->position.state == POSITION_TAIL ? a->position.next : 0);
     ok = say(a,
-             json_pack("{s:s, s:s, s:s, s:s}", "type", "facts", "end", "destination", "product",
-                       redis_product_name(info->product), "version", info->version),
+             json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "type", "facts", "end", "destination",
+                       "product", redis_product_name(info->product), "version", info->version,
+                       "maxmemory_policy", info->maxmemory_policy, "maxmemory_bytes",
+                       (json_int_t)(info->maxmemory > 0 ? info->maxmemory : 0)),
              err);
     if (ok && !a->spec.claimed_before)
         ok = child_ask(a->socket_fd, message, "go", &answer, err);
@@ -363,7 +365,8 @@ int apply_main(int socket_fd) {
     if (!ok && err.code == ERR_SPOOL_CORRUPT)
         disown_spool(a);
     if (!ok)
-        child_send_error(socket_fd, &err);
+        child_send_refused(socket_fd, &err, a->position.lease,
+                           position_state_name(a->position.state));
     task_spec_done(&a->spec);
     if (a->spool_fd >= 0)
         close(a->spool_fd);

@@ -160,7 +160,7 @@ static bool receive_one(int fd, int timeout_ms, json_t **ret_message, struct err
     return ok;
 }
 
-static void send_error(int fd, const struct err *why, json_int_t lease) {
+static void send_error(int fd, const struct err *why, json_int_t lease, const char *sealed) {
     char detail[ERR_FRAMES * (ERR_FRAME_LEN + 2)];
     struct err ignored = ERR_INIT;
     json_t *text, *message;
@@ -175,6 +175,8 @@ static void send_error(int fd, const struct err *why, json_int_t lease) {
         return;
     if (lease >= 0)
         json_object_set_new(message, "lease", json_integer(lease));
+    if (sealed)
+        json_object_set_new(message, "sealed", json_string(sealed));
     if (!child_send(fd, message, &ignored))
         err_clear(&ignored);
     json_decref(message);
@@ -189,11 +191,14 @@ bool child_receive(int fd, int timeout_ms, json_t **ret_message, struct err *err
 }
 
 void child_send_error(int fd, const struct err *why) {
-    send_error(fd, why, -1);
+    send_error(fd, why, -1, NULL);
 }
 
-void child_send_lease_behind(int fd, const struct err *why, uint64_t lease) {
-    send_error(fd, why, lease > INT64_MAX ? INT64_MAX : (json_int_t)lease);
+void child_send_refused(int fd, const struct err *why, uint64_t lease, const char *sealed) {
+    json_int_t known = lease > INT64_MAX ? INT64_MAX : (json_int_t)lease;
+
+    send_error(fd, why, why->code == ERR_LEASE_BEHIND ? known : -1,
+               why->code == ERR_SEALED ? sealed : NULL);
 }
 
 bool child_ask(int fd, const json_t *request, const char *answer_type, json_t **ret_answer,

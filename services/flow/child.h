@@ -24,9 +24,11 @@
  *     {"type":"start", "position":…}        apply, when it knows what receive shall ask
  *                                           for; the supervisor relays it to receive
  *     {"type":"copied"}, {"type":"caught_up"}, {"type":"settled"}, {"type":"done"}
- *     {"type":"facts", "end":…, "product":…, "version":…}
- *     {"type":"error", "code":slug, "detail":…, "lease":n}   then it exits with 1;
- *                                  "lease" with lease_behind: what the destination knows
+ *     {"type":"facts", "end":…, "product":…, "version":…}   of the destination also
+ *                                  "maxmemory_policy" and "maxmemory_bytes"
+ *     {"type":"error", "code":slug, "detail":…, "lease":n, "sealed":…}   then it exits
+ *                                  with 1; "lease" with lease_behind, "sealed" (stopped or
+ *                                  done) with sealed: what the destination knows
  *     {"type":"check", "item":{…}} and {"type":"check_done", …}   from `check`
  *
  * A child exits 0 when it did what was wanted and 1 after an error message; any
@@ -89,5 +91,6 @@ MUST_CHECK bool child_ask_credentials(int fd, const char *end, struct credential
  * failure: the supervisor sees the exit. */
 void child_send_error(int fd, const struct err *why);
 
-/* The same for LEASE_BEHIND: `lease` is the one the destination knows. */
-void child_send_lease_behind(int fd, const struct err *why, uint64_t lease);
+/* The same for LEASE_BEHIND and SEALED: the lease, and the state of the seal, that the
+ * destination knows. */
+void child_send_refused(int fd, const struct err *why, uint64_t lease, const char *sealed);

@@ -278,6 +278,8 @@ bool position_claim(struct redis_client *client, const struct task_spec *spec,
         next.lease = spec->lease;
         next.epoch += raise ? 1 : 0;
         *ret_position = next;
+    } else if (err->code == ERR_SEALED || err->code == ERR_LEASE_BEHIND) {
+        *ret_position = now;
     }
     arena_done(&arena);
     return ok;

@@ -72,6 +72,7 @@ const char *position_state_name(enum position_state state);
  *   DEST_NOT_EMPTY    a first claim of a destination that must be empty
  *   FENCED            another claim was at work at this very moment
  *   and those of redis_client_command, DEST_... by reply
+ * With SEALED and LEASE_BEHIND *ret_position is what stands there.
  */
 MUST_CHECK bool position_claim(struct redis_client *client, const struct task_spec *spec,
                                struct position *ret_position, struct err *err);

@@ -20,9 +20,14 @@ void task_message_send(struct task_run *run, enum task_duty duty, const json_t *
 
 /* task_trouble.c */
 
-/* A child said why it ends. `lease` is what the destination knows; 0 = not said. */
-void task_trouble_error(struct task_run *run, enum task_duty duty, enum err_code code,
-                        const char *detail, uint64_t lease);
+/* A child said why it ends. */
+struct child_error {
+    enum err_code code;
+    const char *detail;
+    uint64_t lease;     /* with LEASE_BEHIND: what the destination knows; 0 = not said */
+    const char *sealed; /* with SEALED: "stopped" or "done"; NULL = not said */
+};
+void task_trouble_error(struct task_run *run, enum task_duty duty, const struct child_error *why);
 
 /* Runs the clock and says when the child may try again; false: it ran out, and the
  * task has failed. */

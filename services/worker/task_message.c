@@ -22,6 +22,10 @@ static void copy_text(const json_t *message, const char *name, char *dst, size_t
     snprintf(dst, size, "%s", text ? text : "");
 }
 
+static void set_state(struct task_run *run, const char *state) {
+    snprintf(run->progress.position_state, sizeof(run->progress.position_state), "%s", state);
+}
+
 static void on_position(struct task_run *run, const json_t *message) {
     struct store_progress *p = &run->progress;
 
@@ -56,37 +60,30 @@ static void on_facts(struct task_run *run, const json_t *message) {
 
     if (!facts)
         return;
+    if (at)
+        run->progress.destination_memory_max_bytes = number_of(message, "maxmemory_bytes");
     json_object_del(facts, "type");
     json_object_del(facts, "end");
     json_decref(run->asks.facts[at]);
     run->asks.facts[at] = facts;
 }
 
-/* The number a text ends with; 0 = none. */
-static int64_t last_number(const char *text) {
-    size_t end = strlen(text), start = end;
-    int64_t value;
-
-    while (start > 0 && text[start - 1] >= '0' && text[start - 1] <= '9')
-        start--;
-    return str_parse_i64(str_of(text + start, end - start), &value) ? value : 0;
-}
-
 static void on_error(struct task_run *run, enum task_duty duty, const json_t *message) {
     const char *slug = json_string_value(json_object_get(message, "code"));
     const char *detail = json_string_value(json_object_get(message, "detail"));
+    const char *sealed = json_string_value(json_object_get(message, "sealed"));
     enum err_code code = slug ? err_from_slug(slug) : ERR_NONE;
     int64_t lease = number_of(message, "lease");
+    const struct child_error why = {
+        .code = code != ERR_NONE ? code : ERR_INTERNAL,
+        .detail = detail ? detail : "no detail was given",
+        .lease = lease > 0 ? (uint64_t)lease : 0,
+        .sealed = sealed,
+    };
 
-    if (lease == 0 && code == ERR_LEASE_BEHIND && detail)
-        lease = last_number(detail);
-
-    task_trouble_error(run, duty, code != ERR_NONE ? code : ERR_INTERNAL,
-                       detail ? detail : "no detail was given", lease > 0 ? (uint64_t)lease : 0);
-}
-
-static void set_state(struct task_run *run, const char *state) {
-    snprintf(run->progress.position_state, sizeof(run->progress.position_state), "%s", state);
+    if (sealed)
+        set_state(run, sealed);
+    task_trouble_error(run, duty, &why);
 }
 
 static void on_copied(struct task_run *run) {
@@ -101,6 +98,12 @@ static void on_copied(struct task_run *run) {
 static void on_caught_up(struct task_run *run) {
     run->asks.caught_up = run->asks.caught_up || !run->was_caught_up;
     run->was_caught_up = true;
+}
+
+/* The rest is told by the phase and the exit. */
+static void on_settled(struct task_run *run) {
+    run->is_partial = strcmp(run->progress.position_state, "copy") == 0;
+    set_state(run, "stopped");
 }
 
 /* False: the child speaks another language and is killed. */
@@ -124,7 +127,7 @@ static bool handle(struct task_run *run, enum task_duty duty, const json_t *mess
     else if (strcmp(type, "error") == 0)
         on_error(run, duty, message);
     else if (strcmp(type, "settled") == 0)
-        set_state(run, "stopped"); /* the rest is told by the phase and the exit */
+        on_settled(run);
     else if (strcmp(type, "done") == 0)
         set_state(run, "done");
     else

@@ -168,6 +168,15 @@ void task_run_kill(struct task_run *run) {
     atomic_store(&run->control->link, CONTROL_LINK_DOWN);
 }
 
+bool task_run_has_begun(const struct task_run *run) {
+    const char *state = run->progress.position_state;
+    bool is_copied = state[0] && strcmp(state, "none") != 0 && strcmp(state, "copy") != 0;
+
+    return is_copied || run->awaits_snapshot ||
+           atomic_load_explicit(&run->control->copy_bytes_done, memory_order_relaxed) > 0 ||
+           atomic_load_explicit(&run->control->snapshot_generation, memory_order_relaxed) > 0;
+}
+
 bool task_run_is_idle(const struct task_run *run) {
     return run->child[TASK_APPLY].process.pid == 0 && run->child[TASK_RECEIVE].process.pid == 0;
 }

@@ -97,6 +97,7 @@ struct task_run {
     int64_t up_since_ms;  /* monotonic; 0 = not up */
     uint64_t moved_then;  /* what had gone through the end in trouble when it came up */
     bool not_drained;     /* it was stopped without asking the source for its end */
+    bool is_partial;      /* it was stopped before the copy was complete */
     struct retry_policy policy;
     struct retry_clock clock;
     struct task_trouble trouble;
@@ -142,6 +143,9 @@ int64_t task_run_next_ms(const struct task_run *run);
 
 /* Kill every child at once: the lease is another's, or we end. */
 void task_run_kill(struct task_run *run);
+
+/* Something of the source is on the destination or on its way. */
+bool task_run_has_begun(const struct task_run *run);
 
 /* No child is alive. */
 bool task_run_is_idle(const struct task_run *run);

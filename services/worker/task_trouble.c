@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "services/common/clock.h"
 #include "services/common/log.h"
@@ -38,10 +39,14 @@ bool task_trouble_later(struct task_run *run, struct task_child *child, const ch
     return true;
 }
 
-/* The seal was set by a child that wanted what is wanted now, and its end was not seen. */
-static bool is_own_seal(const struct task_run *run) {
-    return run->goal == TASK_GOAL_STOP_DRAIN || run->goal == TASK_GOAL_STOP_NOW ||
-           (!run->incremental && run->claimed_before);
+/* What was wanted has been done by a child whose end was not seen: it set the seal.
+ * TASK_GOING: the seal is another's. */
+static enum task_outcome sealed_outcome(const struct task_run *run, const char *sealed) {
+    if (run->goal == TASK_GOAL_STOP_DRAIN || run->goal == TASK_GOAL_STOP_NOW)
+        return TASK_STOPPED;
+    return !run->incremental && run->claimed_before && sealed && strcmp(sealed, "done") == 0
+               ? TASK_COMPLETED
+               : TASK_GOING;
 }
 
 /* The person who resumed the job has answered this question already: once. */
@@ -62,16 +67,17 @@ static void force_stop(struct task_run *run) {
     snprintf(run->recopy, sizeof(run->recopy), "overwrite");
 }
 
-void task_trouble_error(struct task_run *run, enum task_duty duty, enum err_code code,
-                        const char *detail, uint64_t lease) {
+void task_trouble_error(struct task_run *run, enum task_duty duty, const struct child_error *why) {
     struct task_child *child = &run->child[duty];
+    const char *detail = why->detail;
+    enum err_code code = why->code;
 
     child->said_error = true;
     child->kill_ms = clock_mono_ms() + LAST_BREATH_MS; /* it was about to end */
     if (run->outcome != TASK_GOING || run->goal == TASK_GOAL_PAUSE)
         return;
-    if (code == ERR_SEALED && is_own_seal(run)) {
-        task_inner_settle(run, run->incremental ? TASK_STOPPED : TASK_COMPLETED);
+    if (code == ERR_SEALED && sealed_outcome(run, why->sealed) != TASK_GOING) {
+        task_inner_settle(run, sealed_outcome(run, why->sealed));
         return;
     }
     switch (err_retry_class(code)) {
@@ -94,9 +100,9 @@ void task_trouble_error(struct task_run *run, enum task_duty duty, enum err_code
     }
     log_event(LOG_LEVEL_INFO, "task.starts-over", LOG_TEXT("job", run->job),
               LOG_TEXT("code", err_slug(code)), LOG_STR("detail", str_from(detail)));
-    if (code == ERR_LEASE_BEHIND && lease >= run->lease) {
+    if (code == ERR_LEASE_BEHIND && why->lease >= run->lease) {
         task_run_kill(run);
-        run->asks.lease_above = lease; /* task_run_lease() starts it again */
+        run->asks.lease_above = why->lease; /* task_run_lease() starts it again */
         return;
     }
     run->asks.lease_check = true;

@@ -57,7 +57,7 @@ enum job_event task_view_next(const struct task_view *v) {
     return JOB_EVENT_COUNT;
 }
 
-bool task_view_goal(enum job_state state, bool drain_wanted, bool is_live, enum task_goal was,
+bool task_view_goal(enum job_state state, bool drain_wanted, bool has_begun, enum task_goal was,
                     enum task_goal *ret_goal) {
     if (!job_state_is_active(state))
         return false;
@@ -69,7 +69,7 @@ bool task_view_goal(enum job_state state, bool drain_wanted, bool is_live, enum 
         *ret_goal = TASK_GOAL_STOP_NOW;
     } else {
         *ret_goal =
-            was == TASK_GOAL_STOP_DRAIN || is_live ? TASK_GOAL_STOP_DRAIN : TASK_GOAL_STOP_NOW;
+            was == TASK_GOAL_STOP_DRAIN || has_begun ? TASK_GOAL_STOP_DRAIN : TASK_GOAL_STOP_NOW;
     }
     return true;
 }

@@ -22,7 +22,7 @@ struct task_view {
 enum job_event task_view_next(const struct task_view *view);
 
 /* What a worker aims at for a job in that state. False: it has no business with it.
- * `was` is the goal of the run until now; `is_live`: the source was connected when
- * the stop was asked for (a stop of what was not connected does not wait for it). */
-bool task_view_goal(enum job_state state, bool drain_wanted, bool is_live, enum task_goal was,
+ * `was` is the goal of the run until now. A stop drains unless the person said not to;
+ * of a copy that has not begun (`has_begun`) there is nothing to drain. */
+bool task_view_goal(enum job_state state, bool drain_wanted, bool has_begun, enum task_goal was,
                     enum task_goal *ret_goal);

@@ -45,6 +45,18 @@ static void extras_done(struct extras *x) {
     json_decref(x->wanted);
 }
 
+static bool ends_retrying(enum job_event event) {
+    return event == JOB_EV_BLOCK || event == JOB_EV_FAIL || event == JOB_EV_RECOVERED ||
+           event == JOB_EV_STOPPED || event == JOB_EV_PAUSED || event == JOB_EV_COMPLETED;
+}
+
+static const char *what_is_missing(const struct task_run *run) {
+    if (!task_run_has_begun(run))
+        return "not drained: the copy had not begun";
+    return run->is_partial ? "not drained: the copy was not complete"
+                           : "not drained: what the source wrote last may be missing";
+}
+
 static void describe(const struct worker *worker, const struct worker_task *task,
                      enum job_event event, struct extras *x, struct job_move *move) {
     const struct task_run *run = task->run;
@@ -56,8 +68,7 @@ static void describe(const struct worker *worker, const struct worker_task *task
     if (event == JOB_EV_TROUBLE) {
         x->retry_state =
             retry_clock_to_json(&run->clock, trouble->target, trouble->code, trouble->detail);
-    } else if (event == JOB_EV_BLOCK || event == JOB_EV_FAIL || event == JOB_EV_RECOVERED ||
-               event == JOB_EV_STOPPED || event == JOB_EV_PAUSED || event == JOB_EV_COMPLETED) {
+    } else if (ends_retrying(event)) {
         x->retry_state = json_null();
     }
     if (event == JOB_EV_BLOCK) {
@@ -69,7 +80,7 @@ static void describe(const struct worker *worker, const struct worker_task *task
         move->error_detail = move->detail = trouble->detail;
     }
     if (event == JOB_EV_STOPPED && run->not_drained && run->claimed_before)
-        move->detail = "not drained: what the source wrote last may be missing";
+        move->detail = what_is_missing(run);
     if (uses_up_recopy(run, event))
         x->wanted = json_pack("{s:n}", "on_full_resync_needed");
     move->attention = x->attention;
@@ -92,6 +103,8 @@ static void was_moved(struct worker_task *task, enum job_event event, const stru
         run->asks.full_resync = false;
     if (event == JOB_EV_TROUBLE || event == JOB_EV_BLOCK || event == JOB_EV_FAIL)
         task->noted = run->trouble.version;
+    if (event == JOB_EV_TROUBLE || ends_retrying(event))
+        task->shows_retry = event == JOB_EV_TROUBLE;
     if (uses_up_recopy(run, event))
         run->recopy[0] = '\0';
 }
@@ -129,24 +142,31 @@ static bool move_one(struct worker *worker, struct worker_task *task, enum job_e
     return true;
 }
 
-/* An attempt that failed again moves nothing and is worth knowing. */
+bool worker_move_has_note(const struct worker_task *task) {
+    return task->noted != task->run->trouble.version ||
+           (task->shows_retry && !task->run->is_troubled && task_run_is_up(task->run));
+}
+
+/* An attempt that failed again moves nothing and is worth knowing, and so is that it goes on. */
 static bool note_trouble(struct worker *worker, struct worker_task *task, struct err *err) {
     const struct task_run *run = task->run;
+    bool is_new = task->noted != run->trouble.version;
     struct store_lease lease = worker_task_lease(worker, task);
     json_t *state;
     bool ok;
 
-    if (task->noted == run->trouble.version)
+    if (!worker_move_has_note(task))
         return true;
     state = run->is_troubled ? retry_clock_to_json(&run->clock, run->trouble.target,
                                                    run->trouble.code, run->trouble.detail)
-                             : NULL;
-    ok = store_job_note(worker->store, &lease, err_slug(run->trouble.code), run->trouble.detail,
-                        state, err);
+                             : json_null();
+    ok = store_job_note(worker->store, &lease, is_new ? err_slug(run->trouble.code) : NULL,
+                        run->trouble.detail, state, err);
     json_decref(state);
-    if (ok)
+    if (ok) {
         task->noted = run->trouble.version;
-    else if (err->code == ERR_FENCED) {
+        task->shows_retry = run->is_troubled;
+    } else if (err->code == ERR_FENCED) {
         worker->wants_report = true; /* which finds it out and gives the task up */
         err_clear(err);
         return true;

@@ -11,6 +11,9 @@
 /* The next event of its history; JOB_EVENT_COUNT = none. */
 enum job_event worker_move_next(const struct worker_task *task);
 
+/* Is there something to be told that moves nothing? */
+bool worker_move_has_note(const struct worker_task *task);
+
 /* Move until there is nothing to say, and note trouble that moves nothing. */
 MUST_CHECK bool worker_move_all(struct worker *worker, struct worker_task *task, struct err *err);
 

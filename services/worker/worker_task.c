@@ -16,8 +16,6 @@
 
 enum { CHART_MS = 10000 };
 
-static const char *const goal_names[] = {"run", "pause", "drain", "stop"};
-
 /* ---- what is wanted ---- */
 
 static bool drain_of(const json_t *wanted) {
@@ -33,14 +31,12 @@ static void heed(struct worker_task *task, const char *state_name, const json_t 
     struct task_run *run = task->run;
     enum job_state state;
     enum task_goal goal;
-    bool is_live;
 
     if (!job_state_parse(state_name, &state))
         return;
-    is_live = task->state != JOB_RETRYING && !task_run_is_idle(run);
     task->drain_wanted = drain_of(wanted);
     task->is_state_known = true;
-    if (!task_view_goal(state, task->drain_wanted, is_live, run->goal, &goal)) {
+    if (!task_view_goal(state, task->drain_wanted, task_run_has_begun(run), run->goal, &goal)) {
         /* Moved on without us, or our own move had been committed after all. */
         task->state = state;
         return;
@@ -137,7 +133,6 @@ bool worker_task_open(struct worker *worker, struct store_claim *claim,
     struct err why = ERR_INIT;
     enum job_state state;
     enum task_goal goal;
-    bool is_live;
 
     *ret_task = NULL;
     if (!job_state_parse(claim->state, &state))
@@ -158,18 +153,15 @@ bool worker_task_open(struct worker *worker, struct store_claim *claim,
     task->state = state;
     task->is_state_known = true;
     task->version = job.version;
+    task->shows_retry = job.retry_state != NULL;
     task->drain_wanted = drain_of(claim->wanted);
     task->spec = json_incref(claim->spec);
     task->sealed = claim->sealed;
     claim->sealed = BUF_INIT(STORE_SEALED_MAX);
     store_job_done(&job);
-    /* A worker that died while it drained, or while the job ran and the stop came, drains;
-     * what was paused, blocked or cut off from its source is settled as it is. */
-    is_live = strcmp(run->progress.goal, "drain") == 0 ||
-              (strcmp(run->progress.goal, "run") == 0 && run->progress.link != CONTROL_LINK_DOWN);
     log_event(LOG_LEVEL_INFO, "task.claimed", LOG_TEXT("job", claim->job),
               LOG_TEXT("state", claim->state), LOG_INT("lease", claim->lease_epoch));
-    if (task_view_goal(state, task->drain_wanted, is_live, TASK_GOAL_RUN, &goal))
+    if (task_view_goal(state, task->drain_wanted, task_run_has_begun(run), TASK_GOAL_RUN, &goal))
         task_run_start(run, goal);
     *ret_task = task;
     return true;
@@ -224,7 +216,7 @@ bool worker_task_has_news(const struct worker_task *task) {
 
     return asks->go || asks->lease_above || asks->full_sync || asks->copied || asks->caught_up ||
            asks->full_resync || asks->facts[0] || asks->facts[1] || task->is_gone ||
-           task->noted != task->run->trouble.version || !job_state_is_active(task->state) ||
+           worker_move_has_note(task) || !job_state_is_active(task->state) ||
            (task->is_state_known && worker_move_next(task) != JOB_EVENT_COUNT) ||
            task->run->outcome != TASK_GOING;
 }
@@ -297,9 +289,7 @@ static void fill_report(struct worker_task *task, struct store_report *report) {
     int64_t now = clock_mono_ms();
 
     task_run_sample(run, &task->gauges);
-    snprintf(run->progress.goal, sizeof(run->progress.goal), "%s",
-             run->outcome == TASK_GOING || run->outcome == TASK_PAUSED ? goal_names[run->goal]
-                                                                       : "none");
+    run->progress.not_drained = run->outcome == TASK_STOPPED && run->not_drained;
     if (run->outcome != TASK_GOING) {
         run->progress.sync_state[0] = '\0';
         run->progress.keys_per_second = run->progress.commands_per_second = 0;

@@ -34,6 +34,7 @@ struct worker_task {
     json_t *spec;      /* canonical; owned */
     struct buf sealed; /* the job's credentials as stored; owned */
     uint32_t noted;    /* trouble that the control database knows */
+    bool shows_retry;  /* the control database says that it is retried */
     int64_t chart_ms;  /* monotonic: when the last point was kept */
     bool is_final;     /* the last report was of a task that has ended */
     bool is_gone;      /* not ours any more, or all done: free it */

@@ -151,7 +151,7 @@ def test_a_source_that_is_away_is_retried_and_a_pause_does_not_wait_for_it(
     assert answer["last_error"]["code"] in ("connect_failed", "connection_closed",
                                             "source_connection_lost")
     job.pause(timeout=20)
-    job.act("stop")
+    job.act("stop", {"drain": False})
     job.wait(lambda job: job["state"] == "stopped", "stopped")
     assert position(job, destination)[b"state"] == b"stopped"
 
@@ -211,5 +211,6 @@ def test_the_budget_of_full_syncs_is_kept_and_waited_for(start_service, source, 
     assert answer["last_error"]["code"] == "full_sync_budget"
     assert answer["retry_state"]["kind"] == "wait" and answer["retry_state"]["deadline_at"] is None
     assert source.client().info("stats")["sync_full"] == 1
-    job.act("stop")
+    job.act("stop")  # it does not wait for a copy that has not begun
     job.wait(lambda job: job["state"] == "stopped", "stopped")
+    assert job.get()["progress"]["incremental"]["drained"] is False

@@ -130,6 +130,19 @@ static void an_error_crosses_by_its_slug(void) {
     CU_ASSERT_PTR_NOT_NULL_FATAL(got);
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(got, "code")), "diverged");
     json_decref(got);
+    /* What the destination knows goes with it, each with its own error only. */
+    (void)err_set(&why, ERR_SEALED, "closed");
+    child_send_refused(fds[0], &why, 7, "stopped");
+    CU_ASSERT_TRUE_FATAL(child_receive(fds[1], 0, &got, &err));
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(got, "sealed")), "stopped");
+    CU_ASSERT_PTR_NULL(json_object_get(got, "lease"));
+    json_decref(got);
+    (void)err_set(&why, ERR_LEASE_BEHIND, "7");
+    child_send_refused(fds[0], &why, 7, "copy");
+    CU_ASSERT_TRUE_FATAL(child_receive(fds[1], 0, &got, &err));
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(got, "lease")), 7);
+    CU_ASSERT_PTR_NULL(json_object_get(got, "sealed"));
+    json_decref(got);
     close(fds[0]);
     close(fds[1]);
 }

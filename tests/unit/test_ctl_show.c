@@ -59,6 +59,15 @@ static void what_is_not_known_is_not_shown(void) {
     CU_ASSERT_STRING_EQUAL(shown(ctl_show_live, "{}"), "");
 }
 
+static void a_drain_that_waits_says_how_not_to_wait(void) {
+    const char *line = shown(ctl_show_live, "{\"state\":\"stopping\",\"retry_state\":"
+                                            "{\"attempt\":2},\"last_error\":{\"code\":\"x\","
+                                            "\"detail\":\"it is away\"}}");
+
+    CU_ASSERT_PTR_NOT_NULL(strstr(line, "it is away"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(line, "--no-drain"));
+}
+
 static void trouble_is_told_with_its_choices(void) {
     const char *text = shown(
         ctl_show_trouble,
@@ -150,6 +159,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(the_live_line_is_the_bar_while_it_copies),
     CUNIT_TEST(the_live_line_is_the_lag_while_it_follows),
     CUNIT_TEST(what_is_not_known_is_not_shown),
+    CUNIT_TEST(a_drain_that_waits_says_how_not_to_wait),
     CUNIT_TEST(trouble_is_told_with_its_choices),
     CUNIT_TEST(text_of_servers_cannot_steer_the_terminal),
     CUNIT_TEST(a_precheck_shows_what_did_not_pass_first),
