@@ -29,6 +29,8 @@ static void note_acknowledged(struct copy *c) {
     const struct copy_mark *mark = &c->flying->end;
 
     c->in_flight = false;
+    if (c->unit_bytes < COPY_UNIT_BYTES_MAX)
+        c->unit_bytes *= 2;
     a->position.next = mark->at.offset;
     copy_mark_format(mark, a->position.mark);
     CONTROL_SET(a, keys_done, mark->keys_done);
@@ -178,8 +180,11 @@ static bool run(struct copy *c, enum applier_next *ret_next, struct err *err) {
 
 bool copy_run(struct applier *a, struct redis_client client, enum applier_next *ret_next,
               struct redis_client *ret_client, struct err *err) {
-    struct copy c = {
-        .a = a, .window = COPY_VIEW_BYTES, .stream_db = -1, .reader = SPOOL_READER_INIT};
+    struct copy c = {.a = a,
+                     .window = COPY_VIEW_BYTES,
+                     .unit_bytes = COPY_UNIT_BYTES_FIRST,
+                     .stream_db = -1,
+                     .reader = SPOOL_READER_INIT};
     bool ok;
 
     CONTROL_SET(a, phase, CONTROL_FULL);

@@ -72,7 +72,8 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
         return err_set(err, ERR_FULL_RESYNC_NEEDED,
                        "the copy was interrupted and the destination was not empty before it: keys "
                        "deleted on the source since then cannot be told from keys that were there");
-    if (again && p.fresh == POSITION_FRESH && p.foreign_keys > c->keys_done)
+    if (again && p.fresh == POSITION_FRESH && p.foreign_keys > c->keys_done &&
+        !(a->spec.faults & TASK_FAULT_COPY_UNFENCED))
         return err_set(
             err, ERR_FULL_RESYNC_NEEDED,
             "the copy was interrupted, and the destination holds more keys than it wrote: "

@@ -3,7 +3,7 @@
 #include "services/flow/copy_parts.h"
 
 bool copy_is_full(const struct copy *c) {
-    return c->filling->unit.bytes >= COPY_UNIT_BYTES ||
+    return c->filling->unit.bytes >= c->unit_bytes ||
            c->filling->unit.commands >= COPY_UNIT_COMMANDS;
 }
 

@@ -10,7 +10,9 @@
 #include "services/flow/throttle.h"
 
 enum {
-    COPY_UNIT_BYTES = 2 * 1024 * 1024,
+    /* Doubled with every answer: a slow destination moves soon, a fast one in strides. */
+    COPY_UNIT_BYTES_FIRST = 128 * 1024,
+    COPY_UNIT_BYTES_MAX = 2 * 1024 * 1024,
     COPY_UNIT_COMMANDS = 5000,
     COPY_WAIT_MS = 500, /* wishes of the supervisor are looked at this often at least */
     COPY_VIEW_BYTES = 64 * 1024 * 1024,
@@ -33,6 +35,7 @@ struct copy {
     struct rdb_parser parser;
     struct copy_encoder encoder;
     uint64_t keys_done, keys_expired;
+    size_t unit_bytes; /* how large a unit may grow now */
     uint64_t window;   /* bytes looked at in one go; grows for a record that is longer */
     uint64_t seen_end; /* of the bytes looked at so far */
     int stream_db;

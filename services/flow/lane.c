@@ -131,6 +131,13 @@ static bool frame_unit(struct lane *lane, const struct position *position,
     }
     lane->position_after = (lane->spec->faults & TASK_FAULT_POSITION_OUTSIDE_UNIT) &&
                            lane->mode == LANE_TAIL && !end->by_unit;
+    /* KF_FAULTS: a copy without its fence has no position either, or the mark of a late
+     * unit would be noticed in its stead. */
+    if (lane->mode == LANE_COPY && (lane->spec->faults & TASK_FAULT_COPY_UNFENCED)) {
+        *ret_own = own;
+        return resp_put_words(&lane->tail, err, "EXEC", NULL) &&
+               lane_put_gate(lane, &lane->tail, err);
+    }
     if (!end->by_unit) {
         if (!put_position(lane, lane->position_after ? &lane->position : &lane->tail, position, end,
                           err))

@@ -129,7 +129,7 @@ static bool count_keys(struct redis_client *client, const struct task_spec *spec
                        struct arena *arena, uint64_t *ret_keys, struct err *err) {
     *ret_keys = 0;
     for (int db = 0; db < TASK_DATABASES_MAX; db++) {
-        char number[16];
+        char number[16], key[POSITION_KEY_MAX];
         const struct resp_value *selected, *size, *ours;
         bool mapped = spec->map_all;
 
@@ -147,10 +147,18 @@ static bool count_keys(struct redis_client *client, const struct task_spec *spec
         if (size->type != RESP_INTEGER)
             return wrong_reply(client, size, "counting the destination's keys", err);
         *ret_keys += (uint64_t)size->integer;
-        /* A few keys of ours may stand there, also from other jobs: looked for only where
-         * it is cheap and can make a difference. */
-        if (size->integer == 0 || size->integer > FEW_KEYS)
+        if (size->integer == 0)
             continue;
+        /* Keys of other jobs of ours may stand there too: looked for only where it is cheap
+         * and can make a difference. */
+        if (size->integer > FEW_KEYS) {
+            position_key(spec, key);
+            if (!redis_client_call(client, arena, &ours, err, "EXISTS", key, NULL))
+                return false;
+            if (ours->type == RESP_INTEGER)
+                *ret_keys -= (uint64_t)ours->integer;
+            continue;
+        }
         if (!redis_client_call(client, arena, &ours, err, "KEYS", POSITION_PREFIX "*", NULL))
             return false;
         if (ours->type != RESP_ARRAY)
