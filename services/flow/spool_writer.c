@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -215,6 +216,54 @@ bool spool_writer_append(struct spool_writer *w, struct str bytes, uint64_t rece
         bytes = str_skip(bytes, piece.len);
     }
     return true;
+}
+
+/* How much of the segment's index tells of what lies before `end`. */
+static bool find_end(struct spool_writer *w, uint64_t segment, uint64_t end,
+                     uint64_t *ret_index_bytes, struct err *err) {
+    unsigned char stored[SPOOL_RECORD_BYTES];
+    uint64_t at = 0;
+    bool found = false;
+    int fd;
+
+    if (!spool_log_open_file(w->dir_fd, segment, SPOOL_INDEX, false, &fd, err))
+        return false;
+    while (!found && pread(fd, stored, sizeof(stored), (off_t)at) == sizeof(stored)) {
+        struct spool_record record;
+
+        spool_record_load(stored, &record);
+        at += sizeof(stored);
+        found = record.start + record.len == end;
+    }
+    close(fd);
+    if (!found)
+        return err_set(err, ERR_SPOOL_CORRUPT, "no piece of the spool ends at offset %" PRIu64,
+                       end);
+    *ret_index_bytes = at;
+    return true;
+}
+
+bool spool_writer_cut(struct spool_writer *w, uint64_t end, struct err *err) {
+    uint64_t segment = end > 0 ? spool_segment_of(end - 1) : 0, index_bytes;
+
+    if (end == w->end)
+        return true;
+    if (end < w->start || end > w->end)
+        return err_set(err, ERR_SPOOL_CORRUPT, "the spool does not hold offset %" PRIu64, end);
+    if (end == w->start)
+        return spool_writer_reset(w, end, err);
+    if (!find_end(w, segment, end, &index_bytes, err))
+        return false;
+    close_segment(w);
+    /* From the end: killed on the way, what is left is still one run of bytes. */
+    for (uint64_t last = spool_segment_of(w->end); last > segment; last -= SPOOL_SEGMENT_BYTES)
+        spool_log_unlink(w->dir_fd, last);
+    w->end = end;
+    if (!open_segment(w, segment, err))
+        return false;
+    w->index_bytes = index_bytes;
+    return ftruncate(w->index_fd, (off_t)index_bytes) == 0 ||
+           err_set(err, ERR_IO, "cutting a spool index: %s", strerror(errno));
 }
 
 void spool_writer_trim(struct spool_writer *w, uint64_t keep_from) {

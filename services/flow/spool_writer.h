@@ -1,4 +1,4 @@
-/* spool_writer.h - the receiving end of a log: append, recover, trim.
+/* spool_writer.h - the receiving end of a log: append, recover, cut, trim.
  *
  * Owned by `receive`, the only process that writes. Nothing is fsynced: a killed
  * process loses nothing (the kernel has the pages), and after a crash of the
@@ -38,6 +38,11 @@ MUST_CHECK bool spool_writer_reset(struct spool_writer *w, uint64_t start, struc
  * Errors: IO, SPOOL_FULL (the disk). */
 MUST_CHECK bool spool_writer_append(struct spool_writer *w, struct str bytes, uint64_t received_ms,
                                     struct err *err);
+
+/* Forget what lies from `end` on, as if it had never been appended. Nobody may have been
+ * told of it, and a piece must have ended there.
+ * Errors: SPOOL_CORRUPT (none did; nothing has changed), IO. */
+MUST_CHECK bool spool_writer_cut(struct spool_writer *w, uint64_t end, struct err *err);
 
 /* Remove the segments that lie wholly below `keep_from`. */
 void spool_writer_trim(struct spool_writer *w, uint64_t keep_from);

@@ -101,6 +101,50 @@ static void a_writer_goes_on_where_the_killed_one_was(void) {
     remove_dir();
 }
 
+/* A reader that was told of `kept` goes on with what is written in the place of the rest. */
+static void what_is_cut_off_is_written_anew(void) {
+    static const uint64_t kept[] = {300, 1000, SPOOL_SEGMENT_BYTES, SPOOL_SEGMENT_BYTES + 300};
+
+    for (size_t i = 0; i < LENGTH_OF(kept); i++) {
+        struct spool_writer w = SPOOL_WRITER_INIT;
+        struct spool_reader r = SPOOL_READER_INIT;
+        char other[] = "something else stands here now";
+        struct str view;
+
+        fresh_dir();
+        CU_ASSERT_TRUE(spool_writer_open(&w, dir_fd, "snapshot", &err));
+        CU_ASSERT_TRUE(spool_reader_open(&r, dir_fd, "snapshot", 0, &err));
+        append(&w, 300);
+        append(&w, 700);
+        append(&w, SPOOL_SEGMENT_BYTES - 1000);
+        append(&w, 300);
+        append(&w, 2 * SPOOL_SEGMENT_BYTES + 5);
+        CU_ASSERT_TRUE(spool_reader_view(&r, 0, kept[i], &view, &err));
+        spool_writer_close(&w); /* as kill -9 leaves it */
+        w = SPOOL_WRITER_INIT;
+        CU_ASSERT_TRUE(spool_writer_open(&w, dir_fd, "snapshot", &err));
+        CU_ASSERT_FALSE(spool_writer_cut(&w, kept[i] - 1, &err));
+        CU_ASSERT_EQUAL(err.code, ERR_SPOOL_CORRUPT);
+        CU_ASSERT_FALSE(spool_writer_cut(&w, w.end + 1, &err));
+        err_clear(&err);
+        CU_ASSERT_TRUE(spool_writer_cut(&w, kept[i], &err));
+        CU_ASSERT_EQUAL(w.end, kept[i]);
+        CU_ASSERT_TRUE(spool_writer_append(&w, str_from(other), 1, &err));
+        CU_ASSERT_TRUE(spool_reader_view(&r, 0, w.end, &view, &err));
+        CU_ASSERT_TRUE(view_is_right(str_first(view, (size_t)kept[i]), 0));
+        CU_ASSERT_TRUE(str_equal(str_skip(view, (size_t)kept[i]), str_from(other)));
+        spool_writer_close(&w);
+        w = SPOOL_WRITER_INIT;
+        CU_ASSERT_TRUE(spool_writer_open(&w, dir_fd, "snapshot", &err));
+        CU_ASSERT_EQUAL(w.end, kept[i] + strlen(other));
+        CU_ASSERT_TRUE(spool_writer_cut(&w, 0, &err));
+        CU_ASSERT_EQUAL(spool_writer_bytes(&w), 0);
+        spool_reader_close(&r);
+        spool_writer_close(&w);
+        remove_dir();
+    }
+}
+
 /* Change one byte of a file of the log's first segment. */
 static void damage(const char *suffix, off_t at) {
     char path[160], byte;
@@ -256,6 +300,7 @@ static void the_meta_file_is_whole_or_none(void) {
 static const struct cunit_test tests[] = {
     CUNIT_TEST(what_is_written_is_read_across_segments),
     CUNIT_TEST(a_writer_goes_on_where_the_killed_one_was),
+    CUNIT_TEST(what_is_cut_off_is_written_anew),
     CUNIT_TEST(a_torn_tail_is_cut_off_and_written_again),
     CUNIT_TEST(a_flipped_bit_is_never_handed_out),
     CUNIT_TEST(a_damaged_index_is_never_believed),
