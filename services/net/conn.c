@@ -142,8 +142,11 @@ static bool try_next(struct conn *c, struct err *err) {
 
 bool conn_start(struct conn **ret, const struct endpoint *ep, const struct credentials *cred,
                 struct err *err) {
-    struct conn *c = calloc(1, sizeof(*c));
+    struct conn *c;
 
+    if (endpoint_is_file(ep))
+        return err_set(err, ERR_CONNECT, "%s is no server", ep->label);
+    c = calloc(1, sizeof(*c));
     if (!c)
         abort();
     c->fd = -1;

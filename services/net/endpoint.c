@@ -39,7 +39,9 @@ struct endpoint endpoint_dup(const struct endpoint *ep) {
 void endpoint_make_label(struct endpoint *ep) {
     const char *open = strchr(ep->host, ':') ? "[" : "", *shut = *open ? "]" : "";
 
-    if (ep->database >= 0)
+    if (endpoint_is_file(ep))
+        snprintf(ep->label, sizeof(ep->label), "file:%s", ep->file);
+    else if (ep->database >= 0)
         snprintf(ep->label, sizeof(ep->label), "%s%s%s:%u/%d", open, ep->host, shut, ep->port,
                  ep->database);
     else
@@ -88,6 +90,35 @@ static bool is_utf8_text(struct str s) {
     return ok;
 }
 
+bool endpoint_set_file(struct endpoint *ep, struct str name, struct err *err) {
+    struct str rest = name, part;
+
+    if (name.len == 0)
+        return err_set(err, ERR_VALIDATION, "the name of the file is missing");
+    if (name.len > ENDPOINT_FILE_MAX)
+        return err_set(err, ERR_VALIDATION, "the name of the file is longer than %d bytes",
+                       ENDPOINT_FILE_MAX);
+    if (!is_utf8_text(name))
+        return err_set(err, ERR_VALIDATION, "the name of the file is not UTF-8 text");
+    for (size_t i = 0; i < name.len; i++)
+        if ((unsigned char)name.ptr[i] < ' ' || name.ptr[i] == 0x7f)
+            return err_set(err, ERR_VALIDATION, "the name of the file holds a control character");
+    if (name.ptr[0] == '/')
+        return err_set(err, ERR_VALIDATION,
+                       "a file is named below the service's import directory: file:NAME, without "
+                       "a slash before it");
+    while (str_cut(&rest, '/', &part))
+        if (part.len == 0 || str_equal(part, STR_LIT(".")) || str_equal(part, STR_LIT("..")))
+            return err_set(err, ERR_VALIDATION,
+                           "the name of the file may not leave the import directory: no part of "
+                           "it is empty, \".\" or \"..\"");
+    if (name.ptr[name.len - 1] == '/')
+        return err_set(err, ERR_VALIDATION, "the name of the file ends with a slash");
+    memcpy(ep->file, name.ptr, name.len);
+    ep->file[name.len] = '\0';
+    return true;
+}
+
 bool endpoint_set_username(struct endpoint *ep, struct str name, struct err *err) {
     if (name.len > ENDPOINT_USERNAME_MAX)
         return err_set(err, ERR_VALIDATION, "the user name is longer than %d bytes",
@@ -130,7 +161,7 @@ static bool percent_decode(struct str from, char *dst, size_t *ret_len, struct e
 
             if (high < 0 || low < 0)
                 return err_set(err, ERR_VALIDATION,
-                               "a %% in the user info is not followed by two hexadecimal digits "
+                               "a %% is not followed by two hexadecimal digits "
                                "(write %%25 for a %%)");
             dst[len++] = (char)(high * 16 + low);
             i += 2;
@@ -230,18 +261,18 @@ static bool parse_database(struct str path, struct endpoint *ep, struct err *err
 
 static const struct {
     const char *prefix;
-    bool built, tls;
+    bool built, tls, file;
 } schemes[] = {
-    {"redis://", true, false},
-    {"rediss://", true, true},
-    {"redis+sentinel://", false, false},
-    {"rediss+sentinel://", false, true},
-    {"redis+cluster://", false, false},
-    {"rediss+cluster://", false, true},
-    {"file:", false, false},
+    {"redis://", true, false, false},
+    {"rediss://", true, true, false},
+    {"redis+sentinel://", false, false, false},
+    {"rediss+sentinel://", false, true, false},
+    {"redis+cluster://", false, false, false},
+    {"rediss+cluster://", false, true, false},
+    {"file:", true, false, true},
 };
 
-static bool parse_scheme(struct str *url, struct endpoint *ep, struct err *err) {
+static bool parse_scheme(struct str *url, struct endpoint *ep, bool *ret_file, struct err *err) {
     for (size_t i = 0; i < LENGTH_OF(schemes); i++) {
         struct str prefix = str_from(schemes[i].prefix), head = str_first(*url, prefix.len);
 
@@ -251,24 +282,37 @@ static bool parse_scheme(struct str *url, struct endpoint *ep, struct err *err) 
             return err_set(err, ERR_NOT_SUPPORTED_YET, "%s is not supported yet",
                            schemes[i].prefix);
         ep->tls = schemes[i].tls;
+        *ret_file = schemes[i].file;
         *url = str_skip(*url, head.len);
         return true;
     }
-    return err_set(err, ERR_VALIDATION, "a URL starts with redis:// or rediss://");
+    return err_set(err, ERR_VALIDATION,
+                   "a URL starts with redis:// or rediss:// (a snapshot's with file:)");
+}
+
+static bool parse_file(struct str name, struct endpoint *ep, struct err *err) {
+    char decoded[URL_MAX];
+    size_t len;
+
+    return percent_decode(name, decoded, &len, err) &&
+           endpoint_set_file(ep, str_of(decoded, len), err);
 }
 
 static bool parse_url(struct str url, struct endpoint *ep, struct secret *password,
                       struct err *err) {
     struct str authority, path;
     size_t end = 0, at;
+    bool file;
 
     if (url.len > URL_MAX)
         return err_set(err, ERR_VALIDATION, "the URL is longer than %d characters", URL_MAX);
     for (size_t i = 0; i < url.len; i++)
         if ((unsigned char)url.ptr[i] <= ' ' || url.ptr[i] == 0x7f)
             return err_set(err, ERR_VALIDATION, "the URL holds a blank or a control character");
-    if (!parse_scheme(&url, ep, err))
+    if (!parse_scheme(&url, ep, &file, err))
         return false;
+    if (file)
+        return parse_file(url, ep, err);
     while (end < url.len && !strchr("/?#", url.ptr[end]))
         end++;
     authority = str_first(url, end);

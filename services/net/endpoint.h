@@ -1,4 +1,5 @@
-/* endpoint.h - one server to talk to: host, port, user, TLS.
+/* endpoint.h - one end of a migration: a server to talk to (host, port, user, TLS), or a
+ * snapshot file to read.
  *
  * Pure: text and JSON in, a value out. What is secret is not part of it: the
  * password and the client's private key travel as struct credentials, which a
@@ -18,6 +19,7 @@
 #include "services/secret/secret.h"
 
 enum {
+    ENDPOINT_FILE_MAX = 255,
     ENDPOINT_PASSWORD_MAX = 512,
     ENDPOINT_USERNAME_MAX = 128,
     ENDPOINT_PEM_MAX = 64 * 1024,
@@ -33,7 +35,9 @@ enum endpoint_verify {
 /* Owns its PEMs: endpoint_done() when it is not needed any more, endpoint_dup()
  * for a second one; a plain assignment moves the ownership. */
 struct endpoint {
-    char host[256]; /* name or address, NUL-terminated; IPv6 without brackets */
+    char file[ENDPOINT_FILE_MAX + 1]; /* not "": a snapshot below the import directory, and
+                                         nothing else here has a meaning but the label */
+    char host[256];                   /* name or address, NUL-terminated; IPv6 without brackets */
     uint16_t port;
     char username[ENDPOINT_USERNAME_MAX + 1]; /* "" = the default user */
     bool has_password;                        /* a password belongs to it: auth.configured */
@@ -44,7 +48,7 @@ struct endpoint {
     char *tls_ca_pem;          /* owned; NULL = the system's trust store */
     char *tls_client_cert_pem; /* owned or NULL; its key is in struct credentials */
     uint32_t connect_timeout_ms;
-    char label[300]; /* "host:port" or "host:port/db": what people are shown */
+    char label[300]; /* "host:port", "host:port/db" or "file:name": what people are shown */
 };
 
 #define ENDPOINT_INIT ((struct endpoint){.port = 6379, .database = -1, .connect_timeout_ms = 5000})
@@ -64,11 +68,16 @@ void credentials_done(struct credentials *cred);
 /* A copy with PEMs of its own. */
 struct endpoint endpoint_dup(const struct endpoint *ep);
 
-/* Read redis://[user:password@]host[:port][/db] or rediss:// (TLS, verified).
+static inline bool endpoint_is_file(const struct endpoint *ep) {
+    return ep->file[0] != '\0';
+}
+
+/* Read redis://[user:password@]host[:port][/db], rediss:// (TLS, verified) or
+ * file:NAME (percent-encoded; a relative path without "." and "..").
  * *ret and *ret_password are set on success only; *ret_password is none when the
  * URL has none. No error text quotes the URL: it may hold a password.
  * Errors: VALIDATION, AMBIGUOUS_USERINFO (user info without a colon),
- * NOT_SUPPORTED_YET (redis+sentinel, redis+cluster, file). */
+ * NOT_SUPPORTED_YET (redis+sentinel, redis+cluster). */
 MUST_CHECK bool endpoint_parse_url(struct str url, struct endpoint *ret,
                                    struct secret *ret_password, struct err *err);
 
@@ -85,7 +94,8 @@ MUST_CHECK bool endpoint_parse_reference(const json_t *reference, struct endpoin
  * holds no secret. A new reference; never NULL. Shape:
  *   {"endpoints":[{"host","port"}], "topology":"standalone", "database":n|null,
  *    "auth":{"username","configured"}, "tls":{"enabled","verify","server_name","ca_pem",
- *    "client_cert_pem"}, "connect_timeout_ms":n, "label"} */
+ *    "client_cert_pem"}, "connect_timeout_ms":n, "label"}
+ * or, of a file, {"file", "label"}. */
 json_t *endpoint_to_json(const struct endpoint *ep);
 
 /* Read what endpoint_to_json wrote, or the `inline` object of a request (then with

@@ -276,6 +276,32 @@ static bool read_address(struct reading *r, const json_t *object, struct endpoin
     return true;
 }
 
+/* What endpoint_to_json wrote of a file. */
+static bool read_file(struct reading *r, const json_t *from, struct endpoint *ep) {
+    static const char *const known[] = {"file", "label", NULL};
+    static const char *const later[] = {NULL};
+    struct str name;
+    bool given;
+
+    if (!check_members(r, "", from, known, later) ||
+        !get_text(r, from, "file", "/file", &name, &given))
+        return false;
+    return endpoint_set_file(ep, name, r->err) || wrong_at(r, "/file");
+}
+
+/* Made by us, never chosen: taken back in what we wrote, but not with another meaning. */
+static bool read_label(struct reading *r, const json_t *from, struct endpoint *ep) {
+    struct str label;
+    bool given;
+
+    if (!get_text(r, from, "label", "/label", &label, &given))
+        return false;
+    endpoint_make_label(ep);
+    if (given && !str_equal(label, str_from(ep->label)))
+        return wrong(r, "/label", ERR_VALIDATION, "is made from what it names");
+    return true;
+}
+
 static bool read_inline(struct reading *r, const json_t *from, struct endpoint *ep,
                         struct credentials *cred) {
     static const char *const known[] = {"endpoints", "topology",           "database", "auth",
@@ -283,25 +309,21 @@ static bool read_inline(struct reading *r, const json_t *from, struct endpoint *
     static const char *const later[] = {"sentinel", "address_map", "engine", "read_preference",
                                         "name",     "region",      "labels", "access_method",
                                         "live",     NULL};
-    struct str label;
-    bool given;
 
+    if (json_object_get(from, "file"))
+        return read_file(r, from, ep) && read_label(r, from, ep);
     if (!check_members(r, "", from, known, later) || !read_address(r, from, ep) ||
         !read_auth(r, json_object_get(from, "auth"), ep, cred) ||
-        !read_tls(r, json_object_get(from, "tls"), NULL, ep, cred) || !read_timeout(r, from, ep) ||
-        !get_text(r, from, "label", "/label", &label, &given))
+        !read_tls(r, json_object_get(from, "tls"), NULL, ep, cred) || !read_timeout(r, from, ep))
         return false;
-    endpoint_make_label(ep);
-    /* Made by us, never chosen: taken back in what we wrote, but not with another meaning. */
-    if (given && !str_equal(label, str_from(ep->label)))
-        return wrong(r, "/label", ERR_VALIDATION, "is made from host, port and database");
-    return true;
+    return read_label(r, from, ep);
 }
 
 static bool read_url(struct reading *r, const json_t *from, struct endpoint *ep,
                      struct credentials *cred) {
     static const char *const known[] = {"url", "auth", "tls", "connect_timeout_ms", NULL};
     static const char *const later[] = {"address_map", NULL};
+    static const char *const url_only[] = {"url", NULL};
     struct str url;
     bool given, scheme_tls;
 
@@ -310,6 +332,8 @@ static bool read_url(struct reading *r, const json_t *from, struct endpoint *ep,
         return false;
     if (!endpoint_parse_url(url, ep, &cred->password, r->err))
         return wrong_at(r, "/url");
+    if (endpoint_is_file(ep))
+        return check_members(r, "", from, url_only, later); /* it has no login and no TLS */
     scheme_tls = ep->tls;
     return read_auth(r, json_object_get(from, "auth"), ep, cred) &&
            read_tls(r, json_object_get(from, "tls"), &scheme_tls, ep, cred) &&
@@ -378,6 +402,10 @@ json_t *endpoint_to_json(const struct endpoint *ep) {
                   "ca_pem", ep->tls_ca_pem, "client_cert_pem", ep->tls_client_cert_pem);
     json_t *root;
 
+    if (endpoint_is_file(ep)) {
+        json_decref(tls);
+        return json_pack("{s:s, s:s}", "file", ep->file, "label", ep->label);
+    }
     if (ep->tls_server_name[0])
         json_object_set_new(tls, "server_name", json_string(ep->tls_server_name));
     if (ep->tls_client_cert_pem)

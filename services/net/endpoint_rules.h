@@ -14,5 +14,9 @@ MUST_CHECK bool endpoint_set_host(struct endpoint *ep, struct str host, struct e
 MUST_CHECK bool endpoint_set_username(struct endpoint *ep, struct str name, struct err *err);
 MUST_CHECK bool endpoint_check_password(struct str password, struct err *err);
 
+/* The name of a snapshot below the import directory: parts between single slashes, none
+ * of them empty, "." or "..". */
+MUST_CHECK bool endpoint_set_file(struct endpoint *ep, struct str name, struct err *err);
+
 /* Fill ep->label from the other fields. */
 void endpoint_make_label(struct endpoint *ep);

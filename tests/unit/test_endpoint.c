@@ -36,7 +36,23 @@ static const struct spelling spellings[] = {
     REFUSED("redis+sentinel://h1,h2/m", ERR_NOT_SUPPORTED_YET),
     REFUSED("redis+cluster://h1", ERR_NOT_SUPPORTED_YET),
     REFUSED("rediss+cluster://h1", ERR_NOT_SUPPORTED_YET),
-    REFUSED("file:/x.rdb", ERR_NOT_SUPPORTED_YET),
+    {"file:dump.rdb", 0, .label = "file:dump.rdb"},
+    {"FILE:day%201/dump..rdb", 0, .label = "file:day 1/dump..rdb"},
+    REFUSED("file:", ERR_VALIDATION),
+    REFUSED("file:/x.rdb", ERR_VALIDATION),
+    REFUSED("file:///x.rdb", ERR_VALIDATION),
+    REFUSED("file:..", ERR_VALIDATION),
+    REFUSED("file:../x.rdb", ERR_VALIDATION),
+    REFUSED("file:a/../x.rdb", ERR_VALIDATION),
+    REFUSED("file:a/%2e%2e/x.rdb", ERR_VALIDATION),
+    REFUSED("file:%2fx.rdb", ERR_VALIDATION),
+    REFUSED("file:a//x.rdb", ERR_VALIDATION),
+    REFUSED("file:./x.rdb", ERR_VALIDATION),
+    REFUSED("file:a/", ERR_VALIDATION),
+    REFUSED("file:a%00b", ERR_VALIDATION),
+    REFUSED("file:a%0ab", ERR_VALIDATION),
+    REFUSED("file:a%ff", ERR_VALIDATION),
+    REFUSED("file:a%zz", ERR_VALIDATION),
     REFUSED("", ERR_VALIDATION),
     REFUSED("h:6379", ERR_VALIDATION),
     REFUSED("http://h", ERR_VALIDATION),
@@ -89,6 +105,12 @@ static void every_spelling_is_read_one_way_or_refused(void) {
             fprintf(stderr, "%s\n", row->url);
         if (!ok)
             continue;
+        CU_ASSERT_STRING_EQUAL(ep.label, row->label);
+        CU_ASSERT_EQUAL(endpoint_is_file(&ep), row->host == NULL);
+        if (!row->host) {
+            CU_ASSERT_STRING_EQUAL(ep.file, strchr(row->label, ':') + 1);
+            continue;
+        }
         CU_ASSERT_STRING_EQUAL(ep.host, row->host);
         CU_ASSERT_EQUAL(ep.port, row->port);
         CU_ASSERT_STRING_EQUAL(ep.username, row->username);
@@ -96,7 +118,6 @@ static void every_spelling_is_read_one_way_or_refused(void) {
         CU_ASSERT_EQUAL(ep.has_password, row->password[0] != '\0');
         CU_ASSERT_EQUAL(ep.database, row->database);
         CU_ASSERT_EQUAL(ep.tls, row->tls);
-        CU_ASSERT_STRING_EQUAL(ep.label, row->label);
         secret_done(&password);
         endpoint_done(&ep);
     }
@@ -137,6 +158,14 @@ static const struct {
     {"{\"inline\":{" ADDRESS ",\"topology\":\"auto\",\"database\":4,\"connect_timeout_ms\":100}}",
      0, ""},
     {"{\"inline\":{" ADDRESS ",\"label\":\"h:7\",\"auth\":{\"configured\":true}}}", 0, ""},
+    {"{\"url\":\"file:a/b.rdb\"}", 0, ""},
+    {"{\"inline\":{\"file\":\"a/b.rdb\",\"label\":\"file:a/b.rdb\"}}", 0, ""},
+    {"{\"url\":\"file:a\",\"auth\":{\"password\":\"p\"}}", ERR_VALIDATION, "/auth"},
+    {"{\"url\":\"file:a\",\"tls\":{}}", ERR_VALIDATION, "/tls"},
+    {"{\"inline\":{\"file\":\"../a\"}}", ERR_VALIDATION, "/inline/file"},
+    {"{\"inline\":{\"file\":7}}", ERR_VALIDATION, "/inline/file"},
+    {"{\"inline\":{\"file\":\"a\"," ADDRESS "}}", ERR_VALIDATION, "/inline/endpoints"},
+    {"{\"inline\":{\"file\":\"a\",\"label\":\"file:b\"}}", ERR_VALIDATION, "/inline/label"},
     {"[]", ERR_VALIDATION, ""},
     {"{}", ERR_VALIDATION, ""},
     {"{\"url\":7}", ERR_VALIDATION, "/url"},
@@ -237,10 +266,31 @@ static void what_is_stored_reads_back_the_same_and_holds_no_secret(void) {
     credentials_done(&cred_back);
 }
 
+static void a_file_is_stored_by_its_name_alone(void) {
+    struct endpoint ep, back;
+    struct secret password;
+    struct err err = ERR_INIT;
+    json_t *stored, *again;
+
+    CU_ASSERT_TRUE_FATAL(
+        endpoint_parse_url(STR_LIT("file:day%201/dump.rdb"), &ep, &password, &err));
+    stored = endpoint_to_json(&ep);
+    CU_ASSERT_EQUAL(json_object_size(stored), 2);
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(stored, "file")), "day 1/dump.rdb");
+    CU_ASSERT_TRUE_FATAL(endpoint_from_json(stored, &back, NULL, NULL, &err));
+    again = endpoint_to_json(&back);
+    CU_ASSERT_TRUE(json_equal(stored, again));
+    json_decref(stored);
+    json_decref(again);
+    endpoint_done(&ep);
+    endpoint_done(&back);
+}
+
 static const struct cunit_test tests[] = {
     CUNIT_TEST(every_spelling_is_read_one_way_or_refused),
     CUNIT_TEST(no_refusal_quotes_the_password),
     CUNIT_TEST(a_reference_is_read_or_its_wrong_member_is_named),
     CUNIT_TEST(what_is_stored_reads_back_the_same_and_holds_no_secret),
+    CUNIT_TEST(a_file_is_stored_by_its_name_alone),
 };
 CUNIT_MAIN("endpoint", tests)
