@@ -27,6 +27,7 @@ static const struct {
     NUMBER(total_commands_processed, "total_commands_processed"),
     NUMBER(net_input_bytes, "total_net_input_bytes"),
     NUMBER(changes_since_save, "rdb_changes_since_last_save"),
+    NUMBER(last_save_sec, "rdb_last_save_time"),
     NUMBER(evicted_keys, "evicted_keys"),
     NUMBER(bgsave_in_progress, "rdb_bgsave_in_progress"),
     NUMBER(latest_fork_usec, "latest_fork_usec"),

@@ -45,6 +45,7 @@ struct redis_info {
     int64_t total_commands_processed;
     int64_t net_input_bytes;
     int64_t changes_since_save; /* writes since the last snapshot */
+    int64_t last_save_sec;      /* when that was; Unix time */
     int64_t evicted_keys;
     int64_t bgsave_in_progress;
     int64_t latest_fork_usec;
