@@ -66,6 +66,11 @@ static bool add_text(const struct ctl_args *args, enum ctl_option option, const 
            err_set(err, ERR_USAGE, "%s is not UTF-8", member);
 }
 
+/* A file has no changes: that need not be said. */
+static bool follows(const struct ctl_args *args) {
+    return !ctl_args_flag(args, CTL_FULL_ONLY) && strncasecmp(args->argument[0], "file:", 5) != 0;
+}
+
 bool ctl_precheck_spec(const struct ctl_args *args, json_t **ret, struct err *err) {
     json_t *spec = json_object(), *source = NULL, *destination = NULL;
     bool ok = ctl_secrets_endpoint(args, CTL_SOURCE, args->argument[0], &source, err) &&
@@ -76,9 +81,8 @@ bool ctl_precheck_spec(const struct ctl_args *args, json_t **ret, struct err *er
     if (ok) {
         json_object_set(spec, "source", source);
         json_object_set(spec, "destination", destination);
-        json_object_set_new(
-            spec, "migration",
-            json_pack("{s:b, s:b}", "full", 1, "incremental", !ctl_args_flag(args, CTL_FULL_ONLY)));
+        json_object_set_new(spec, "migration",
+                            json_pack("{s:b, s:b}", "full", 1, "incremental", follows(args)));
         *ret = json_incref(spec);
     }
     json_decref(source);

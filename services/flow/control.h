@@ -48,6 +48,7 @@ struct control_block {
     _Atomic uint32_t want; /* enum control_want */
     _Atomic uint64_t full_bytes_per_second_max;
     _Atomic uint64_t full_keys_per_second_max;
+    _Atomic uint64_t full_source_commands_per_second_max; /* of a copy that reads with SCAN */
     _Atomic uint64_t tail_bytes_per_second_max;
     _Atomic uint64_t tail_commands_per_second_max;
 
@@ -78,6 +79,7 @@ struct control_block {
     _Atomic uint64_t applied_offset; /* acknowledged by the destination; next byte wanted */
     _Atomic uint64_t keys_done;
     _Atomic uint64_t copy_bytes_done; /* of the snapshot */
+    _Atomic uint64_t copy_generation; /* which snapshot that is; after copy_bytes_done (release) */
     _Atomic uint64_t keys_expired;
     _Atomic uint64_t keys_filtered;
     _Atomic uint64_t commands_applied;

@@ -151,6 +151,8 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
         c->stream_db = mark.stream_db;
     }
     c->encoder.vendor = c->parser.vendor;
+    CONTROL_SET(a, copy_bytes_done, c->parser.offset);
+    atomic_store_explicit(&a->control->copy_generation, c->meta.generation, memory_order_release);
     return spool_reader_open(&c->reader, a->spool_fd, "snapshot", c->parser.offset, err);
 }
 

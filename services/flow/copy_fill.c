@@ -146,6 +146,12 @@ bool copy_fill(struct copy *c, bool *ret_starved, struct err *err) {
             if (cut)
                 c->window *= c->parser.offset == from ? 2 : 1;
             *ret_starved = !cut;
+            /* What never comes is not waited for. */
+            if (*ret_starved &&
+                atomic_load_explicit(&c->a->control->snapshot_complete, memory_order_acquire) &&
+                atomic_load_explicit(&c->a->control->snapshot_bytes, memory_order_acquire) ==
+                    c->seen_end)
+                return rdb_parser_cut_short(&c->parser, rest.len, err);
             return true;
         case RDB_EVENT:
             c->window = COPY_VIEW_BYTES;

@@ -28,6 +28,14 @@ static uint64_t spooled(const struct receiver *r) {
     return spool_writer_bytes(&r->snapshot) + spool_writer_bytes(&r->stream);
 }
 
+/* The snapshot that apply counts may be one that we have thrown away. */
+static uint64_t copied_bytes(const struct receiver *r) {
+    if (atomic_load_explicit(&r->control->copy_generation, memory_order_acquire) !=
+        r->meta.generation)
+        return 0;
+    return atomic_load_explicit(&r->control->copy_bytes_done, memory_order_relaxed);
+}
+
 /* Drop what is applied. Some of the applied stream is kept: a destination that
  * falls back to an older state of itself goes on from there. */
 static bool trim(struct receiver *r, struct err *err) {
@@ -49,8 +57,7 @@ static bool trim(struct receiver *r, struct err *err) {
         if (!spool_writer_reset(&r->snapshot, 0, err))
             return false;
     } else if (short_of_room) {
-        spool_writer_trim(&r->snapshot,
-                          atomic_load_explicit(&r->control->copy_bytes_done, memory_order_relaxed));
+        spool_writer_trim(&r->snapshot, copied_bytes(r));
     }
     if (applied > r->stream.start && applied - r->stream.start > keep) {
         spool_writer_trim(&r->stream, applied - keep);
@@ -60,8 +67,7 @@ static bool trim(struct receiver *r, struct err *err) {
     return true;
 }
 
-/* Whether the snapshot's own link may be read: the stream has the last quarter. */
-static bool snapshot_has_room(const struct receiver *r) {
+bool receive_has_room(const struct receiver *r) {
     return spooled(r) < r->spec.spool_quota_bytes / 4 * 3;
 }
 
@@ -132,8 +138,7 @@ static bool read_messages(struct receiver *r, struct err *err) {
     }
 }
 
-/* Asked to end, or nothing is left to be received. */
-static bool over(struct receiver *r) {
+bool receive_over(const struct receiver *r) {
     uint32_t want = atomic_load_explicit(&r->control->want, memory_order_relaxed);
     uint32_t phase = atomic_load_explicit(&r->control->phase, memory_order_relaxed);
 
@@ -173,8 +178,21 @@ static void wait(struct receiver *r, bool read_snapshot, int timeout_ms) {
     (void)poll(fds, (nfds_t)n, timeout_ms < WAIT_MS ? timeout_ms : WAIT_MS);
 }
 
+bool receive_turn(struct receiver *r, struct err *err) {
+    return trim(r, err) && read_messages(r, err);
+}
+
+void receive_sleep(const struct receiver *r, int64_t at_most_ms) {
+    struct pollfd fd = {.fd = r->socket_fd, .events = POLLIN};
+
+    (void)poll(&fd, 1, at_most_ms < WAIT_MS ? (int)at_most_ms : WAIT_MS);
+}
+
 static void note_link(struct receiver *r) {
-    uint32_t link = r->main_link.stage == LINK_STREAM         ? CONTROL_LINK_STREAM
+    /* A copy alone that has everything needs no link: nothing is wrong with it. */
+    bool has_all = !r->spec.incremental && r->meta.snapshot_complete;
+    uint32_t link = has_all                                   ? CONTROL_LINK_SNAPSHOT
+                    : r->main_link.stage == LINK_STREAM       ? CONTROL_LINK_STREAM
                     : r->snapshot_link.stage == LINK_SNAPSHOT ? CONTROL_LINK_SNAPSHOT
                     : r->main_link.stage == LINK_SNAPSHOT     ? CONTROL_LINK_SNAPSHOT
                                                               : CONTROL_LINK_DOWN;
@@ -185,8 +203,8 @@ static void note_link(struct receiver *r) {
 static bool loop(struct receiver *r, struct err *err) {
     struct source_link_sink sink = receive_sink(r);
 
-    while (!over(r)) {
-        bool read_snapshot = snapshot_has_room(r);
+    while (!receive_over(r)) {
+        bool read_snapshot = receive_has_room(r);
         int tick_ms;
 
         if (!source_link_pump(&r->main_link, &sink, r->buffer, RECEIVER_BUFFER_BYTES, true, err) ||
@@ -196,10 +214,10 @@ static bool loop(struct receiver *r, struct err *err) {
         if (r->snapshot_link.stage == LINK_ENDED)
             source_link_close(&r->snapshot_link);
         note_link(r);
-        if (!acknowledge(r, err) || !trim(r, err) || !check_quota(r, err) ||
-            !sample_drain(r, err) || !read_messages(r, err))
+        if (!acknowledge(r, err) || !receive_turn(r, err) || !check_quota(r, err) ||
+            !sample_drain(r, err) || !receive_judge(r, err))
             return false;
-        tick_ms = source_side_tick(&r->side);
+        tick_ms = endpoint_is_file(&r->spec.source) ? WAIT_MS : source_side_tick(&r->side);
         wait(r, read_snapshot,
              r->main_link.stage == LINK_STREAM && !r->stream_heard ? ACK_SOON_MS : tick_ms);
     }
@@ -237,18 +255,20 @@ static bool open_spool(struct receiver *r, struct err *err) {
     if (r->spool_fd < 0)
         return err_set(err, ERR_IO, "opening the spool directory: %s", strerror(errno));
     return spool_meta_read(r->spool_fd, &r->meta, err) &&
+           reading_mark_read(r->spool_fd, &r->mark, err) &&
            spool_writer_open(&r->snapshot, r->spool_fd, "snapshot", err) &&
            spool_writer_open(&r->stream, r->spool_fd, "stream", err);
 }
 
-/* Who the source is, and how many keys there are to be copied. */
+/* Who the source is, and how many keys there are to be copied. A file tells it when it
+ * is read. */
 static bool meet_source(struct receiver *r, struct err *err) {
-    json_t *facts;
     uint64_t keys = 0;
-    bool ok;
 
     redis_info_init(&r->source);
     source_side_init(&r->side, &r->spec, r->control, r->socket_fd);
+    if (endpoint_is_file(&r->spec.source))
+        return true;
     if (!source_side_open(&r->side, &r->source, err))
         return false;
     for (uint32_t i = 0; i < r->source.database_count; i++) {
@@ -260,30 +280,24 @@ static bool meet_source(struct receiver *r, struct err *err) {
     }
     if (r->position.state == POSITION_COPY)
         atomic_store_explicit(&r->control->source_keys, keys, memory_order_relaxed);
-    facts = json_pack("{s:s, s:s, s:s, s:s}", "type", "facts", "end", "source", "product",
-                      redis_product_name(r->source.product), "version", r->source.version);
-    ok = child_send(r->socket_fd, facts, err);
-    json_decref(facts);
-    return ok;
-}
-
-/* A spool without room waits for the destination before it takes up the stream. */
-static bool wait_for_room(struct receiver *r, struct err *err) {
-    /* What will be thrown away for a new snapshot needs no room. */
-    while (!over(r) && receive_holds(r, &r->position) &&
-           spooled(r) >= r->spec.spool_quota_bytes / 4 * 3) {
-        if (!trim(r, err) || !read_messages(r, err))
-            return false;
-        wait(r, false, WAIT_MS);
-    }
-    return true;
+    return receive_say_source(r, err);
 }
 
 static bool run(struct receiver *r, struct err *err) {
     if (!read_spec(r, err) || !control_map(CHILD_FD_CONTROL, &r->control, err) ||
         !open_spool(r, err) || !read_start(r, err) || !meet_source(r, err))
         return false;
-    return wait_for_room(r, err) && (over(r) || (receive_plan(r, err) && loop(r, err)));
+    if (!receive_plan(r, err))
+        return false;
+    switch (r->reading) {
+    case RECEIVE_SCAN:
+        return receive_scan(r, err) && loop(r, err);
+    case RECEIVE_FILE:
+        return receive_file(r, err) && loop(r, err);
+    case RECEIVE_PSYNC:
+        break;
+    }
+    return loop(r, err);
 }
 
 int receive_main(int socket_fd) {

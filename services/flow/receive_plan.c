@@ -42,23 +42,42 @@ bool receive_ask_full_sync(struct receiver *r, const char *reason, struct err *e
     return ok;
 }
 
+void receive_number(struct receiver *r) {
+    uint64_t known = r->position.generation;
+
+    r->new_generation = (r->meta.generation > known ? r->meta.generation : known) + 1;
+}
+
 static bool start_full(struct receiver *r, const char *reason, struct err *err) {
     struct psync_options options = options_for(r);
-    uint64_t known = r->position.generation;
 
     if (!receive_ask_full_sync(r, reason, err))
         return false;
     r->resuming = false;
-    /* Never a number the destination has met: it tells snapshots apart by it. */
-    r->new_generation = (r->meta.generation > known ? r->meta.generation : known) + 1;
+    receive_number(r);
     options.rdb_only = has_rdb_only(&r->source);
     return receive_open_link(r, options.rdb_only ? &r->snapshot_link : &r->main_link, &options,
                              err);
 }
 
+/* A spool without room waits for the destination before it takes up the stream; what it
+ * holds was shown before, or nobody would make room. */
+static bool wait_for_room(struct receiver *r, struct err *err) {
+    while (!receive_over(r) && !receive_has_room(r)) {
+        if (!receive_turn(r, err))
+            return false;
+        receive_sleep(r, INT64_MAX);
+    }
+    return true;
+}
+
 static bool start_stream(struct receiver *r, const char *replid, uint64_t next, struct err *err) {
     struct psync_options options = options_for(r);
 
+    if (!wait_for_room(r, err))
+        return false;
+    if (receive_over(r))
+        return true;
     r->resuming = true;
     if (!repl_position_set_id(&options.position, str_from(replid)))
         return err_set(err, ERR_FULL_RESYNC_NEEDED, "the position names no history");
@@ -120,8 +139,13 @@ static bool plan_tail(struct receiver *r, struct err *err) {
 bool receive_plan(struct receiver *r, struct err *err) {
     if (r->position.state == POSITION_TAIL)
         return plan_tail(r, err);
-    if (!receive_holds(r, &r->position))
+    if (!receive_holds(r, &r->position)) {
+        if (!receive_choose(r, err))
+            return false;
+        if (r->reading != RECEIVE_PSYNC)
+            return true;
         return start_full(r, r->meta.generation == 0 ? "first" : "interrupted", err);
+    }
     /* The snapshot is all here; the stream goes on behind what was spooled of it. */
     if (r->stream.end <= r->meta.snapshot_offset &&
         !spool_writer_reset(&r->stream, r->meta.snapshot_offset + 1, err))

@@ -17,10 +17,30 @@ void receive_publish(struct receiver *r) {
     control_bell_ring(r->apply_bell, &c->apply_sleeps);
 }
 
-/* A snapshot begins: what the logs held belongs to another history or time. */
-static bool begin_snapshot(struct receiver *r, const struct repl_position *at, struct err *err) {
+bool receive_begin(struct receiver *r, const struct repl_position *at, struct err *err) {
     struct control_block *c = r->control;
 
+    r->meta = (struct spool_meta){.generation = r->new_generation, .snapshot_offset = at->next - 1};
+    memcpy(r->meta.replid, at->replid, sizeof(r->meta.replid));
+    r->consistency = RECEIVE_UNJUDGED;
+    r->mark = (struct reading_mark){.generation = r->new_generation,
+                                    .is_composed = r->reading != RECEIVE_PSYNC,
+                                    .changes = r->source.changes_since_save,
+                                    .last_save_sec = r->source.last_save_sec};
+    /* Nothing may be taken for the new snapshot before the logs are empty. */
+    atomic_store_explicit(&c->snapshot_generation, 0, memory_order_release);
+    if (!spool_writer_reset(&r->snapshot, 0, err) ||
+        !spool_writer_reset(&r->stream, at->next, err) ||
+        !spool_meta_write(r->spool_fd, &r->meta, err) ||
+        (!r->spec.incremental && !reading_mark_write(r->spool_fd, &r->mark, err)))
+        return false;
+    atomic_fetch_add_explicit(&c->replid_changes, 1, memory_order_release);
+    receive_publish(r);
+    return true;
+}
+
+/* A snapshot begins: what the logs held belongs to another history or time. */
+static bool begin_snapshot(struct receiver *r, const struct repl_position *at, struct err *err) {
     if (r->resuming) {
         if (r->position.state == POSITION_TAIL)
             return err_set(err, ERR_FULL_RESYNC_NEEDED,
@@ -30,22 +50,10 @@ static bool begin_snapshot(struct receiver *r, const struct repl_position *at, s
         if (!receive_ask_full_sync(r, "history_lost", err))
             return false;
         r->resuming = false;
-        r->new_generation = (r->meta.generation > r->position.generation ? r->meta.generation
-                                                                         : r->position.generation) +
-                            1;
+        receive_number(r);
     }
-    r->meta = (struct spool_meta){.generation = r->new_generation, .snapshot_offset = at->next - 1};
-    memcpy(r->meta.replid, at->replid, sizeof(r->meta.replid));
-    /* Nothing may be taken for the new snapshot before the logs are empty. */
-    atomic_store_explicit(&c->snapshot_generation, 0, memory_order_release);
-    if (!spool_writer_reset(&r->snapshot, 0, err) ||
-        !spool_writer_reset(&r->stream, at->next, err) ||
-        !spool_meta_write(r->spool_fd, &r->meta, err))
-        return false;
-    atomic_fetch_add_explicit(&c->full_syncs, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&c->replid_changes, 1, memory_order_release);
-    receive_publish(r);
-    return true;
+    atomic_fetch_add_explicit(&r->control->full_syncs, 1, memory_order_relaxed);
+    return receive_begin(r, at, err);
 }
 
 static bool continue_stream(struct receiver *r, const struct repl_position *at, struct err *err) {
@@ -112,18 +120,22 @@ static bool on_snapshot(void *ctx, struct str bytes, struct err *err) {
     return true;
 }
 
-static bool on_snapshot_end(void *ctx, struct err *err) {
-    struct receiver *r = ctx;
-
+bool receive_end(struct receiver *r, struct err *err) {
     r->meta.snapshot_complete = true;
     r->meta.snapshot_bytes = r->snapshot.end;
-    if (!spool_meta_write(r->spool_fd, &r->meta, err))
+    /* The verdict is out before apply can find that everything is done. */
+    if (!spool_meta_write(r->spool_fd, &r->meta, err) || !receive_judge(r, err))
         return false;
+    atomic_store_explicit(&r->control->snapshot_bytes, r->snapshot.end, memory_order_release);
     atomic_store_explicit(&r->control->snapshot_bytes_total, r->snapshot.end, memory_order_relaxed);
     atomic_store_explicit(&r->control->snapshot_complete, 1u, memory_order_release);
     control_bell_ring(r->apply_bell, &r->control->apply_sleeps);
     r->ack_at_ms = clock_mono_ms() + ACK_SOON_MS;
     return true;
+}
+
+static bool on_snapshot_end(void *ctx, struct err *err) {
+    return receive_end(ctx, err);
 }
 
 /* An empty log begins at a position or behind a snapshot, and a position is always one. */

@@ -6,11 +6,26 @@
 
 #include "services/flow/control.h"
 #include "services/flow/position.h"
+#include "services/flow/reading_mark.h"
 #include "services/flow/source_link.h"
 #include "services/flow/source_side.h"
 #include "services/flow/spool_meta.h"
 #include "services/flow/spool_writer.h"
 #include "services/flow/task_spec.h"
+
+/* How a snapshot is had. */
+enum receive_reading {
+    RECEIVE_PSYNC, /* the source sends it; also: nothing is to be had */
+    RECEIVE_SCAN,  /* composed of what SCAN and DUMP answer */
+    RECEIVE_FILE,  /* there already */
+};
+
+/* What a copy alone can promise; the word it has in the API. */
+enum receive_consistency {
+    RECEIVE_UNJUDGED,
+    RECEIVE_EXACT,
+    RECEIVE_NOT_GUARANTEED, /* the source was written meanwhile, or does not tell */
+};
 
 struct receiver {
     int socket_fd, spool_fd;
@@ -20,7 +35,12 @@ struct receiver {
     struct position position; /* what apply found when it claimed */
     struct redis_info source;
 
+    enum receive_reading reading;         /* of the snapshot that is still to be had */
+    enum receive_consistency consistency; /* as told */
+    int64_t judge_at_ms;
+
     struct spool_meta meta;
+    struct reading_mark mark; /* of a snapshot of a copy alone, or of one we compose */
     struct spool_writer snapshot, stream;
 
     /* One link for both, or two: the snapshot's and the stream's. */
@@ -61,3 +81,57 @@ MUST_CHECK bool receive_open_link(struct receiver *r, struct source_link *link,
 
 /* Show what the logs hold. */
 void receive_publish(struct receiver *r);
+
+/* The number of the next snapshot: never one that the destination has met, it tells
+ * snapshots apart by it. */
+void receive_number(struct receiver *r);
+
+/* A snapshot begins as r->new_generation, of the history `at`: what the logs held
+ * belongs to another. Errors: IO. */
+MUST_CHECK bool receive_begin(struct receiver *r, const struct repl_position *at, struct err *err);
+
+/* It is all in the log. Errors: IO; of telling the supervisor. */
+MUST_CHECK bool receive_end(struct receiver *r, struct err *err);
+
+/* ---- receive.c: what any loop of this process must do ------------------------------------- */
+
+/* Asked to end, or nothing is left to be received. */
+bool receive_over(const struct receiver *r);
+
+/* Whether a snapshot may be read on: the stream has the spool's last quarter. */
+bool receive_has_room(const struct receiver *r);
+
+/* Drop what is applied, heed messages: at least every 200 ms. Errors: CLOSED and others
+ * that end the process. */
+MUST_CHECK bool receive_turn(struct receiver *r, struct err *err);
+
+/* Sleep for at most so long, or 200 ms, or until there is a message. */
+void receive_sleep(const struct receiver *r, int64_t at_most_ms);
+
+/* ---- receive_facts.c: what the supervisor is told of the source ------------------------- */
+
+MUST_CHECK bool receive_say_source(struct receiver *r, struct err *err);
+
+/* A copy alone: was the source written since it began? Asked once a second at most; the
+ * supervisor hears what is new. Errors: of telling it. */
+MUST_CHECK bool receive_judge(struct receiver *r, struct err *err);
+
+/* ---- receive_reading.c: snapshots that are composed here -------------------------------- */
+
+/* Which way the snapshot is to be had: sets r->reading. Errors: of asking the source. */
+MUST_CHECK bool receive_choose(struct receiver *r, struct err *err);
+
+/* Go on where the mark says, if it and the logs are of this very `identity` (40
+ * characters; NULL = unknown, which is never the same), or begin a new generation; r->mark
+ * says from where. Errors: IO. */
+MUST_CHECK bool receive_go_on(struct receiver *r, const char *identity, bool *ret_resumed,
+                              struct err *err);
+
+/* Append without showing it; show it with a mark that covers it. Errors: IO, SPOOL_FULL. */
+MUST_CHECK bool receive_append(struct receiver *r, struct str bytes, struct err *err);
+MUST_CHECK bool receive_show(struct receiver *r, struct err *err);
+
+/* Read the whole source (receive_scan.c, receive_file.c), until it is in the log or
+ * receive_over(). */
+MUST_CHECK bool receive_scan(struct receiver *r, struct err *err);
+MUST_CHECK bool receive_file(struct receiver *r, struct err *err);

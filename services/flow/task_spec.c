@@ -125,6 +125,7 @@ static bool take_heartbeat(const json_t *spec, struct task_spec *task, struct er
         return err_wrap(err, "heartbeat");
     if (task->heartbeat_prefix[0] == '\0')
         return wrong(err, "heartbeat/key_prefix", "a text that is not empty");
+    task->heartbeat_interval_ms = 1000; /* the source is asked where it is without one, too */
     if (!task->heartbeat)
         return true;
     if (!take_u32(beat, "interval_ms", 3600000, &task->heartbeat_interval_ms, err))
@@ -154,6 +155,26 @@ static bool take_conflict_mode(const json_t *spec, struct task_spec *task, struc
     if (strcmp(mode, "precheck_error") != 0 && strcmp(mode, "overwrite") != 0)
         return err_set(err, ERR_NOT_SUPPORTED_YET, "conflict mode \"%.40s\"", mode);
     task->overwrite = strcmp(mode, "overwrite") == 0;
+    return true;
+}
+
+static bool take_reading(const json_t *spec, struct task_spec *task, struct err *err) {
+    static const char *const modes[] = {"auto", "psync", "scan"};
+    const json_t *dir = json_object_get(spec, "import_dir");
+    int mode = TASK_READ_AUTO;
+
+    if (dir && !json_is_null(dir) &&
+        !take_text(spec, "import_dir", task->import_dir, sizeof(task->import_dir), err))
+        return false;
+    if (json_object_get(spec, "read_mode") &&
+        !take_word(spec, "read_mode", modes, LENGTH_OF(modes), &mode, err))
+        return false;
+    task->read_mode = (enum task_read_mode)mode;
+    if (endpoint_is_file(&task->destination))
+        return wrong(err, "destination", "a server");
+    /* Neither sees what changes meanwhile. */
+    if (task->incremental && (task->read_mode == TASK_READ_SCAN || endpoint_is_file(&task->source)))
+        return wrong(err, "incremental", "false, as the way of reading demands");
     return true;
 }
 
@@ -197,6 +218,7 @@ static bool take_all(const json_t *spec, struct task_spec *task, struct err *err
         !take_text(spec, "spool_dir", task->spool_dir, sizeof(task->spool_dir), err) ||
         !take_u64(spec, "spool_quota_bytes", INT64_MAX, &task->spool_quota_bytes, err) ||
         !take_bool(spec, "incremental", &task->incremental, err) ||
+        !take_reading(spec, task, err) ||
         !take_word(spec, "expiry", expiries, LENGTH_OF(expiries), &expiry, err) ||
         !take_databases(spec, task, err) || !take_heartbeat(spec, task, err) ||
         !take_conflict_mode(spec, task, err) || !take_recopy(spec, task, err) ||
@@ -205,6 +227,8 @@ static bool take_all(const json_t *spec, struct task_spec *task, struct err *err
     if (prefixes && !json_is_null(prefixes))
         return err_set(err, ERR_NOT_SUPPORTED_YET, "a selection by prefixes");
     task->held_expiry = expiry == 1;
+    /* A copy alone has no lag to measure, and what we write would look like a writer. */
+    task->heartbeat = task->heartbeat && task->incremental;
     return true;
 }
 

@@ -6,7 +6,8 @@
  *   {"type":"spec", "job":"job_…", "task":0, "lease":n, "claimed_before":bool,
  *    "source":{ENDPOINT}, "destination":{ENDPOINT},
  *    "spool_dir":"…", "spool_quota_bytes":n,
- *    "incremental":bool, "expiry":"held"|"exact",
+ *    "import_dir":"…" (where the file of a source lies; missing = none),
+ *    "incremental":bool, "read_mode":"auto"|"psync"|"scan", "expiry":"held"|"exact",
  *    "databases":[{"source":n,"destination":n}] or null for all, one to one,
  *    "prefixes":[…] or null, "heartbeat":{"mode":"auto|on|off","key_prefix":…,"interval_ms":n},
  *    "conflict_mode":"precheck_error|overwrite", "recopy":null|"overwrite"|"flush_destination",
@@ -31,6 +32,10 @@ enum { TASK_DATABASES_MAX = 256 };
  * needs_recopy, given with `resume`. */
 enum task_recopy { TASK_RECOPY_FAIL = 0, TASK_RECOPY_OVERWRITE, TASK_RECOPY_FLUSH };
 
+/* How a source that is a server is read. Auto follows by PSYNC, and copies by it where the
+ * account may; a copy alone reads with SCAN where it may not. */
+enum task_read_mode { TASK_READ_AUTO = 0, TASK_READ_PSYNC, TASK_READ_SCAN };
+
 /* Mechanisms a negative control switches off; builds without KF_FAULTS refuse them. */
 enum task_fault {
     TASK_FAULT_POSITION_OUTSIDE_UNIT = 1 << 0, /* "position_outside_unit" */
@@ -46,7 +51,9 @@ struct task_spec {
     struct endpoint source, destination;
     char spool_dir[512];
     uint64_t spool_quota_bytes;
+    char import_dir[512]; /* "" = none */
     bool incremental;
+    enum task_read_mode read_mode;
     bool held_expiry;
     bool map_all;                             /* every database, one to one */
     int16_t database_map[TASK_DATABASES_MAX]; /* source -> destination; -1 = not selected */

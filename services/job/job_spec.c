@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "services/job/job_spec_fields.h"
+#include "services/job/job_spec_reading.h"
 #include "services/secret/api_key.h"
 
 enum { LABELS_MAX = 32, LABEL_KEY_MAX = 63, LABEL_VALUE_MAX = 255, DATABASES_MAX = 256 };
@@ -402,6 +403,8 @@ bool job_spec_read(const json_t *body, struct job_spec *ret, struct err *err) {
     read_expiry(&r);
     job_spec_fields_limits(member_of(&r, NULL, "throttle"), json_object_get(ret->spec, "throttle"));
     check_together(&r);
+    job_spec_check_reading(ret->spec, r.has_end[0] ? &r.ends[0] : NULL,
+                           r.has_end[1] ? &r.ends[1] : NULL, &report);
     endpoint_done(&r.ends[0]);
     endpoint_done(&r.ends[1]);
     return judge(&report, err) && make_digest(ret, err);

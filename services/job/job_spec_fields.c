@@ -258,6 +258,7 @@ void job_spec_fields_limits(const json_t *given, json_t *throttle) {
 
         if ((!enabled || json_is_null(enabled)) &&
             (json_is_integer(json_object_get(into, "rps")) ||
+             json_is_integer(json_object_get(into, "source_qps")) ||
              json_is_integer(json_object_get(into, "bytes_per_second"))))
             json_object_set_new(into, "enabled", json_true());
     }

@@ -40,6 +40,8 @@ static const char *topology(const struct check_end *end) {
 static json_t *end_facts(const struct check_end *end) {
     const struct redis_info *info = &end->info;
 
+    if (endpoint_is_file(&end->ep))
+        return json_pack("{s:s}", "label", end->ep.label);
     if (end->reached != CHECK_STAGE_LOGGED_IN)
         return json_pack("{s:s, s:b}", "label", end->ep.label, "reachable", 0);
     return json_pack(
@@ -56,6 +58,17 @@ static json_t *end_facts(const struct check_end *end) {
 json_t *check_facts(const struct check_run *run) {
     json_t *source = end_facts(&run->source), *destination = end_facts(&run->destination);
 
+    if (endpoint_is_file(&run->source.ep)) {
+        json_object_set_new(source, "reachable", json_boolean(run->file_is_good));
+        if (run->file_is_good) {
+            json_object_set_new(source, "product", json_string(rdb_vendor_name(run->file.vendor)));
+            json_object_set_new(source, "version", text_or_null(run->file.server_version));
+            json_object_set_new(source, "rdb_version", json_integer(run->file.rdb_version));
+            json_object_set_new(source, "bytes", json_integer((json_int_t)run->file.bytes));
+        }
+        if (run->file.is_whole)
+            json_object_set_new(source, "keys", json_integer((json_int_t)run->file.keys));
+    }
     if (run->source.reached == CHECK_STAGE_LOGGED_IN) {
         json_object_set_new(
             source, "writes_per_second",
@@ -73,25 +86,43 @@ static const char *method(const struct redis_info *from) {
     return two ? "PSYNC, two connections" : "PSYNC, one connection";
 }
 
+static json_t *plan(const char *method, const char *why, int64_t bytes, int64_t keys, int64_t spool,
+                    json_t *pause, int forks) {
+    int64_t seconds = 1 + bytes / copy_bytes_per_second + keys / copy_keys_per_second;
+
+    return json_pack("{s:s, s:s, s:I, s:I, s:o, s:i}", "method", method, "why", why,
+                     "duration_seconds", (json_int_t)seconds, "spool_bytes",
+                     (json_int_t)(bytes + spool * seconds), "write_pause_ms", pause, "source_forks",
+                     forks);
+}
+
 /* Estimates: a person wants to know whether it is seconds or hours. */
 json_t *check_plan(const struct check_run *run) {
     const struct redis_info *from = &run->source.info;
-    int64_t data = from->used_memory_dataset, keys = redis_info_keys(from), seconds, spool, pause;
+    bool is_file = endpoint_is_file(&run->source.ep);
+    int64_t data = from->used_memory_dataset, keys = redis_info_keys(from), pause;
     int64_t rate = run->sampled && run->bytes_per_second > 0 ? run->bytes_per_second : 0;
 
-    if (run->source.reached != CHECK_STAGE_LOGGED_IN ||
+    if ((is_file ? !run->file_is_good : run->source.reached != CHECK_STAGE_LOGGED_IN) ||
         run->destination.reached != CHECK_STAGE_LOGGED_IN)
         return json_null();
+    if (is_file)
+        return plan("Snapshot file", "The source is a file: nobody is asked for anything",
+                    (int64_t)run->file.bytes, (int64_t)run->file.keys, 0, json_null(), 0);
     data = data > 0 ? data : 0;
     keys = keys > 0 ? keys : 0;
-    seconds = 1 + data / copy_bytes_per_second + keys / copy_keys_per_second;
-    spool = data + rate * seconds;
+    if (run->scans)
+        return plan("SCAN and DUMP",
+                    run->read_mode == TASK_READ_SCAN
+                        ? "As asked for: key by key, without the changes made meanwhile"
+                        : "The account may not replicate: key by key, without the changes made "
+                          "meanwhile",
+                    data, keys, 0, json_null(), 0);
     /* The last bytes travel, their answer comes back, and the seal is written. */
     pause = 20 + 4 * (run->destination.rtt_us > 0 ? run->destination.rtt_us / 1000 : 0);
-    return json_pack(
-        "{s:s, s:s, s:I, s:I, s:o, s:i}", "method", method(from), "why",
-        run->incremental ? "The account may replicate: one snapshot, then every change"
-                         : "The account may replicate: one snapshot",
-        "duration_seconds", (json_int_t)seconds, "spool_bytes", (json_int_t)spool, "write_pause_ms",
-        run->incremental ? json_integer((json_int_t)pause) : json_null(), "source_forks", 1);
+    return plan(method(from),
+                run->incremental ? "The account may replicate: one snapshot, then every change"
+                                 : "The account may replicate: one snapshot",
+                data, keys, rate, run->incremental ? json_integer((json_int_t)pause) : json_null(),
+                1);
 }

@@ -53,6 +53,21 @@ static bool flag(const json_t *object, const char *name) {
     return !value || json_is_true(value);
 }
 
+static bool read_reading(const json_t *message, struct check_run *run, struct err *err) {
+    const json_t *migration = json_object_get(json_object_get(message, "spec"), "migration");
+    const char *mode = json_string_value(json_object_get(migration, "read_mode"));
+    const char *dir = json_string_value(json_object_get(message, "import_dir"));
+
+    if (dir && strlen(dir) >= sizeof(run->import_dir))
+        return wrong(err, "import_dir");
+    snprintf(run->import_dir, sizeof(run->import_dir), "%s", dir ? dir : "");
+    run->read_mode = !mode || strcmp(mode, "auto") == 0 ? TASK_READ_AUTO
+                     : strcmp(mode, "scan") == 0        ? TASK_READ_SCAN
+                                                        : TASK_READ_PSYNC;
+    run->scans = run->read_mode == TASK_READ_SCAN;
+    return true;
+}
+
 static bool read_end(const json_t *message, struct check_end *end, struct err *err) {
     if (!endpoint_from_json(json_object_get(message, end->name), &end->ep, NULL, NULL, err))
         return err_wrap(err, "precheck message: %s", end->name);
@@ -77,7 +92,8 @@ static bool read_message(const json_t *message, struct check_run *run, struct er
     ulid_make("p", id);
     snprintf(run->probe_key, sizeof(run->probe_key), "%s%s", CHECK_PROBE_PREFIX, id + strlen("p_"));
     return read_end(message, &run->source, err) && read_end(message, &run->destination, err) &&
-           read_databases(spec, run, err) && read_heartbeat(spec, run, err);
+           read_databases(spec, run, err) && read_heartbeat(spec, run, err) &&
+           read_reading(message, run, err);
 }
 
 static json_t *text(const char *s) {
@@ -133,6 +149,12 @@ static void carry_out(struct check_run *run, const struct check_row *row, struct
     const struct check_end *missing = missing_end(run, row->needs);
     struct err err = ERR_INIT;
 
+    if (endpoint_is_file(&run->source.ep) &&
+        (row->needs == CHECK_NEEDS_SERVER || row->needs == CHECK_NEEDS_SOURCE ||
+         row->needs == CHECK_NEEDS_BOTH)) {
+        check_skip(f, "The source is a file");
+        return;
+    }
     if (missing) {
         check_skip(f, "Not run: there is no login at the %s", missing->name);
         return;
@@ -152,7 +174,8 @@ static void carry_out(struct check_run *run, const struct check_row *row, struct
 
 static bool run_all(struct check_run *run, struct err *err) {
     set_deadline(run);
-    check_end_open(run, &run->source);
+    if (!endpoint_is_file(&run->source.ep))
+        check_end_open(run, &run->source);
     run->sample_begin_ms = clock_mono_ms();
     set_deadline(run);
     check_end_open(run, &run->destination);

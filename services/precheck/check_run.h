@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "services/flow/import_file.h"
 #include "services/flow/task_spec.h"
 #include "services/precheck/check.h"
 
@@ -49,6 +50,11 @@ struct check_run {
     const struct check_hooks *hooks;
     struct check_end source, destination;
     bool full, incremental, overwrite, heartbeat;
+    enum task_read_mode read_mode;
+    bool scans;           /* the copy reads with SCAN and DUMP: asked for, or found out here */
+    char import_dir[512]; /* of this worker */
+    bool file_is_good;    /* of a source that is a file, by src.file */
+    struct import_facts file;
     bool may_write; /* probe: full */
     char heartbeat_prefix[65];
     bool map_all;
@@ -79,6 +85,7 @@ typedef bool check_function(struct check_run *run, struct check_finding *ret, st
 
 enum check_needs {
     CHECK_NEEDS_NOTHING,
+    CHECK_NEEDS_SERVER, /* a source that is one; no login */
     CHECK_NEEDS_SOURCE,
     CHECK_NEEDS_DESTINATION,
     CHECK_NEEDS_BOTH
@@ -138,6 +145,11 @@ bool check_reply_is(const struct resp_value *reply, enum resp_error class);
 
 /* The reply is a refusal by the account's rights or the command is not there. */
 bool check_is_refused(const struct resp_value *reply);
+
+/* May the copy go without PSYNC? */
+static inline bool check_may_scan(const struct check_run *run) {
+    return run->read_mode == TASK_READ_AUTO && !run->incremental;
+}
 
 /* A reply's text for people: escaped and cut. */
 const char *check_show(const struct resp_value *reply, char dst[160]);

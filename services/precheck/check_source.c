@@ -7,6 +7,7 @@
 
 enum {
     VERSION_MIN = 40000, /* PSYNC2; expiries in the stream are absolute or rewritten from 4.0 on */
+    VERSION_MIN_SCAN = 20800, /* SCAN */
     /* A reconnect takes about this long with the first step of the backoff; below, every lost
      * connection is a new full copy. */
     BACKLOG_WARN_SECONDS = 1,
@@ -34,14 +35,17 @@ bool check_src_loading(struct check_run *run, struct check_finding *ret, struct 
 bool check_src_version(struct check_run *run, struct check_finding *ret, struct err *err) {
     const struct redis_info *info = &run->source.info;
 
+    uint32_t lowest = run->scans || check_may_scan(run) ? VERSION_MIN_SCAN : VERSION_MIN;
+
     (void)err;
-    check_threshold(ret, "Redis 4.0 or newer, Valkey");
+    check_threshold(ret, "Redis %u.%u or newer, Valkey", (unsigned)lowest / 10000,
+                    (unsigned)lowest / 100 % 100);
     if (info->version_number == 0) {
         check_remedy(ret, "ACL SETUSER %s +info", check_user(&run->source));
         return check_warn(ret, "The source does not tell its version");
     }
     check_observed(ret, "%s %s", redis_product_name(info->product), info->version);
-    if (info->product == REDIS_PRODUCT_REDIS && info->version_number < VERSION_MIN)
+    if (info->product == REDIS_PRODUCT_REDIS && info->version_number < lowest)
         return check_fail(ret, "%s %s is not supported as a source yet",
                           redis_product_name(info->product), info->version);
     return check_pass(ret, "%s %s is supported", redis_product_name(info->product), info->version);

@@ -6,17 +6,7 @@
 #include "services/common/clock.h"
 #include "services/common/ulid.h"
 #include "services/precheck/check_run.h"
-
-#define NO_REPLICATION_ID "0000000000000000000000000000000000000000"
-
-/* From 6.2 on PSYNC with FAILOVER is refused by a primary and by a replica each in its
- * words, after the account's rights were looked at and before anything is started.
- * Older servers refuse the third argument before they look at rights. */
-static bool probe_psync(struct redis_client *client, struct arena *arena,
-                        const struct resp_value **ret, struct err *err) {
-    return redis_client_call(client, arena, ret, err, "PSYNC", NO_REPLICATION_ID, "1", "FAILOVER",
-                             NULL);
-}
+#include "services/redis/psync_probe.h"
 
 static bool judge_psync(const struct check_run *run, const struct resp_value *reply,
                         struct check_finding *f) {
@@ -45,28 +35,31 @@ static bool judge_psync(const struct check_run *run, const struct resp_value *re
     }
 }
 
-/* 6.0 has rights but no FAILOVER branch: inside MULTI the command is only queued. (7.0 refuses it
- * there before it looks at rights.) */
-static bool probe_psync_before_62(struct redis_client *client, struct arena *arena,
-                                  const struct resp_value **ret, struct err *err) {
-    const struct resp_value *ignored;
+/* No replica, then: a copy alone can do without being one. */
+static bool scan_instead(struct check_run *run, const char *word, const struct resp_value *reply,
+                         struct check_finding *f) {
+    char shown[160];
 
-    return redis_client_call(client, arena, &ignored, err, "MULTI", NULL) &&
-           redis_client_call(client, arena, ret, err, "PSYNC", "?", "-1", NULL) &&
-           redis_client_call(client, arena, &ignored, err, "DISCARD", NULL);
+    run->scans = true;
+    check_observed(f, "%s", check_show(reply, shown));
+    return check_skip(f, "The account %s may not run %s: the copy reads with SCAN and DUMP",
+                      check_user(&run->source), word);
 }
 
 bool check_src_psync_permission(struct check_run *run, struct check_finding *ret, struct err *err) {
     struct redis_client client = REDIS_CLIENT_INIT;
     struct arena arena = ARENA_INIT;
     const struct resp_value *reply;
-    bool ok = check_end_dial(run, &run->source, &client, err) &&
-              probe_psync(&client, &arena, &reply, err);
+    bool ok;
 
-    if (ok && reply->type == RESP_ERROR &&
-        memmem(reply->str.ptr, reply->str.len, "number of arguments", 19))
-        ok = probe_psync_before_62(&client, &arena, &reply, err);
-    ok = ok && judge_psync(run, reply, ret);
+    if (run->scans)
+        return check_skip(ret, "The copy reads with SCAN and DUMP");
+    ok = check_end_dial(run, &run->source, &client, err) &&
+         psync_probe(&client, &arena, &reply, err);
+    if (ok)
+        ok = check_may_scan(run) && psync_probe_is_refusal(reply)
+                 ? scan_instead(run, "PSYNC", reply, ret)
+                 : judge_psync(run, reply, ret);
     redis_client_close(&client);
     arena_done(&arena);
     return ok;
@@ -74,34 +67,80 @@ bool check_src_psync_permission(struct check_run *run, struct check_finding *ret
 
 bool check_src_replconf_permission(struct check_run *run, struct check_finding *ret,
                                    struct err *err) {
-    static const char *const words[][5] = {
-        {"PING", NULL},
-        {"REPLCONF", "listening-port", "0", NULL},
-        {"REPLCONF", "capa", "psync2", NULL},
-    };
     struct redis_client client = REDIS_CLIENT_INIT;
     struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    const char *word;
     char shown[160];
-    bool ok = check_end_dial(run, &run->source, &client, err);
+    bool ok;
 
-    check_pass(ret, "The account may run REPLCONF and PING");
-    for (size_t i = 0; ok && i < LENGTH_OF(words); i++) {
-        const struct resp_value *reply;
-
-        ok = redis_client_call(&client, &arena, &reply, err, words[i][0], words[i][1], words[i][2],
-                               NULL);
-        if (!ok || !check_is_refused(reply))
-            continue; /* a replica's other complaints do not concern rights */
+    if (run->scans)
+        return check_skip(ret, "The copy reads with SCAN and DUMP");
+    ok = check_end_dial(run, &run->source, &client, err) &&
+         psync_probe_beside(&client, &arena, &reply, &word, err);
+    if (ok && !reply) {
+        check_pass(ret, "The account may run REPLCONF and PING");
+    } else if (ok && check_may_scan(run)) {
+        scan_instead(run, word, reply, ret);
+    } else if (ok) {
         check_observed(ret, "%s", check_show(reply, shown));
         check_remedy(ret, "ACL SETUSER %s +replconf +ping", check_user(&run->source));
-        check_fail(ret, "The account %s may not run %s", check_user(&run->source), words[i][0]);
+        check_fail(ret, "The account %s may not run %s", check_user(&run->source), word);
     }
     redis_client_close(&client);
     arena_done(&arena);
     return ok;
 }
 
-/* The stream of a replica needs no right to read keys; comparing and showing do. */
+/* Which of these the account may not run, as a list; "" = none. */
+static bool list_refused(struct check_run *run, const char *const (*words)[4], size_t count,
+                         char dst[120], struct err *err) {
+    struct arena arena = ARENA_INIT;
+    size_t used = 0;
+    bool ok = true;
+
+    dst[0] = '\0';
+    for (size_t i = 0; ok && i < count; i++) {
+        const struct resp_value *reply;
+
+        ok = check_command(run, &run->source, words[i], &arena, &reply, err);
+        if (ok && check_is_refused(reply))
+            used += (size_t)snprintf(dst + used, 120 - used, "%s%s", used ? ", " : "", words[i][0]);
+    }
+    arena_done(&arena);
+    return ok;
+}
+
+/* What a copy by SCAN can do without, at a price. */
+static bool judge_scan_extras(struct check_run *run, struct check_finding *f, struct err *err) {
+    static const char *const functions[][4] = {{"FUNCTION", "DUMP", NULL}};
+    char lacking[120] = "";
+
+    if (run->source.info.redis_compat >= 70000 &&
+        !list_refused(run, functions, LENGTH_OF(functions), lacking, err))
+        return false;
+    if (lacking[0]) {
+        check_observed(f, "refused: FUNCTION DUMP");
+        check_remedy(f, "ACL SETUSER %s +function|dump", check_user(&run->source));
+        return check_warn(f,
+                          "The account %s may not run FUNCTION DUMP: function libraries are "
+                          "left out",
+                          check_user(&run->source));
+    }
+    if (run->source.info_refused) {
+        check_observed(f, "refused: INFO");
+        check_remedy(f, "ACL SETUSER %s +info", check_user(&run->source));
+        return check_warn(f,
+                          "The account %s may not run INFO: whether a source it connects to "
+                          "again is the same is not known, so a lost connection means that the "
+                          "copy begins again",
+                          check_user(&run->source));
+    }
+    return check_pass(f, "The account may read what a copy by SCAN needs");
+}
+
+/* The stream of a replica needs no right to read keys; a copy by SCAN does, and so do
+ * comparing and showing. */
 bool check_src_read_permission(struct check_run *run, struct check_finding *ret, struct err *err) {
     static const char *const words[][4] = {
         {"SELECT", "0", NULL},
@@ -110,25 +149,28 @@ bool check_src_read_permission(struct check_run *run, struct check_finding *ret,
         {"PTTL", CHECK_PROBE_PREFIX, NULL},
         {"DUMP", CHECK_PROBE_PREFIX, NULL},
     };
-    struct arena arena = ARENA_INIT;
-    char lacking[120] = "";
-    size_t used = 0;
-    bool ok = true;
+    static const char *const needed[][4] = {
+        {"SELECT", "0", NULL},
+        {"SCAN", "0", NULL},
+        {"DUMP", CHECK_PROBE_PREFIX, NULL},
+        {"PTTL", CHECK_PROBE_PREFIX, NULL},
+        {"TIME", NULL},
+    };
+    char lacking[120];
 
-    for (size_t i = 0; ok && i < LENGTH_OF(words); i++) {
-        const struct resp_value *reply;
-
-        ok = check_command(run, &run->source, words[i], &arena, &reply, err);
-        if (ok && check_is_refused(reply))
-            used += (size_t)snprintf(lacking + used, sizeof(lacking) - used, "%s%s",
-                                     used ? ", " : "", words[i][0]);
-    }
-    arena_done(&arena);
-    if (!ok)
+    if (!(run->scans ? list_refused(run, needed, LENGTH_OF(needed), lacking, err)
+                     : list_refused(run, words, LENGTH_OF(words), lacking, err)))
         return false;
-    if (!used)
-        return check_pass(ret, "The account may read");
+    if (!lacking[0])
+        return run->scans ? judge_scan_extras(run, ret, err)
+                          : check_pass(ret, "The account may read");
     check_observed(ret, "refused: %s", lacking);
+    if (run->scans) {
+        check_remedy(ret, "ACL SETUSER %s +scan +dump +pttl +pexpiretime +select +time +info ~*",
+                     check_user(&run->source));
+        return check_fail(ret, "The account %s lacks %s, which a copy by SCAN needs",
+                          check_user(&run->source), lacking);
+    }
     check_remedy(ret, "ACL SETUSER %s +@read +select ~*", check_user(&run->source));
     return check_warn(ret,
                       "The account %s lacks %s: the copy does not need it, a comparison of both "

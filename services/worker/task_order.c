@@ -69,6 +69,7 @@ bool task_order_make(const struct task_order *order, const json_t *spec, json_t 
                      struct err *err) {
     const json_t *migration = json_object_get(spec, "migration");
     const char *conflict = json_string_value(json_object_get(spec, "conflict_mode"));
+    const char *mode = json_string_value(json_object_get(migration, "read_mode"));
     json_t *source = end_json(spec, "source", err), *destination, *message;
 
     if (!source)
@@ -79,16 +80,19 @@ bool task_order_make(const struct task_order *order, const json_t *spec, json_t 
         return false;
     }
     message = json_pack(
-        "{s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:s, s:I, s:b, s:s, s:o, s:n, s:o, s:s, s:s}", "type",
-        "spec", "job", order->job, "task", (json_int_t)order->task, "lease",
+        "{s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:s, s:I, s:b, s:s, s:s, s:o, s:n, s:o, s:s, s:s}",
+        "type", "spec", "job", order->job, "task", (json_int_t)order->task, "lease",
         (json_int_t)order->lease, "claimed_before", order->claimed_before, "source", source,
         "destination", destination, "spool_dir", order->spool_dir, "spool_quota_bytes",
         (json_int_t)order->spool_quota_bytes, "incremental",
-        !json_is_false(json_object_get(migration, "incremental")), "expiry", expiry_of(spec),
-        "databases", databases_json(spec), "prefixes", "heartbeat", heartbeat_json(spec),
-        "conflict_mode", conflict ? conflict : "precheck_error", "recopy", "fail");
+        !json_is_false(json_object_get(migration, "incremental")), "read_mode",
+        mode ? mode : "auto", "expiry", expiry_of(spec), "databases", databases_json(spec),
+        "prefixes", "heartbeat", heartbeat_json(spec), "conflict_mode",
+        conflict ? conflict : "precheck_error", "recopy", "fail");
     if (!message)
         abort(); /* sizes we chose */
+    if (order->import_dir && order->import_dir[0])
+        json_object_set_new(message, "import_dir", json_string(order->import_dir));
     if (order->faults && order->faults[0])
         json_object_set_new(message, "faults", faults_json(order->faults));
     *ret_message = message;
@@ -139,6 +143,7 @@ void task_order_limits(const json_t *spec, struct task_limits *ret_limits) {
     *ret_limits = (struct task_limits){
         .full_bytes = limit_of(full, "bytes_per_second"),
         .full_keys = limit_of(full, "rps"),
+        .full_source_commands = limit_of(full, "source_qps"),
         .tail_bytes = limit_of(tail, "bytes_per_second"),
         .tail_commands = limit_of(tail, "rps"),
     };

@@ -18,7 +18,8 @@ struct task_order {
     uint32_t task;
     uint64_t lease;
     bool claimed_before;
-    const char *spool_dir; /* of the task */
+    const char *spool_dir;  /* of the task */
+    const char *import_dir; /* of this worker; NULL or "" = none */
     uint64_t spool_quota_bytes;
     const char *faults; /* test builds: names with commas between; NULL = none */
 };

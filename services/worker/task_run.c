@@ -149,6 +149,7 @@ void task_run_limit(struct task_run *run, const struct task_limits *limits) {
 
     atomic_store(&block->full_bytes_per_second_max, limits->full_bytes);
     atomic_store(&block->full_keys_per_second_max, limits->full_keys);
+    atomic_store(&block->full_source_commands_per_second_max, limits->full_source_commands);
     atomic_store(&block->tail_bytes_per_second_max, limits->tail_bytes);
     atomic_store(&block->tail_commands_per_second_max, limits->tail_commands);
     control_bell_ring(run->apply_bell, &block->apply_sleeps);
@@ -313,6 +314,7 @@ static void ended(struct task_run *run, enum task_duty duty, const struct child_
         bool is_done = atomic_load(&run->control->phase) == CONTROL_DONE;
 
         if (duty == TASK_APPLY && is_done && (is_stop || !run->incremental)) {
+            task_run_read(run, TASK_RECEIVE); /* what it found of the source */
             task_inner_settle(run, is_stop ? TASK_STOPPED : TASK_COMPLETED);
             return;
         }

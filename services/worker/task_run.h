@@ -124,7 +124,7 @@ void task_run_aim(struct task_run *run, enum task_goal goal);
 
 /* Limits per second of both phases; 0 = none. */
 struct task_limits {
-    uint64_t full_bytes, full_keys, tail_bytes, tail_commands;
+    uint64_t full_bytes, full_keys, full_source_commands, tail_bytes, tail_commands;
 };
 void task_run_limit(struct task_run *run, const struct task_limits *limits);
 

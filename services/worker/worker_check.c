@@ -21,10 +21,12 @@ static void fail(struct worker_check *check, const struct err *why) {
     child_process_done(&check->process);
 }
 
-static json_t *message_of(const struct store_precheck_claim *claim, struct err *err) {
+static json_t *message_of(const struct store_precheck_claim *claim, const char *import_dir,
+                          struct err *err) {
     static const char *const ends[] = {"source", "destination"};
-    json_t *message = json_pack("{s:s, s:s, s:s, s:O}", "type", "spec", "precheck", claim->id,
-                                "probe", claim->probe, "spec", claim->spec);
+    json_t *message =
+        json_pack("{s:s, s:s, s:s, s:O, s:s}", "type", "spec", "precheck", claim->id, "probe",
+                  claim->probe, "spec", claim->spec, "import_dir", import_dir);
 
     for (size_t i = 0; message && i < LENGTH_OF(ends); i++) {
         struct endpoint ep = ENDPOINT_INIT;
@@ -45,7 +47,7 @@ static void start(struct worker *worker, struct worker_check *check) {
     const struct child_fds fds = {
         .control = -1, .apply_bell = -1, .receive_bell = -1, .identity = worker->identity->lock_fd};
     struct err err = ERR_INIT;
-    json_t *message = message_of(&check->claim, &err);
+    json_t *message = message_of(&check->claim, worker->config->import_dir, &err);
 
     if (!message ||
         !child_process_spawn(&check->process, NULL, "check", check->claim.id, &fds, &err) ||

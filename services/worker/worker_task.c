@@ -84,6 +84,7 @@ static bool make_run(struct worker *worker, const struct store_claim *claim, str
         .claimed_before = claim->claimed_before,
         .spool_dir = spool,
         .spool_quota_bytes = (uint64_t)worker->config->spool_quota_bytes,
+        .import_dir = worker->config->import_dir,
         .faults = worker->faults,
     };
     const char *recopy = json_string_value(json_object_get(claim->wanted, "on_full_resync_needed"));

@@ -87,19 +87,22 @@ def test_a_released_job_does_not_change(api, job):
 def test_limits_are_put_as_a_whole(api, job):
     path = "/v1/jobs/%s/throttle" % job["id"]
     none = {"rps": None, "bytes_per_second": None}
+    none_full = dict(none, source_qps=None)
     first = api.get(path)
-    assert first["effective"] == {"full": none, "incremental": none}
+    assert first["effective"] == {"full": none_full, "incremental": none}
     answer = api.call("PUT", path, {"full": {"rps": 1000}, "incremental": {"bytes_per_second": 65536, "rps": -1}})
     got = answer.json()
     assert answer.status_code == 200 and answer.headers["ETag"] == got["etag"] != first["etag"]
-    assert got["effective"] == {"full": {"rps": 1000, "bytes_per_second": None},
+    assert got["effective"] == {"full": dict(none_full, rps=1000),
                                 "incremental": {"rps": None, "bytes_per_second": 65536}}
     assert api.get("/v1/jobs/" + job["id"])["throttle"] == got["configured"]
     off = api._expect(api.call("PUT", path, {"full": {"enabled": False, "rps": 5}}), 200)
-    assert off["effective"] == {"full": none, "incremental": none} and off["configured"]["full"]["rps"] == 5
+    assert off["effective"] == {"full": none_full, "incremental": none} and off["configured"]["full"]["rps"] == 5
     assert api._expect(api.call("PUT", path, {}), 200)["configured"] == first["configured"]
     for body, pointer in (({"full": {"rps": 0}}, "/throttle/full/rps"), ({"full": 5}, "/throttle/full"),
                           ({"incremental": {"bytes_per_second": 1}}, "/throttle/incremental/bytes_per_second"),
+                          # It limits a copy by SCAN; this job follows.
+                          ({"full": {"source_qps": 5}}, "/throttle/full/source_qps"),
                           ({"nonsense": 1}, "/throttle/nonsense")):
         problem = api._expect(api.call("PUT", path, body), 422)
         assert [e["pointer"] for e in problem["errors"]] == [pointer]

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "services/flow/reading_mark.h"
 #include "services/flow/spool_meta.h"
 #include "services/flow/spool_reader.h"
 #include "services/flow/spool_writer.h"
@@ -297,6 +298,36 @@ static void the_meta_file_is_whole_or_none(void) {
     remove_dir();
 }
 
+static void a_mark_of_reading_is_whole_or_none(void) {
+    struct reading_mark mark = {.generation = 3,
+                                .is_composed = true,
+                                .end = 1ULL << 40,
+                                .db = 9,
+                                .cursor = UINT64_MAX - 1,
+                                .version = 80,
+                                .changes = -1,
+                                .last_save_sec = 1700000000},
+                        back;
+    char path[128];
+    int fd;
+
+    fresh_dir();
+    CU_ASSERT_TRUE(reading_mark_read(dir_fd, &back, &err));
+    CU_ASSERT_EQUAL(back.generation, 0);
+    CU_ASSERT_TRUE(reading_mark_write(dir_fd, &mark, &err));
+    CU_ASSERT_TRUE(reading_mark_read(dir_fd, &back, &err));
+    CU_ASSERT(back.generation == 3 && back.is_composed && back.end == mark.end && back.db == 9 &&
+              back.cursor == mark.cursor && back.version == 80 && back.changes == -1 &&
+              back.last_save_sec == mark.last_save_sec);
+    snprintf(path, sizeof(path), "%s/reading.mark", dir_name);
+    fd = open(path, O_RDWR);
+    CU_ASSERT_EQUAL(pwrite(fd, "\x01", 1, 20), 1);
+    close(fd);
+    CU_ASSERT_TRUE(reading_mark_read(dir_fd, &back, &err));
+    CU_ASSERT_EQUAL(back.generation, 0);
+    remove_dir();
+}
+
 static const struct cunit_test tests[] = {
     CUNIT_TEST(what_is_written_is_read_across_segments),
     CUNIT_TEST(a_writer_goes_on_where_the_killed_one_was),
@@ -307,5 +338,6 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_reader_may_begin_inside_a_piece),
     CUNIT_TEST(trimming_keeps_what_is_asked_for),
     CUNIT_TEST(the_meta_file_is_whole_or_none),
+    CUNIT_TEST(a_mark_of_reading_is_whole_or_none),
 };
 CUNIT_MAIN("spool", tests)

@@ -271,13 +271,12 @@ static void what_is_not_built_yet_is_refused_by_its_pointer(void) {
         {", \"kind\": \"slot_move\"", "/kind"},
         {", \"conflict_mode\": \"skip_existing\"", "/conflict_mode"},
         {", \"conflict_scope\": \"selection\"", "/conflict_scope"},
-        {", \"migration\": {\"read_mode\": \"scan\"}", "/migration/read_mode"},
+        {", \"migration\": {\"read_mode\": \"sync\"}", "/migration/read_mode"},
         {", \"migration\": {\"full\": false}", "/migration/full"},
         {", \"migration\": {\"start_at\": \"2030-01-01T00:00:00Z\"}", "/migration/start_at"},
         {", \"objects\": {\"databases\": [{\"source\": 1, \"include_prefixes\": [\"a\"]}]}",
          "/objects/databases/0/include_prefixes"},
         {", \"objects\": {\"publish\": true}", "/objects/publish"},
-        {", \"throttle\": {\"full\": {\"source_qps\": 5}}", "/throttle/full/source_qps"},
         {", \"verification\": {\"after_full\": true}", "/verification"},
         {", \"alerts\": [{\"type\": \"latency\"}]", "/alerts"},
         {", \"transform\": [{}]", "/transform"},
@@ -327,6 +326,45 @@ static void what_one_should_know_is_a_warning(void) {
     job_spec_done(&spec);
 }
 
+#define FULL_ONLY ", \"migration\": {\"incremental\": false"
+#define FROM_FILE "{\"source\": {\"url\": \"file:dump.rdb\"}"
+
+static void the_ways_of_reading_and_what_goes_with_them(void) {
+    static const struct {
+        const char *body, *pointer; /* NULL: it is fine */
+    } rows[] = {
+        {REQUEST(FULL_ONLY ", \"read_mode\": \"scan\"}"), NULL},
+        {REQUEST(FULL_ONLY ", \"read_mode\": \"scan\"}, \"throttle\": {\"full\": "
+                           "{\"source_qps\": 5}}"),
+         NULL},
+        {REQUEST(FULL_ONLY "}, \"throttle\": {\"full\": {\"source_qps\": 5}}"), NULL},
+        {FROM_FILE FULL_ONLY "}}", NULL},
+        {REQUEST(", \"migration\": {\"read_mode\": \"scan\"}"), "/migration/incremental"},
+        {REQUEST(", \"throttle\": {\"full\": {\"source_qps\": 5}}"), "/throttle/full/source_qps"},
+        {REQUEST(FULL_ONLY ", \"read_mode\": \"psync\"}, \"throttle\": {\"full\": "
+                           "{\"source_qps\": 5}}"),
+         "/throttle/full/source_qps"},
+        {FROM_FILE "}", "/migration/incremental"},
+        {FROM_FILE FULL_ONLY ", \"read_mode\": \"scan\"}}", "/migration/read_mode"},
+        {FROM_FILE FULL_ONLY "}, \"throttle\": {\"full\": {\"source_qps\": 5}}}",
+         "/throttle/full/source_qps"},
+        {"{\"source\": {\"url\": \"file:../dump.rdb\"}" FULL_ONLY "}}", "/source/url"},
+        {"{\"destination\": {\"url\": \"file:dump.rdb\"}}", "/destination"},
+    };
+
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct job_spec spec;
+        struct err err = ERR_INIT;
+
+        if (rows[i].pointer) {
+            refuses(rows[i].body, ERR_VALIDATION, rows[i].pointer, "invalid");
+            continue;
+        }
+        CU_ASSERT_TRUE(read_text(rows[i].body, &spec, &err));
+        job_spec_done(&spec);
+    }
+}
+
 static void errors_are_many_but_not_endless(void) {
     json_t *body = json_object();
     struct job_spec spec;
@@ -367,6 +405,7 @@ static void a_limit_that_is_given_is_enabled(void) {
         {"{\"full\": {\"rps\": -1}}", false, -1},
         {"{\"full\": {\"rps\": null, \"enabled\": true}}", true, -1},
         {"{\"full\": {\"bytes_per_second\": 65536}}", true, -1},
+        {"{\"full\": {\"source_qps\": -1}}", false, -1},
         {"{}", false, -1},
     };
 
@@ -402,6 +441,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(what_is_not_built_yet_is_refused_by_its_pointer),
     CUNIT_TEST(a_later_field_may_say_its_default),
     CUNIT_TEST(what_one_should_know_is_a_warning),
+    CUNIT_TEST(the_ways_of_reading_and_what_goes_with_them),
     CUNIT_TEST(errors_are_many_but_not_endless),
     CUNIT_TEST(an_end_reads_back_from_the_specification),
 };

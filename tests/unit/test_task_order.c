@@ -10,6 +10,7 @@ static const struct task_order order = {
     .task = 0,
     .lease = 9,
     .spool_dir = "/var/spool/x",
+    .import_dir = "/srv/import",
     .spool_quota_bytes = 1 << 30,
 };
 
@@ -58,6 +59,8 @@ static void what_was_asked_for_arrives(void) {
                &task, &err));
     CU_ASSERT_FALSE(task.map_all || task.incremental || task.held_expiry || task.heartbeat);
     CU_ASSERT_TRUE(task.overwrite);
+    CU_ASSERT_STRING_EQUAL(task.import_dir, "/srv/import");
+    CU_ASSERT_EQUAL(task.read_mode, TASK_READ_AUTO);
     CU_ASSERT_EQUAL(task.database_map[2], 7);
     CU_ASSERT_EQUAL(task.database_map[9], 9);
     CU_ASSERT_EQUAL(task.lowest_database, 7);

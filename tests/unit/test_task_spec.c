@@ -61,6 +61,44 @@ static void no_list_of_databases_means_all_one_to_one(void) {
     json_decref(spec);
 }
 
+static void a_copy_alone_may_read_in_other_ways(void) {
+    struct err err = ERR_INIT;
+    struct task_spec task;
+    json_t *spec = load();
+
+    json_object_set_new(spec, "incremental", json_false());
+    json_object_set_new(spec, "read_mode", json_string("scan"));
+    CU_ASSERT_TRUE_FATAL(task_spec_parse(spec, &task, &err));
+    CU_ASSERT_EQUAL(task.read_mode, TASK_READ_SCAN);
+    /* Nothing of ours is written to a source that is not followed. */
+    CU_ASSERT_FALSE(task.heartbeat);
+    CU_ASSERT_STRING_EQUAL(task.import_dir, "");
+    task_spec_done(&task);
+    json_object_del(spec, "read_mode");
+    json_object_set_new(spec, "import_dir", json_string("/srv/import"));
+    json_object_set_new(spec, "source", json_pack("{s:s}", "file", "a/x.rdb"));
+    CU_ASSERT_TRUE_FATAL(task_spec_parse(spec, &task, &err));
+    CU_ASSERT_EQUAL(task.read_mode, TASK_READ_AUTO);
+    CU_ASSERT_STRING_EQUAL(task.source.file, "a/x.rdb");
+    CU_ASSERT_STRING_EQUAL(task.import_dir, "/srv/import");
+    task_spec_done(&task);
+    json_decref(spec);
+}
+
+static void without_a_heartbeat_the_source_is_still_asked_where_it_is(void) {
+    struct err err = ERR_INIT;
+    struct task_spec task;
+    json_t *spec = load();
+
+    json_object_set_new(spec, "heartbeat",
+                        json_pack("{s:s, s:s}", "mode", "off", "key_prefix", "HB"));
+    CU_ASSERT_TRUE_FATAL(task_spec_parse(spec, &task, &err));
+    CU_ASSERT_FALSE(task.heartbeat);
+    CU_ASSERT(task.heartbeat_interval_ms >= 100);
+    task_spec_done(&task);
+    json_decref(spec);
+}
+
 static void every_member_that_is_missing_is_named(void) {
     static const char *const needed[] = {"job",       "task",          "lease",
                                          "source",    "destination",   "claimed_before",
@@ -104,6 +142,11 @@ static void what_cannot_be_meant_is_refused(void) {
         {"recopy", "\"yes\"", ERR_PROTOCOL},
         {"heartbeat", "{\"mode\":\"on\",\"key_prefix\":\"x\",\"interval_ms\":1}", ERR_PROTOCOL},
         {"source", "{}", ERR_PROTOCOL},
+        {"source", "{\"file\":\"x.rdb\"}", ERR_PROTOCOL}, /* with "incremental" */
+        {"destination", "{\"file\":\"x.rdb\"}", ERR_PROTOCOL},
+        {"read_mode", "\"scan\"", ERR_PROTOCOL}, /* with "incremental" */
+        {"read_mode", "\"sync\"", ERR_PROTOCOL},
+        {"import_dir", "7", ERR_PROTOCOL},
         {"faults", "[\"no_such_fault\"]", ERR_PROTOCOL},
     };
 
@@ -123,6 +166,8 @@ static void what_cannot_be_meant_is_refused(void) {
 static const struct cunit_test tests[] = {
     CUNIT_TEST(a_whole_spec_is_read),
     CUNIT_TEST(no_list_of_databases_means_all_one_to_one),
+    CUNIT_TEST(a_copy_alone_may_read_in_other_ways),
+    CUNIT_TEST(without_a_heartbeat_the_source_is_still_asked_where_it_is),
     CUNIT_TEST(every_member_that_is_missing_is_named),
     CUNIT_TEST(what_cannot_be_meant_is_refused),
 };

@@ -33,13 +33,18 @@ bool job_edits_patch(struct call *call, struct reply *reply, struct err *err) {
 /* ---- throttle ---- */
 
 static json_t *effective(const json_t *throttle, const char *phase) {
+    static const char *const limits[] = {"source_qps", "rps", "bytes_per_second"};
     const json_t *configured = json_object_get(throttle, phase);
     bool on = json_is_true(json_object_get(configured, "enabled"));
-    json_t *rps = json_object_get(configured, "rps");
-    json_t *bytes = json_object_get(configured, "bytes_per_second");
+    json_t *view = json_object();
 
-    return json_pack("{s:O, s:O}", "rps", on && rps ? rps : json_null(), "bytes_per_second",
-                     on && bytes ? bytes : json_null());
+    for (size_t i = 0; i < LENGTH_OF(limits); i++) {
+        json_t *limit = json_object_get(configured, limits[i]);
+
+        if (limit)
+            json_object_set(view, limits[i], on ? limit : json_null());
+    }
+    return view;
 }
 
 static bool reply_throttle(struct call *call, struct reply *reply, const char *id,
