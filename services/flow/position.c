@@ -331,8 +331,9 @@ bool position_from_json(const json_t *message, struct position *ret_position, st
     json_int_t next = 0, generation = 0, snapshot_offset = 0;
 
     /* jansson takes a const tree only without const; it does not change it. */
-    if (json_unpack((json_t *)(uintptr_t)message, "{s:s, s:s, s:I, s:I}", "state", &state, "replid",
-                    &replid, "offset", &next, "generation", &generation) != 0 ||
+    if (json_unpack((json_t *)(uintptr_t)message, "{s:s, s:s, s:I, s:I, s:I}", "state", &state,
+                    "replid", &replid, "offset", &next, "generation", &generation,
+                    "snapshot_offset", &snapshot_offset) != 0 ||
         strlen(replid) > 40)
         return err_set(err, ERR_PROTOCOL, "a position message without its members");
     for (int i = 0; i < (int)LENGTH_OF(state_names); i++) {
