@@ -209,10 +209,15 @@ def copy_that_arrives_late(service, source, destination, seed=1, stop=False):
         log("%d keys rewritten in the tail", _rewrite_everything(source))
         wait_marker(source, destination, job=job)
         proxy.release()
-        for pid in stopped:
+        # The child first: its supervisor would end it as soon as it learns of the takeover.
+        for pid in reversed(stopped):
             processes.send(pid, signal.SIGCONT)
+            if pid == apply:
+                deadline = time.monotonic() + 5
+                while processes.alive(apply) and time.monotonic() < deadline:
+                    time.sleep(0.05)
         log("released%s", ", continued" if stopped else "")
-        time.sleep(2)
+        time.sleep(1)
         finish(job, source, destination, log, keys=made["keys"] // 3)
 
 
