@@ -6,6 +6,7 @@ Run one suite with Debian's interpreter, for example
 """
 
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -15,6 +16,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from support.processes import adopt_orphans, end_leftovers  # noqa: E402
 from support.redis_fixture import RedisServer  # noqa: E402
 from support.service import Service  # noqa: E402
+
+
+def pytest_configure(config):
+    """A run that is terminated cleans up as one that is interrupted does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_addoption(parser):

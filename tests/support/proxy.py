@@ -33,6 +33,7 @@ class _Direction(threading.Thread):
         self.gate.set()
         self.held = 0  # bytes that wait at the gate
         self.hold_after = None
+        self.moved = 0  # bytes
 
     def run(self):
         proxy = self.link.proxy
@@ -68,6 +69,7 @@ class _Direction(threading.Thread):
             piece = data[at:at + size]
             self.writer.sendall(piece)
             at += size
+            self.moved += len(piece)
             proxy.moved += len(piece)
             if proxy.rate:
                 time.sleep(len(piece) / proxy.rate)
