@@ -1,6 +1,6 @@
 #include "services/flow/scan_reader.h"
 
-#include <stdio.h>
+#include <stdint.h>
 
 #include "proto/resp/resp_reply.h"
 #include "proto/resp/resp_write.h"
@@ -12,8 +12,9 @@ enum {
     READ_BYTES = 256 * 1024,
     KEYS_FIRST = 16,
     KEEP_BYTES = 4 * 1024 * 1024, /* of memory between requests */
-    TIME_ITEMS = 3,               /* an array and its two texts */
-    READS_PER_PUMP = 64,          /* then the owner has its turn */
+    KEYS_PER_CLOCK = 16,
+    TIME_ITEMS = 3,      /* an array and its two texts */
+    READS_PER_PUMP = 64, /* then the owner has its turn */
 };
 
 #define SCAN_COUNT "1000"
@@ -118,65 +119,99 @@ static void clear(struct buf *b) {
     buf_clear(b);
 }
 
+/* Clocks that are asked for among so many keys. */
+static size_t clocks_of(const struct scan_reader *s, size_t keys) {
+    return s->has_expiretime ? 0 : (keys + KEYS_PER_CLOCK - 1) / KEYS_PER_CLOCK;
+}
+
+/* Expiries come behind all values, which may take the source a while: its clock is then
+ * right behind them. */
+static bool put_expiries(struct scan_reader *s, const struct resp_value *keys, struct err *err) {
+    struct str ttl[] = {s->has_expiretime ? STR_LIT("PEXPIRETIME") : STR_LIT("PTTL"), STR_EMPTY};
+
+    for (size_t i = 0; i < s->asked; i++) {
+        bool clock = (i + 1) % KEYS_PER_CLOCK == 0 || i + 1 == s->asked;
+
+        ttl[1] = keys[i].str;
+        if (!resp_put_command(&s->out, LENGTH_OF(ttl), ttl, err) ||
+            (clock && !s->has_expiretime && !resp_put_words(&s->out, err, "TIME", NULL)))
+            return false;
+    }
+    return true;
+}
+
 bool scan_reader_ask(struct scan_reader *s, const struct resp_value *keys, size_t count,
                      size_t limit, size_t *ret_asked, struct err *err) {
     struct str dump[] = {STR_LIT("DUMP"), STR_EMPTY};
-    struct str ttl[] = {s->has_expiretime ? STR_LIT("PEXPIRETIME") : STR_LIT("PTTL"), STR_EMPTY};
     size_t most = s->keys_wanted < limit ? s->keys_wanted : limit, n;
 
     clear(&s->out);
     clear(&s->in);
     s->out_at = s->in_at = s->items = 0;
     for (n = 0; n < count && n < most; n++) {
-        dump[1] = ttl[1] = keys[n].str;
-        if (n > 0 && s->out.len + 2 * keys[n].str.len > SCAN_READER_REQUEST_BYTES)
+        dump[1] = keys[n].str;
+        if (n > 0 && s->out.len + keys[n].str.len > SCAN_READER_REQUEST_BYTES)
             break;
-        if (!resp_put_command(&s->out, LENGTH_OF(dump), dump, err) ||
-            !resp_put_command(&s->out, LENGTH_OF(ttl), ttl, err))
+        if (!resp_put_command(&s->out, LENGTH_OF(dump), dump, err))
             return false;
     }
-    if (!s->has_expiretime && !resp_put_words(&s->out, err, "TIME", NULL))
-        return false;
     s->asked = n;
-    s->items_wanted = 2 * n + (s->has_expiretime ? 0 : TIME_ITEMS);
+    s->items_wanted = 2 * n + TIME_ITEMS * clocks_of(s, n);
     s->heard_at_ms = clock_mono_ms();
     *ret_asked = n;
+    return put_expiries(s, keys, err);
+}
+
+static bool take_value(struct scan_reader *s, size_t i, const struct resp_item *item,
+                       struct err *err) {
+    bool gone = item->type == RESP_NIL;
+
+    if (!gone && item->type != RESP_BULK)
+        return err_set(err, ERR_PROTOCOL, "DUMP was answered with something else than a payload");
+    s->answers[i].is_gone = gone;
+    s->answers[i].dump_at = gone ? 0 : (size_t)(item->str.ptr - s->in.ptr);
+    s->answers[i].dump_len = gone ? 0 : item->str.len;
     return true;
 }
 
-static bool take_time(struct scan_reader *s, size_t at, const struct resp_item *item,
-                      struct err *err) {
+/* Part `at` of the clock behind the expiries [first, end), which count from it. */
+static bool take_clock(struct scan_reader *s, size_t at, size_t first, size_t end,
+                       const struct resp_item *item, struct err *err) {
     int64_t number;
 
     if (at == 0 && item->type == RESP_ARRAY && item->integer == 2)
         return true;
-    if (at > 0 && item->type == RESP_BULK && str_parse_i64(item->str, &number) && number >= 0 &&
-        number < INT64_MAX / 1000) {
-        s->clock_ms = at == 1 ? number * 1000 : s->clock_ms + number / 1000;
-        return true;
-    }
-    return err_set(err, ERR_PROTOCOL, "TIME was answered with something else than a time");
+    if (at == 0 || item->type != RESP_BULK || !str_parse_i64(item->str, &number) || number < 0 ||
+        number > INT32_MAX * (int64_t)1000)
+        return err_set(err, ERR_PROTOCOL, "TIME was answered with something else than a time");
+    s->clock_ms = at == 1 ? number * 1000 : s->clock_ms + number / 1000;
+    for (size_t i = first; at == 2 && i < end; i++)
+        if (s->answers[i].expiry >= 0 &&
+            __builtin_add_overflow(s->answers[i].expiry, s->clock_ms, &s->answers[i].expiry))
+            return err_set(err, ERR_PROTOCOL, "an expiry lies beyond all time");
+    return true;
+}
+
+static bool take_expiry(struct scan_reader *s, size_t at, const struct resp_item *item,
+                        struct err *err) {
+    size_t row = s->has_expiretime ? SIZE_MAX : KEYS_PER_CLOCK + TIME_ITEMS;
+    size_t first = at / row * KEYS_PER_CLOCK, place = at % row, end = s->asked;
+
+    if (!s->has_expiretime && end - first > KEYS_PER_CLOCK)
+        end = first + KEYS_PER_CLOCK;
+    if (place >= end - first)
+        return take_clock(s, place - (end - first), first, end, item, err);
+    if (item->type != RESP_INTEGER)
+        return err_set(err, ERR_PROTOCOL, "an expiry is no number");
+    s->answers[first + place].expiry = item->integer;
+    return true;
 }
 
 static bool take_item(struct scan_reader *s, const struct resp_item *item, struct err *err) {
-    size_t i = s->items / 2;
-
     if (item->type == RESP_ERROR)
         return refused(s, item->str, "reading a key", err);
-    if (i >= s->asked)
-        return take_time(s, s->items - 2 * s->asked, item, err);
-    if (s->items % 2 == 1) {
-        if (item->type != RESP_INTEGER)
-            return err_set(err, ERR_PROTOCOL, "an expiry is no number");
-        s->answers[i].expiry = item->integer;
-        return true;
-    }
-    if (item->type != RESP_BULK && item->type != RESP_NIL)
-        return err_set(err, ERR_PROTOCOL, "DUMP was answered with something else than a payload");
-    s->answers[i].is_gone = item->type == RESP_NIL;
-    s->answers[i].dump_at = item->type == RESP_NIL ? 0 : (size_t)(item->str.ptr - s->in.ptr);
-    s->answers[i].dump_len = item->type == RESP_NIL ? 0 : item->str.len;
-    return true;
+    return s->items < s->asked ? take_value(s, s->items, item, err)
+                               : take_expiry(s, s->items - s->asked, item, err);
 }
 
 static bool parse(struct scan_reader *s, struct err *err) {
@@ -260,6 +295,6 @@ bool scan_reader_answer(const struct scan_reader *s, size_t i, struct str *ret_p
     if (s->answers[i].is_gone || expiry == -2)
         return false;
     *ret_payload = str_of(s->in.ptr + s->answers[i].dump_at, s->answers[i].dump_len);
-    *ret_expire_at_ms = expiry < 0 ? -1 : s->has_expiretime ? expiry : s->clock_ms + expiry;
+    *ret_expire_at_ms = expiry < 0 ? -1 : expiry;
     return true;
 }

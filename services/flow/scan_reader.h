@@ -7,7 +7,7 @@
  * follows the sizes that were seen; a single value is bounded by SCAN_READER_ANSWERS_MAX.
  *
  * The expiry is the source's own absolute time: PEXPIRETIME where there is one (7.0), else
- * PTTL and the source's clock right behind it, which is late by some of a millisecond.
+ * PTTL and the source's clock right behind it, which is late by a millisecond or two.
  */
 #pragma once
 
@@ -39,7 +39,7 @@ struct scan_reader {
     struct {
         size_t dump_at, dump_len;
         bool is_gone;
-        int64_t expiry; /* as the server said it */
+        int64_t expiry; /* absolute, ms; -1 = none, -2 = the key went away meanwhile */
     } answers[SCAN_READER_KEYS_MAX];
 };
 
