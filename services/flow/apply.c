@@ -196,6 +196,8 @@ static bool claim(struct applier *a, struct redis_client *ret_client, struct err
     if (!info)
         return err_set(err, ERR_MEMORY, "no memory for INFO");
     CONTROL_SET(a, phase, CONTROL_CLAIMING);
+    /* What was acknowledged before may be forgotten there by now. */
+    atomic_store_explicit(&a->control->copy_generation, 0, memory_order_release);
     ok = applier_connect(a, &client, err) && learn_facts(a, &client, info, err) &&
          position_claim(&client, &a->spec, &a->position, err) &&
          learn_payload_version(a, &client, info, err) && announce(a, info, err);

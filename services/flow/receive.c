@@ -33,8 +33,8 @@ static uint64_t spooled(const struct receiver *r) {
 
 /* The snapshot that apply counts may be one that we have thrown away. */
 static uint64_t copied_bytes(const struct receiver *r) {
-    if (atomic_load_explicit(&r->control->copy_generation, memory_order_acquire) !=
-        r->meta.generation)
+    if (r->meta.generation == 0 || atomic_load_explicit(&r->control->copy_generation,
+                                                        memory_order_acquire) != r->meta.generation)
         return 0;
     return atomic_load_explicit(&r->control->copy_bytes_done, memory_order_relaxed);
 }
@@ -265,6 +265,21 @@ static bool read_start(struct receiver *r, struct err *err) {
     return ok;
 }
 
+/* What the supervisor relayed is of apply's last claim, and the copy may have gone on since:
+ * room was made up to where it is now. Apply takes its word back when it claims again. */
+static void catch_up(struct receiver *r) {
+    struct position *p = &r->position;
+    uint64_t copied = copied_bytes(r);
+
+    if (p->state != POSITION_COPY || p->generation > r->meta.generation || copied == 0 ||
+        (p->generation == r->meta.generation && copied <= p->next))
+        return;
+    p->generation = r->meta.generation;
+    p->snapshot_offset = r->meta.snapshot_offset;
+    memcpy(p->replid, r->meta.replid, sizeof(p->replid));
+    p->next = copied;
+}
+
 static bool open_spool(struct receiver *r, struct err *err) {
     if (mkdir(r->spec.spool_dir, 0700) != 0 && errno != EEXIST)
         return err_set(err, ERR_IO, "making the spool directory: %s", strerror(errno));
@@ -304,6 +319,7 @@ static bool run(struct receiver *r, struct err *err) {
     if (!read_spec(r, err) || !control_map(CHILD_FD_CONTROL, &r->control, err) ||
         !open_spool(r, err) || !read_start(r, err) || !meet_source(r, err))
         return false;
+    catch_up(r);
     if (!receive_plan(r, err))
         return false;
     switch (r->reading) {
