@@ -155,8 +155,6 @@ def test_an_expiring_field_does_not_lose_its_expiry_unasked(service, ends, desti
     assert destination.client().exists("h") == 0
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError,
-                   reason="not built: fields whose expiry was held in the tail are not settled by the stop")
 @pytest.mark.parametrize("name", [pytest.param("redis-8.0", marks=pytest.mark.full), "redis-8.6", "valkey-9.1"])
 def test_fields_that_begin_to_expire_meanwhile(service, ends, name):
     source, destination = ends(name, name)
