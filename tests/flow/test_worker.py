@@ -116,6 +116,7 @@ def test_a_job_that_can_never_go_on_can_be_stopped(start, source, destination):
     assert position(job, destination)[b"state"] == b"stopped"
 
 
+@pytest.mark.full
 def test_a_child_that_always_dies_young_is_trouble_and_one_that_is_killed_is_not(
         service, start, source, destination):
     job = start()
