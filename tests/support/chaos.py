@@ -106,14 +106,19 @@ def random_kills(service, job, log, rng, count, pause, roles):
 # ---------------------------------------------------------------- scenarios
 
 
-def unit_whose_reply_is_lost(service, source, destination, seed=1, rounds=6):
+def _started(service, source, destination, proxy):
+    job = service.job(source.url(), destination.url(port=proxy.port), retry=QUICK_RETRY)
+    return job.check_and_start()
+
+
+def unit_whose_reply_is_lost(service, source, destination, seed=1, rounds=4):
     """kill -9 of apply after the destination has executed a unit and before its reply arrives."""
     log = ActionLog(seed)
     fill(source.url(), 1500, seed=seed)
     hits = 0
     with Proxy(destination.port, seed) as proxy, \
             Writer(source.url(), seed, rate=1500, mix="model") as writer:
-        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
+        job = _started(service, source, destination, proxy)
         job.wait_caught_up()
         for _ in range(rounds):
             (apply,) = service.wait_role("apply")
@@ -133,13 +138,13 @@ def unit_whose_reply_is_lost(service, source, destination, seed=1, rounds=6):
         finish(job, source, destination, log, [writer])
 
 
-def unit_that_arrives_late(service, source, destination, seed=1, rounds=5):
+def unit_that_arrives_late(service, source, destination, seed=1, rounds=4):
     """A unit stays in the network; apply is killed, its successor goes on; then it arrives."""
     log = ActionLog(seed)
     fill(source.url(), 1500, seed=seed)
     with Proxy(destination.port, seed) as proxy, \
             Writer(source.url(), seed, rate=1500, mix="model") as writer:
-        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
+        job = _started(service, source, destination, proxy)
         job.wait_caught_up()
         for _ in range(rounds):
             (apply,) = service.wait_role("apply")
@@ -185,7 +190,7 @@ def copy_that_arrives_late(service, source, destination, seed=1, stop=False):
     made = fill(source.url(), 12_000, seed=seed)
     with Proxy(destination.port, seed) as proxy:
         proxy.rate = 200_000
-        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
+        job = _started(service, source, destination, proxy)
         deadline = time.monotonic() + 30
         # One connection has sent more than questions: the first unit is under way.
         while max([link.requests.moved for link in proxy.links()], default=0) < 30_000:
@@ -238,7 +243,7 @@ def children_of_a_lost_worker(service, source, destination, seed=1):
     fill(source.url(), 1500, seed=seed)
     with Proxy(destination.port, seed) as proxy, \
             Writer(source.url(), seed, rate=1500, mix="model") as writer:
-        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
+        job = _started(service, source, destination, proxy)
         job.wait_caught_up()
         (apply,) = service.wait_role("apply")
         supervisor = int(processes.status(apply)["PPid"])
@@ -274,7 +279,7 @@ def worker_that_is_continued(service, source, destination, seed=1, rounds=2):
     log = ActionLog(seed)
     fill(source.url(), 1500, seed=seed)
     with Proxy(destination.port, seed) as proxy, Writer(source.url(), seed, rate=1500) as writer:
-        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
+        job = _started(service, source, destination, proxy)
         job.wait_caught_up()
         for _ in range(rounds):
             (apply,) = service.wait_role("apply")
