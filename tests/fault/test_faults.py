@@ -242,9 +242,9 @@ def test_a_slow_destination_never_makes_us_a_slow_reader_of_the_source(service, 
     with Proxy(destination.port) as proxy, Writer(source.url(), 1, "a", rate=3000) as one, \
             Writer(source.url(), 1, "b", rate=3000) as two:
         job = service.job(source.url(), destination.url(port=proxy.port))
+        proxy.rate = 50_000
         job.check_and_start(ignore_warnings=True)
         job.wait_phase("full")
-        proxy.rate = 50_000
         peak, links = 0, set()
         until = time.monotonic() + 40
         while time.monotonic() < until:
