@@ -87,7 +87,7 @@ bool rdb_compose_functions(struct rdb_composer *c, struct buf *b, struct str pay
     struct rdb_composer next = *c;
     struct str records;
     size_t before = b->len;
-    uint16_t version;
+    uint16_t version = 0;
 
     if (!take_functions(payload, &records, &version, err))
         return false;

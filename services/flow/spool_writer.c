@@ -244,7 +244,7 @@ static bool find_end(struct spool_writer *w, uint64_t segment, uint64_t end,
 }
 
 bool spool_writer_cut(struct spool_writer *w, uint64_t end, struct err *err) {
-    uint64_t segment = end > 0 ? spool_segment_of(end - 1) : 0, index_bytes;
+    uint64_t segment = end > 0 ? spool_segment_of(end - 1) : 0, index_bytes = 0;
 
     if (end == w->end)
         return true;

@@ -302,7 +302,7 @@ static bool parse_url(struct str url, struct endpoint *ep, struct secret *passwo
                       struct err *err) {
     struct str authority, path;
     size_t end = 0, at;
-    bool file;
+    bool file = false;
 
     if (url.len > URL_MAX)
         return err_set(err, ERR_VALIDATION, "the URL is longer than %d characters", URL_MAX);
