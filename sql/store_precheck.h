@@ -28,7 +28,7 @@ struct store_precheck {
     json_t *facts;      /* {"source":{…},"destination":{…}}; NULL = not yet */
     json_t *plan;       /* NULL = not yet */
     json_t *last_error; /* {"code","detail"}: why it could not be carried out; NULL = none */
-    json_t *items;      /* array, in the order they were found; as api.md shows an item, and for an
+    json_t *items;      /* array, in the order they were found; as the API shows an item, and for an
                            ignored one "reason", "ignored_by", "ignored_at" */
     int64_t version;
     int64_t created_ms, started_ms, finished_ms; /* 0 = not yet */

@@ -5,6 +5,6 @@
 
 #include "sql/store_precheck.h"
 
-/* A new reference with every member of api.md's "Precheck", `etag` included. A run
+/* A new reference with every member of the contract's Precheck, `etag` included. A run
  * that waits for a worker is shown as running. */
 json_t *precheck_view(const struct store_precheck *precheck);

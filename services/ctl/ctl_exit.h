@@ -1,4 +1,4 @@
-/* ctl_exit.h - how the command line ends. Source: api.md "Command line". */
+/* ctl_exit.h - how the command line ends. README.md lists the codes. */
 #pragma once
 
 #include "proto/base/err.h"

@@ -12,7 +12,7 @@
  *
  * Why not more units in flight, and why commands never precede their MULTI's
  * reply: a refused unit does not stop the next one, and commands behind a refused
- * MULTI run bare (measured on five servers; proto/README.md).
+ * MULTI run bare (measured on Redis 6.0, 7.0, 8.6, Valkey 8.1, 9.1).
  */
 #pragma once
 

@@ -6,7 +6,7 @@
  * built yet is refused by its pointer unless it says its default; unknown members
  * are refused; nothing is accepted and ignored.
  *
- * Source: api.md "Jobs"; dts-api.md b.2 for ranges and defaults.
+ * Source: web-api/openapi.yaml; ranges and defaults follow Alibaba Cloud DTS where it has them.
  */
 #pragma once
 

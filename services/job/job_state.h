@@ -5,8 +5,8 @@
  * edge may lead back to its own state: then something happened that is worth a
  * line. Moving a job is job_control.h's business.
  *
- * Source: api.md "States"; dts-api.md b.3 for which action is allowed where and
- * for the status names of DTS.
+ * Source: web-api/openapi.yaml; the status names of Alibaba Cloud DTS are those of
+ * its API of 2020-01-01.
  */
 #pragma once
 

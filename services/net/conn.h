@@ -7,7 +7,7 @@
  * the same as a plain close: CLOSED. OpenSSL writes with write(2), so the process
  * must ignore SIGPIPE (process_harden does).
  *
- * Which addresses may be dialled: egress.h. Source: stack-facts.md 2.
+ * Which addresses may be dialled: egress.h.
  */
 #pragma once
 

@@ -11,7 +11,7 @@
  * service for oneself migrates what is on the same machine. Lists are CIDR blocks
  * or addresses, separated by commas or blanks.
  *
- * Source: reliability.md 7.1.
+ * Source: the OWASP cheat sheet on server-side request forgery.
  */
 #pragma once
 

@@ -5,8 +5,7 @@
  * password and the client's private key travel as struct credentials, which a
  * child asks for before each connect.
  *
- * Source: api.md "Endpoint reference"; dts-api.md b.2 for the ranges; redis-cli's
- * URL form (redis://[user[:password]@]host[:port][/db]).
+ * Source: web-api/openapi.yaml; redis-cli's URL form (redis://[user[:password]@]host[:port][/db]).
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* attention.h - the question a blocked job puts to a person.
  *
- * Pure: an error in, the `attention` object of api.md out. The rows are in
+ * Pure: an error in, the `attention` object of the API out. The rows are in
  * attention.def; every error that no retry can heal and that a child may end with
  * has one (a test holds that).
  */

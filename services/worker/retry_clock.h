@@ -1,6 +1,6 @@
 /* retry_clock.h - how long a job keeps trying, and when it tries next.
  *
- * Pure: it is given the time. Two clocks, as api.md has them: one for connections
+ * Pure: it is given the time. Two clocks, as the API has them: one for connections
  * (`retry.connection_minutes`) and one for everything else that may heal by itself
  * (`retry.other_minutes`). Each starts with the first failure of its kind and runs
  * until the job was well for a while: a job that fails again at once has not

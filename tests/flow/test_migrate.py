@@ -73,7 +73,7 @@ def test_one_command_moves_200000_keys_under_a_writer(service, source, destinati
     assert set(report.types) == {"string", "hash", "list", "set", "zset", "stream"}
     assert set(report.per_database) == set(DATABASES)
     assert report.with_expiry > 30_000
-    # Of ours there is what design.md names and nothing else.
+    # Of ours there is what the README names and nothing else.
     assert report.ours_destination == [(0, position_key(job_id))]
     for db, key in report.ours_source:
         assert key.startswith(b"DTS_REDIS_TIMESTAMP_HEARTBEAT"), key
