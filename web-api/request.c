@@ -63,16 +63,6 @@ static bool is_utf8(struct str s) {
     return true;
 }
 
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool request_decode(struct arena *a, struct str in, struct str *ret_out, struct err *err) {
     char *out = arena_alloc(a, in.len + 1);
     size_t len = 0;
@@ -81,8 +71,8 @@ bool request_decode(struct arena *a, struct str in, struct str *ret_out, struct 
         char c = in.ptr[i];
 
         if (c == '%') {
-            int high = i + 2 < in.len ? hex_value(in.ptr[i + 1]) : -1;
-            int low = high < 0 ? -1 : hex_value(in.ptr[i + 2]);
+            int high = i + 2 < in.len ? str_hex_digit(in.ptr[i + 1]) : -1;
+            int low = high < 0 ? -1 : str_hex_digit(in.ptr[i + 2]);
 
             if (low < 0)
                 return err_set(err, ERR_BAD_REQUEST, "a percent sign without two hex digits");

@@ -49,6 +49,15 @@ static inline struct str str_first(struct str s, size_t len) {
     return str_of(s.ptr, len < s.len ? len : s.len);
 }
 
+/* The value of a hex digit, either case; -1 when it is none. */
+static inline int str_hex_digit(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* ASCII letters compare without their case. */
 bool str_equal_nocase(struct str a, struct str b);
 

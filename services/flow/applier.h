@@ -17,7 +17,7 @@
 struct applier {
     int socket_fd;
     int spool_fd; /* directory of the task's spool */
-    int bell, receive_bell;
+    int bell;
     struct control_block *control;
     struct task_spec spec;
     struct position position; /* as claimed, moved on as units are acknowledged */

@@ -358,7 +358,6 @@ int apply_main(int socket_fd) {
         return 1;
     a->socket_fd = socket_fd;
     a->bell = CHILD_FD_APPLY_BELL;
-    a->receive_bell = CHILD_FD_RECEIVE_BELL;
     a->spool_fd = -1;
     ok = read_spec(a, &err) && control_map(CHILD_FD_CONTROL, &a->control, &err) &&
          open_spool(a, &err);

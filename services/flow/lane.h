@@ -66,7 +66,6 @@ struct lane {
     uint32_t exec_count;   /* elements the EXEC must have */
     int step;              /* which reply is next, see lane.c */
     struct resp_skip skip; /* inside an element of EXEC */
-    uint32_t skip_errors;
     uint32_t element;
     struct err refused; /* the first refusal of this unit */
     bool was_refused;

@@ -342,7 +342,6 @@ int receive_main(int socket_fd) {
         return 1;
     r->socket_fd = socket_fd;
     r->spool_fd = -1;
-    r->bell = CHILD_FD_RECEIVE_BELL;
     r->apply_bell = CHILD_FD_APPLY_BELL;
     r->snapshot = r->stream = SPOOL_WRITER_INIT;
     r->buffer = malloc(RECEIVER_BUFFER_BYTES);

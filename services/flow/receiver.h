@@ -29,7 +29,7 @@ enum receive_consistency {
 
 struct receiver {
     int socket_fd, spool_fd;
-    int bell, apply_bell;
+    int apply_bell;
     struct task_spec spec;
     struct control_block *control;
     struct position position; /* what apply found when it claimed */

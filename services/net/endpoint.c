@@ -140,24 +140,14 @@ bool endpoint_check_password(struct str password, struct err *err) {
     return true;
 }
 
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* `dst` takes as many bytes as `from` has. */
 static bool percent_decode(struct str from, char *dst, size_t *ret_len, struct err *err) {
     size_t len = 0;
 
     for (size_t i = 0; i < from.len; i++) {
         if (from.ptr[i] == '%') {
-            int high = i + 2 < from.len ? hex_value(from.ptr[i + 1]) : -1;
-            int low = i + 2 < from.len ? hex_value(from.ptr[i + 2]) : -1;
+            int high = i + 2 < from.len ? str_hex_digit(from.ptr[i + 1]) : -1;
+            int low = i + 2 < from.len ? str_hex_digit(from.ptr[i + 2]) : -1;
 
             if (high < 0 || low < 0)
                 return err_set(err, ERR_VALIDATION,

@@ -12,21 +12,11 @@
 
 enum { KEY_FILE_MAX = 8192, KEY_LEN = 32, LINE_LEN = 2 + 2 * KEY_LEN + 1 };
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool parse_key(struct str hex, unsigned char key[KEY_LEN]) {
     if (hex.len != (size_t)2 * KEY_LEN)
         return false;
     for (int i = 0; i < KEY_LEN; i++) {
-        int high = hex_digit(hex.ptr[2 * i]), low = hex_digit(hex.ptr[2 * i + 1]);
+        int high = str_hex_digit(hex.ptr[2 * i]), low = str_hex_digit(hex.ptr[2 * i + 1]);
 
         if (high < 0 || low < 0)
             return false;
