@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+from support.authority import Authority
 from support.ports import free_port
 from support.processes import register
 from support.service import program
@@ -205,27 +206,6 @@ def test_what_a_destination_account_lacks_is_named(source, destination, rules, w
 # ---- TLS
 
 
-class Authority:
-    def __init__(self, folder):
-        self.folder = folder
-        self.run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt",
-                 "-days", "100", "-subj", "/CN=ca")
-
-    def run(self, *arguments):
-        subprocess.run(("openssl",) + arguments, cwd=self.folder, check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def sign(self, name, san, days=100):
-        self.run("req", "-newkey", "rsa:2048", "-nodes", "-keyout", name + ".key",
-                 "-out", name + ".csr", "-subj", "/CN=" + name)
-        (self.folder / "ext").write_text("subjectAltName=" + san)
-        self.run("x509", "-req", "-in", name + ".csr", "-CA", "ca.crt", "-CAkey", "ca.key",
-                 "-CAcreateserial", "-out", name + ".crt", "-days", str(days), "-extfile", "ext")
-
-    def text(self, name):
-        return (self.folder / name).read_text()
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     found = Authority(tmp_path_factory.mktemp("ca"))
@@ -240,11 +220,7 @@ def authority(tmp_path_factory):
 def tls_server(redis_server, authority):
     def start(certificate="server", client_certificates="no"):
         port = free_port()
-        server = redis_server(
-            "--tls-port", str(port), "--tls-cert-file", str(authority.folder / (certificate + ".crt")),
-            "--tls-key-file", str(authority.folder / (certificate + ".key")),
-            "--tls-ca-cert-file", str(authority.folder / "ca.crt"),
-            "--tls-auth-clients", client_certificates)
+        server = redis_server(*authority.server(port, certificate, client_certificates))
         server.tls_port = port
         return server
 
