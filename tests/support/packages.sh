@@ -1,7 +1,7 @@
 # packages.sh - the distribution's packages that building, running and testing need.
 #
 # Sourced by quickstart and tests/run:  packages_install "purpose" LIST...
-# where LIST is among build, run, test. As root it installs what is missing, asks
+# where LIST is among build, run, test, fuzz (which tests can do without). As root it installs what is missing, asks
 # nothing and starts no service; otherwise it says what is missing and returns 1.
 
 packages_build="gcc g++ libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libpq-dev
@@ -9,6 +9,7 @@ packages_build="gcc g++ libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev
 packages_run="postgresql redis-server redis-tools python3 python3-redis ca-certificates"
 packages_test="libcunit1-dev binutils curl openssl procps python3-pytest python3-requests
     python3-psycopg2"
+packages_fuzz="clang libclang-rt-dev"
 
 packages_missing() { # names of those that are not installed
     local list name
