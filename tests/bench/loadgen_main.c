@@ -1,9 +1,11 @@
-/* loadgen - traffic for the benchmark: SETs at a rate, and how long one write takes.
+/* loadgen - traffic for the benchmark: writes at a rate, and how long one takes.
  *
- *   loadgen set PORT KEYS SIZE RATE SECONDS   SET key:<random of KEYS> with SIZE bytes, RATE a
- * second (0: as fast as the server takes them) loadgen fill PORT KEYS SIZE               SET every
- * key once loadgen probe PORT PORT COUNT GAP_US      write to the first, wait until the second
- * shows it
+ *   loadgen set PORT KEYS SIZE RATE SECONDS   SET key:<random of KEYS> with SIZE bytes,
+ *                                             RATE a second (0: as many as the server takes)
+ *   loadgen mixed PORT KEYS RATE SECONDS      the same with nine kinds of writes in turn, two
+ *                                             of them in a transaction
+ *   loadgen fill PORT KEYS SIZE               SET every key once
+ *   loadgen probe PORT PORT COUNT GAP_US      write to the first, wait until the second shows it
  *
  * Everything on 127.0.0.1, one connection per server; one line of JSON on standard output.
  * redis-benchmark 7.0 cannot pace itself.
@@ -28,9 +30,9 @@
 enum {
     KEY_DIGITS = 12,
     SIZE_MAX_BYTES = 4096,
-    BATCH = 100,         /* commands of one write */
+    BATCH = 99,          /* commands of one write; a multiple of what a form holds */
     OUTSTANDING = 10000, /* commands that wait for their reply */
-    REPLY = 5,           /* "+OK\r\n" */
+    FORM_KEYS = 16,
 };
 
 static void die(const char *what) {
@@ -86,23 +88,64 @@ static uint64_t random_next(uint64_t *state) { /* xorshift64 */
     return *state;
 }
 
-/* One SET with room for its key's digits; all commands have its length. */
+/* Commands with room for their keys' digits; every copy of it has the same length. */
 struct form {
-    char bytes[SIZE_MAX_BYTES + 128];
-    size_t len, digits_at;
+    char bytes[SIZE_MAX_BYTES + 1024];
+    size_t len, digits_at[FORM_KEYS], keys;
+    unsigned commands; /* data commands: MULTI and EXEC are none */
+    unsigned lines;    /* of all their replies */
 };
 
-static void form_init(struct form *f, size_t size, uint64_t *seed) {
-    int head = snprintf(f->bytes, sizeof(f->bytes), "*3\r\n$3\r\nSET\r\n$16\r\nkey:");
+/* "@kind" becomes a key of that kind; words are separated by blanks. */
+static void form_add(struct form *f, const char *words, unsigned commands, unsigned lines) {
+    const char *at = words;
+    unsigned count = 1;
+    char *to = f->bytes + f->len, *end = f->bytes + sizeof(f->bytes);
 
-    f->digits_at = (size_t)head;
-    head +=
-        snprintf(f->bytes + head, sizeof(f->bytes) - (size_t)head, "%012d\r\n$%zu\r\n", 0, size);
-    f->len = (size_t)head;
+    for (const char *c = words; *c; c++)
+        count += *c == ' ';
+    to += snprintf(to, (size_t)(end - to), "*%u\r\n", count);
+    while (count-- > 0) {
+        int len = (int)strcspn(at, " ");
+
+        if (*at == '@') {
+            to +=
+                snprintf(to, (size_t)(end - to), "$%d\r\n%.*s:", len + KEY_DIGITS, len - 1, at + 1);
+            f->digits_at[f->keys++] = (size_t)(to - f->bytes);
+            to += snprintf(to, (size_t)(end - to), "%0*d\r\n", KEY_DIGITS, 0);
+        } else {
+            to += snprintf(to, (size_t)(end - to), "$%d\r\n%.*s\r\n", len, len, at);
+        }
+        at += len + 1;
+    }
+    f->len = (size_t)(to - f->bytes);
+    f->commands += commands;
+    f->lines += lines;
+}
+
+static void form_set(struct form *f, size_t size, uint64_t *seed) {
+    static char words[SIZE_MAX_BYTES + 16] = "SET @key ";
+    size_t at = strlen(words);
+
     for (size_t i = 0; i < size; i++)
-        f->bytes[f->len++] = (char)('!' + random_next(seed) % 90);
-    memcpy(f->bytes + f->len, "\r\n", 2);
-    f->len += 2;
+        words[at + i] = i == 0 ? 'v' : (char)('!' + random_next(seed) % 90);
+    memset(f, 0, sizeof(*f));
+    form_add(f, words, 1, 1);
+}
+
+static void form_mixed(struct form *f) {
+    memset(f, 0, sizeof(*f));
+    form_add(f, "SET @key 0123456789abcdef", 1, 1);
+    form_add(f, "INCR @counter", 1, 1);
+    form_add(f, "HSET @hash field-1 value-1 field-2 value-2", 1, 1);
+    form_add(f, "RPUSH @list an-element", 1, 1);
+    form_add(f, "ZADD @zset 17 a-member", 1, 1);
+    form_add(f, "XADD @stream * field value", 1, 2);
+    form_add(f, "EXPIRE @key 3600", 1, 1);
+    form_add(f, "MULTI", 0, 1);
+    form_add(f, "SET @key fedcba9876543210", 1, 1);
+    form_add(f, "INCR @counter", 1, 1);
+    form_add(f, "EXEC", 0, 3);
 }
 
 static void put_key(char *digits, uint64_t key) {
@@ -110,11 +153,12 @@ static void put_key(char *digits, uint64_t key) {
         digits[i] = (char)('0' + key % 10);
 }
 
-/* Take the replies that are there; wait_us is how long for the first. */
-static uint64_t take_replies(int fd, long wait_us, size_t *part) {
+/* Count the lines of the replies that are there; wait_us is how long for the first. */
+static uint64_t take_replies(int fd, long wait_us) {
     static char in[1 << 16];
     struct pollfd pfd = {.fd = fd, .events = POLLIN};
     struct timespec wait = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
+    uint64_t lines = 0;
     ssize_t got;
 
     if (ppoll(&pfd, 1, &wait, NULL) <= 0)
@@ -122,52 +166,53 @@ static uint64_t take_replies(int fd, long wait_us, size_t *part) {
     got = recv(fd, in, sizeof(in), 0);
     if (got <= 0)
         die("the server closed the connection");
-    if (memchr(in, '-', (size_t)got)) {
+    if (in[0] == '-' || memmem(in, (size_t)got, "\n-", 2)) {
         fprintf(stderr, "loadgen: the server refuses: %.80s\n", in);
         exit(1);
     }
-    *part += (size_t)got;
-    got = (ssize_t)(*part / REPLY);
-    *part %= REPLY;
-    return (uint64_t)got;
+    for (ssize_t i = 0; i < got; i++)
+        lines += in[i] == '\n';
+    return lines;
 }
 
-static void run_set(const char *port, uint64_t keys, size_t size, uint64_t rate, double seconds,
-                    bool in_order) {
-    static char batch[BATCH * (SIZE_MAX_BYTES + 128)];
-    uint64_t seed = 88172645463325252u, sent = 0, done = 0, began, elapsed = 0;
+/* Send copies of a form to keys below `keys` for so long, or every key once in order. */
+static void run_writes(const char *port, const struct form *form, uint64_t keys, uint64_t rate,
+                       double seconds, bool in_order) {
+    static char batch[BATCH * sizeof(form->bytes)];
+    uint64_t seed = 88172645463325252u, sent = 0, lines = 0, began, elapsed = 0;
     uint64_t limit = in_order ? keys : UINT64_MAX, duration = (uint64_t)(seconds * 1e9);
-    struct form form;
-    size_t part = 0;
+    uint64_t batch_max = BATCH / form->commands; /* everything here counts forms, not commands */
     int fd = dial(port);
 
-    form_init(&form, size, &seed);
-    for (int i = 0; i < BATCH; i++)
-        memcpy(batch + (size_t)i * form.len, form.bytes, form.len);
+    for (uint64_t i = 0; i < batch_max; i++)
+        memcpy(batch + i * form->len, form->bytes, form->len);
     began = now_ns();
     while (sent < limit && (in_order || (elapsed = now_ns() - began) < duration)) {
-        uint64_t due = rate ? (uint64_t)((double)elapsed * (double)rate / 1e9) : UINT64_MAX;
+        uint64_t due =
+            rate ? (uint64_t)((double)elapsed * (double)rate / 1e9) / form->commands : UINT64_MAX;
         uint64_t count = due > sent ? due - sent : 0;
 
         if (count > limit - sent)
             count = limit - sent;
-        if (count > BATCH)
-            count = BATCH;
-        if (sent - done + count > OUTSTANDING) {
-            done += take_replies(fd, 100000, &part);
+        if (count > batch_max)
+            count = batch_max;
+        if ((sent + count - lines / form->lines) * form->commands > OUTSTANDING) {
+            lines += take_replies(fd, 100000);
             continue;
         }
         for (uint64_t i = 0; i < count; i++)
-            put_key(batch + i * form.len + form.digits_at,
-                    in_order ? sent + i : random_next(&seed) % keys);
-        send_all(fd, batch, count * form.len);
+            for (size_t k = 0; k < form->keys; k++)
+                put_key(batch + i * form->len + form->digits_at[k],
+                        in_order ? sent + i : random_next(&seed) % keys);
+        send_all(fd, batch, count * form->len);
         sent += count;
         /* Behind the rate: look only. Ahead of it: sleep a little, or a core is gone. */
-        done += take_replies(fd, count == BATCH ? 0 : 200, &part);
+        lines += take_replies(fd, count == batch_max ? 0 : 200);
     }
-    while (done < sent)
-        done += take_replies(fd, 1000000, &part);
+    while (lines < sent * form->lines)
+        lines += take_replies(fd, 1000000);
     elapsed = now_ns() - began;
+    sent *= form->commands;
     printf("{\"sent\": %" PRIu64 ", \"seconds\": %.4f, \"rate\": %.0f}\n", sent,
            (double)elapsed / 1e9, (double)sent * 1e9 / (double)elapsed);
     close(fd);
@@ -243,15 +288,23 @@ static void run_probe(const char *to, const char *from, uint64_t count, uint64_t
 }
 
 int main(int argc, char **argv) {
-    if (argc == 7 && strcmp(argv[1], "set") == 0 && number(argv[4]) <= SIZE_MAX_BYTES)
-        run_set(argv[2], number(argv[3]), number(argv[4]), number(argv[5]), atof(argv[6]), false);
-    else if (argc == 5 && strcmp(argv[1], "fill") == 0 && number(argv[4]) <= SIZE_MAX_BYTES)
-        run_set(argv[2], number(argv[3]), number(argv[4]), 0, 0, true);
-    else if (argc == 6 && strcmp(argv[1], "probe") == 0)
+    uint64_t seed = 2463534242u;
+    struct form form;
+
+    if (argc == 7 && strcmp(argv[1], "set") == 0 && number(argv[4]) <= SIZE_MAX_BYTES) {
+        form_set(&form, number(argv[4]), &seed);
+        run_writes(argv[2], &form, number(argv[3]), number(argv[5]), atof(argv[6]), false);
+    } else if (argc == 6 && strcmp(argv[1], "mixed") == 0) {
+        form_mixed(&form);
+        run_writes(argv[2], &form, number(argv[3]), number(argv[4]), atof(argv[5]), false);
+    } else if (argc == 5 && strcmp(argv[1], "fill") == 0 && number(argv[4]) <= SIZE_MAX_BYTES) {
+        form_set(&form, number(argv[4]), &seed);
+        run_writes(argv[2], &form, number(argv[3]), 0, 0, true);
+    } else if (argc == 6 && strcmp(argv[1], "probe") == 0) {
         run_probe(argv[2], argv[3], number(argv[4]), number(argv[5]));
-    else {
-        fputs("usage: loadgen set PORT KEYS SIZE RATE SECONDS | fill PORT KEYS SIZE |"
-              " probe PORT PORT COUNT GAP_US\n",
+    } else {
+        fputs("usage: loadgen set PORT KEYS SIZE RATE SECONDS | mixed PORT KEYS RATE SECONDS |"
+              " fill PORT KEYS SIZE | probe PORT PORT COUNT GAP_US\n",
               stderr);
         return 2;
     }

@@ -1,0 +1,229 @@
+"""What is measured: each function starts servers, lets a mover work, and returns figures."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+from bench import servers
+from bench.movers import cpu_seconds, memory_kb
+
+
+class Programs:
+    """The C programs of the benchmark, below the build folder."""
+
+    def __init__(self, folder):
+        self.loadgen, self.far = str(folder / "bin" / "loadgen"), str(folder / "bin" / "far")
+
+    def start_load(self, *arguments):
+        return subprocess.Popen([self.loadgen, *map(str, arguments)], stdout=subprocess.PIPE)
+
+    def load(self, *arguments):
+        process = self.start_load(*arguments)
+        out, _ = process.communicate()
+        if process.returncode != 0:
+            sys.exit("loadgen %s ended with %s" % (arguments, process.returncode))
+        return json.loads(out)
+
+
+def copy(mover, source, destination, keys, port=None):
+    """Seconds from the start until the destination holds every key."""
+    if hasattr(mover, "prepare"):
+        mover.prepare(source, destination, port)
+    client = destination.client()
+    began = time.monotonic()
+    mover.start(source, destination)
+    while True:
+        try:
+            if client.dbsize() >= keys:
+                return time.monotonic() - began
+        except Exception:  # a replica that loads answers LOADING
+            pass
+        if time.monotonic() - began > 300:
+            sys.exit("%s did not copy within 300 s: %s of %d keys" % (mover.name, client.dbsize(), keys))
+        time.sleep(0.005)
+
+
+def wait_behind(source, destination, timeout=300):
+    """Write a marker, wait until it is there; seconds it took."""
+    value = os.urandom(6).hex()
+    began = time.monotonic()
+    source.client().set("marker", value)
+    there = destination.client()
+    while True:
+        try:
+            if there.get("marker") == value.encode():
+                return time.monotonic() - began
+        except Exception:
+            pass
+        if time.monotonic() - began > timeout:
+            return float("inf")
+        time.sleep(0.001)
+
+
+def tail(programs, mover, source, destination, what, seconds, each=1, probe=True):
+    """Offer writes for so many seconds: what was delivered when the last was acknowledged, and
+    how long the rest took. `what` is a command that loadgen's writes hold `each` times per
+    counted write; the position, a hash, is not among what is counted."""
+    command, words = what[0], what[1:]
+    pids = dict(mover.pids(), source=source.process.pid, destination=destination.process.pid)
+    before = {role: cpu_seconds(pid) for role, pid in pids.items()}
+    began, applied = time.monotonic(), destination.calls(command)
+    load = programs.start_load(words[0], source.port, *words[1:], seconds)
+    probed = {}
+    if probe:
+        time.sleep(0.5)
+        prober = programs.start_load("probe", source.port, destination.port,
+                                     max(1, int((seconds - 1) / 0.05)), 50_000)
+    offered = json.loads(load.communicate()[0])
+    at_end = (destination.calls(command) - applied) * each
+    lag = wait_behind(source, destination)
+    elapsed = time.monotonic() - began
+    if probe:
+        probed = json.loads(prober.communicate()[0])
+    cpu = {role: cpu_seconds(pid) - before[role] for role, pid in pids.items()}
+    return {"sent": offered["sent"], "rate": offered["rate"],
+            "delivered": at_end / offered["seconds"], "share": at_end / offered["sent"],
+            "sustained": offered["sent"] / elapsed, "last_ms": lag * 1000,
+            "lag_p50_ms": probed.get("p50_us", 0) / 1000, "lag_p99_ms": probed.get("p99_us", 0) / 1000,
+            "cpu_us": {role: used / offered["sent"] * 1e6 for role, used in cpu.items()}}
+
+
+def sets(options, rate):
+    return ("set", "set", options.keys, 16, rate)
+
+
+def mixed_writes(options, rate):
+    return ("zadd", "mixed", options.keys // 10, rate)
+
+
+MIXED_EACH = 9  # loadgen's mixed form: one ZADD among nine writes
+
+
+def strings(programs, make, source, options):
+    """The full copy of many strings, then the tail on the last of the copies."""
+    mover = make()
+    out = {"copies": []}
+    try:
+        for turn in range(options.copies):
+            with servers.Server() as destination:
+                out["copies"].append(copy(mover, source, destination, options.keys))
+                if turn == options.copies - 1:
+                    wait_behind(source, destination)
+                    time.sleep(1)
+                    out["memory_idle"] = {role: memory_kb(pid) for role, pid in mover.pids().items()}
+                    out["probe"] = programs.load("probe", source.port, destination.port, options.probes, 2000)
+                    out["paced"] = tail(programs, mover, source, destination, sets(options, 300_000), options.seconds)
+                    out["saturated"] = tail(programs, mover, source, destination, sets(options, 0), options.seconds)
+                    out["mixed_paced"] = tail(programs, mover, source, destination,
+                                              mixed_writes(options, 100_000), options.seconds, MIXED_EACH)
+                    out["mixed_saturated"] = tail(programs, mover, source, destination,
+                                                  mixed_writes(options, 0), options.seconds, MIXED_EACH)
+                    out["memory_peak"] = {role: memory_kb(pid) for role, pid in mover.pids().items()}
+                mover.stop(destination)
+    finally:
+        mover.close()
+    return out
+
+
+def copies(make, source, options, keys, tls=None):
+    """Median seconds of a full copy of what `source` holds."""
+    mover = make()
+    try:
+        found = []
+        for _ in range(options.copies):
+            with servers.Server(tls=tls) as destination:
+                found.append(copy(mover, source, destination, keys))
+                mover.stop(destination)
+        return statistics.median(found)
+    finally:
+        mover.close()
+
+
+def encrypted_tail(programs, make, source, options, tls):
+    mover = make()
+    try:
+        with servers.Server(tls=tls) as destination:
+            copy(mover, source, destination, options.keys)
+            wait_behind(source, destination)
+            found = tail(programs, mover, source, destination, sets(options, 0), options.seconds, probe=False)
+            mover.stop(destination)
+            return found
+    finally:
+        mover.close()
+
+
+def far(programs, make, source, options):
+    """The tail with a destination that is a millisecond (there and back) away."""
+    mover = make()
+    try:
+        with servers.Server() as destination, \
+                servers.further_away(programs.far, destination, 500) as port:
+            copy(mover, source, destination, options.keys, port)
+            wait_behind(source, destination)
+            found = tail(programs, mover, source, destination, sets(options, 300_000), options.seconds)
+            mover.stop(destination)
+            return found
+    finally:
+        mover.close()
+
+
+def large_hash(make, fields):
+    """Memory of the mover's processes for one hash: (peak resident, private at rest) of each."""
+    mover = make()
+    with servers.Server() as source, servers.Server() as destination:
+        try:
+            servers.fill_hash(source, fields)
+            copy(mover, source, destination, 1)
+            wait_behind(source, destination)
+            time.sleep(0.5)
+            found = {role: memory_kb(pid) for role, pid in mover.pids().items()}
+            mover.stop(destination)
+            return found
+        finally:
+            mover.close()
+
+
+def quiet(options):
+    """Many tails with heartbeats on one worker: private memory, CPU and writes of the position."""
+    from contextlib import ExitStack
+
+    from support.service import Service
+
+    count = options.quiet
+    with ExitStack() as stack:
+        destination = stack.enter_context(servers.Server("--maxclients", str(count * 4), databases=count))
+        ends = [stack.enter_context(servers.Server("--hz", "1")) for _ in range(count)]
+        service = Service(env={"KEYFERRY_FULL_SYNCS_PER_HOUR": "1000"}).start()
+        stack.callback(service.close)
+        jobs = []
+        for number, source in enumerate(ends):
+            job = service.job(source.url(), destination.url(),
+                              objects={"databases": [{"source": 0, "destination": number}]})
+            job.check_and_start(ignore_warnings=True)
+            jobs.append(job)
+        for job in jobs:
+            job.wait_caught_up(timeout=300)
+        time.sleep(5)
+        pids = [pid for role, found in service.roles().items() if role in ("receive", "apply", "worker")
+                for pid in found]
+        before, began = {pid: cpu_seconds(pid) for pid in pids}, time.monotonic()
+        commands = destination.client().info("stats")["total_commands_processed"]
+        positions = destination.calls("hset")
+        time.sleep(30)
+        seconds = time.monotonic() - began
+        used = sum(cpu_seconds(pid) - before[pid] for pid in pids)
+        roles = service.roles()
+        private = sum(memory_kb(pid)[1] for role in ("receive", "apply") for pid in roles.get(role, []))
+        out = {"count": count, "seconds": seconds, "cpu_percent": used / seconds * 100,
+               "private_mb_each": private / count / 1024,
+               "worker_private_mb": sum(memory_kb(pid)[1] for pid in roles["worker"]) / 1024,
+               "positions_per_second_each": (destination.calls("hset") - positions) / seconds / count,
+               "commands_per_second": (destination.client().info("stats")["total_commands_processed"] - commands) / seconds}
+        for job in jobs:
+            job.act("stop", {"drain": False})
+        for job in jobs:
+            job.wait_state("stopped", timeout=300)
+        return out
