@@ -106,7 +106,9 @@ static bool put_position(struct lane *lane, struct buf *out, const struct positi
 /* All commands between MULTI and EXEC that are not the unit's own. */
 static bool frame_unit(struct lane *lane, const struct position *position,
                        const struct lane_position *end, uint32_t *ret_own, struct err *err) {
-    bool seal = lane->seal && !end->whole && !end->by_unit && !end->mark;
+    /* A unit that only moves the position has nothing that could fail. */
+    bool seal =
+        lane->seal && lane->unit->commands > 0 && !end->whole && !end->by_unit && !end->mark;
     uint32_t own = 0;
     char db[16];
 

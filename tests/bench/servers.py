@@ -24,6 +24,11 @@ class Server(RedisServer):
         super().__init__(*arguments, **options)
 
 
+def version():
+    with RedisServer() as server:
+        return server.client().info("server")["redis_version"]
+
+
 def start_source(**options):
     # One that disconnects a replica which cannot keep up would end the measurement.
     return Server("--client-output-buffer-limit", "replica 0 0 0", **options)
