@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "services/common/failpoint.h"
 #include "services/common/log.h"
 #include "services/flow/child.h"
 #include "services/flow/copy.h"
@@ -164,6 +165,10 @@ static bool announce(struct applier *a, const struct redis_info *info, struct er
     json_t *message = position_to_json(&a->position, "position");
     bool ok;
 
+    if (!failpoint(FAILPOINT_APPLY_CLAIMED, err)) {
+        json_decref(message);
+        return false;
+    }
     CONTROL_SET(a, destination_epoch, a->position.epoch);
     CONTROL_SET(a, applied_offset, a->position.state == POSITION_TAIL ? a->position.next : 0);
     ok = say(a,
@@ -178,6 +183,7 @@ static bool announce(struct applier *a, const struct redis_info *info, struct er
         ok = child_send(a->socket_fd, message, err);
     json_decref(message);
     json_decref(answer);
+    failpoint_pass(FAILPOINT_APPLY_MAY_GO);
     a->spec.claimed_before = ok || a->spec.claimed_before;
     return ok && applier_say_start(a, err);
 }
@@ -185,7 +191,8 @@ static bool announce(struct applier *a, const struct redis_info *info, struct er
 /* From here on a receive that starts anew goes on in the history: were it told of the
  * copy it would take another snapshot for the one that is done. */
 static bool say_copied(struct applier *a, struct err *err) {
-    return say_type(a, "copied", err) && applier_say_start(a, err);
+    return failpoint(FAILPOINT_APPLY_COPIED, err) && say_type(a, "copied", err) &&
+           failpoint(FAILPOINT_APPLY_SAID_COPIED, err) && applier_say_start(a, err);
 }
 
 static bool claim(struct applier *a, struct redis_client *ret_client, struct err *err) {
@@ -198,9 +205,11 @@ static bool claim(struct applier *a, struct redis_client *ret_client, struct err
     CONTROL_SET(a, phase, CONTROL_CLAIMING);
     /* What was acknowledged before may be forgotten there by now. */
     atomic_store_explicit(&a->control->copy_generation, 0, memory_order_release);
-    ok = applier_connect(a, &client, err) && learn_facts(a, &client, info, err) &&
+    ok = applier_connect(a, &client, err) && failpoint(FAILPOINT_APPLY_CONNECTED, err) &&
+         learn_facts(a, &client, info, err) &&
          position_claim(&client, &a->spec, &a->position, err) &&
-         learn_payload_version(a, &client, info, err) && announce(a, info, err);
+         learn_payload_version(a, &client, info, err) && announce(a, info, err) &&
+         failpoint(FAILPOINT_APPLY_ANNOUNCED, err);
     free(info);
     if (!ok) {
         redis_client_close(&client);
@@ -223,6 +232,7 @@ static enum applier_next wait_for_snapshot(struct applier *a) {
     struct control_block *control = a->control;
 
     CONTROL_SET(a, phase, CONTROL_SNAPSHOT_WAIT);
+    failpoint_pass(FAILPOINT_APPLY_WAITS_FOR_SNAPSHOT);
     for (;;) {
         enum control_want want = applier_want(a);
 
@@ -251,6 +261,8 @@ static bool stop(struct applier *a, struct redis_client *client, struct err *err
 
     position_key(&a->spec, key);
     CONTROL_SET(a, phase, CONTROL_SETTLING);
+    if (!failpoint(FAILPOINT_APPLY_STOPS, err))
+        return false;
     for (int db = 0; a->target.held && db < TASK_DATABASES_MAX; db++) {
         bool mapped = a->spec.map_all;
 
@@ -261,14 +273,18 @@ static bool stop(struct applier *a, struct redis_client *client, struct err *err
             return false;
     }
     CONTROL_SET(a, settled, 1);
-    if (!position_close(client, &a->spec, &a->position, POSITION_STOPPED, err))
+    if (!failpoint(FAILPOINT_APPLY_SETTLED, err) ||
+        !position_close(client, &a->spec, &a->position, POSITION_STOPPED, err) ||
+        !failpoint(FAILPOINT_APPLY_SEALED, err))
         return false;
     CONTROL_SET(a, phase, CONTROL_DONE);
     return say_type(a, "settled", err);
 }
 
 static bool done(struct applier *a, struct redis_client *client, struct err *err) {
-    if (!position_close(client, &a->spec, &a->position, POSITION_DONE, err))
+    if (!failpoint(FAILPOINT_APPLY_COMPLETES, err) ||
+        !position_close(client, &a->spec, &a->position, POSITION_DONE, err) ||
+        !failpoint(FAILPOINT_APPLY_COMPLETED, err))
         return false;
     CONTROL_SET(a, settled, 1);
     CONTROL_SET(a, phase, CONTROL_DONE);

@@ -1,5 +1,7 @@
 #include <poll.h>
 
+#include "services/common/failpoint.h"
+
 #include "services/flow/copy_parts.h"
 
 enum { UNIT_OWN_MAX = 640 * 1024 * 1024 }; /* one value of the largest size and its neighbours */
@@ -28,6 +30,7 @@ static void note_acknowledged(struct copy *c) {
     struct applier *a = c->a;
     const struct copy_mark *mark = &c->flying->end;
 
+    failpoint_pass(FAILPOINT_COPY_UNIT_ACKNOWLEDGED);
     c->in_flight = false;
     if (c->unit_bytes < COPY_UNIT_BYTES_MAX)
         c->unit_bytes *= 2;
@@ -77,6 +80,8 @@ bool copy_send(struct copy *c, struct err *err) {
         .keys_expired = c->keys_expired,
         .stream_db = c->stream_db,
     };
+    if (!failpoint(FAILPOINT_COPY_UNIT_FILLED, err))
+        return false;
     copy_mark_format(&u->end, text);
     end.next = u->end.at.offset;
     c->filling = c->flying;
@@ -144,6 +149,8 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
     } else if (!same_snapshot(c)) {
         return err_set(err, ERR_SPOOL_MOVED, "the spool holds another snapshot of that number");
     }
+    if (!failpoint(FAILPOINT_COPY_PREPARED, err))
+        return false;
     rdb_parser_init(&c->parser);
     if (a->position.mark[0]) {
         rdb_parser_resume(&c->parser, &mark.at);
@@ -161,6 +168,7 @@ static bool run(struct copy *c, enum applier_next *ret_next, struct err *err) {
         enum control_want want = applier_want(c->a);
 
         if (superseded(c)) {
+            failpoint_pass(FAILPOINT_COPY_SUPERSEDED);
             *ret_next = APPLIER_RESTART;
             return true;
         }
@@ -177,7 +185,8 @@ static bool run(struct copy *c, enum applier_next *ret_next, struct err *err) {
         return true;
     }
     *ret_next = APPLIER_ON;
-    return !c->a->spec.incremental || copy_begin_tail(c, err);
+    return failpoint(FAILPOINT_COPY_ENDED, err) &&
+           (!c->a->spec.incremental || copy_begin_tail(c, err));
 }
 
 bool copy_run(struct applier *a, struct redis_client client, enum applier_next *ret_next,

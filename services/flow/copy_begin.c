@@ -1,6 +1,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "services/common/failpoint.h"
+
 #include "services/flow/copy_parts.h"
 
 /* HSET of our key from `n` further names and values; counts as one command. */
@@ -37,7 +39,8 @@ bool copy_begin_tail(struct copy *c, struct err *err) {
     set[n++] = STR_LIT("seq");
     set[n++] = STR_LIT("0");
     unit_clear(unit, a->spec.lowest_database);
-    if (!put_position(c, unit, set, n, err) || !copy_send_alone(c, unit, first, err))
+    if (!put_position(c, unit, set, n, err) || !copy_send_alone(c, unit, first, err) ||
+        !failpoint(FAILPOINT_COPY_TAIL_BEGUN, err))
         return false;
     a->position.state = POSITION_TAIL;
     memcpy(a->position.replid, c->meta.replid, sizeof(a->position.replid));
@@ -115,7 +118,8 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
     set[n++] = STR_LIT("0");
     set[n++] = STR_LIT("mark");
     set[n++] = STR_EMPTY;
-    if (!put_position(c, unit, set, n, err) || !copy_send_alone(c, unit, 0, err))
+    if (!put_position(c, unit, set, n, err) || !failpoint(FAILPOINT_COPY_GENERATION_BEGINS, err) ||
+        !copy_send_alone(c, unit, 0, err) || !failpoint(FAILPOINT_COPY_GENERATION_BEGUN, err))
         return false;
     unit_clear(unit, a->spec.lowest_database);
     a->position = p;

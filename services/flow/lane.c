@@ -1,11 +1,13 @@
 #include "services/flow/lane_parts.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "proto/resp/resp_error.h"
 #include "proto/resp/resp_write.h"
 #include "services/common/clock.h"
+#include "services/common/failpoint.h"
 
 enum {
     OUT_MAX = 64 * 1024,
@@ -153,14 +155,14 @@ static bool frame_unit(struct lane *lane, const struct position *position,
            (lane->position_after || lane_put_gate(lane, &lane->tail, err));
 }
 
-/* The bytes from `sent` on as an iovec. */
-static int gather(const struct lane *lane, struct iovec *iov) {
+/* The bytes from `sent` on as an iovec, `most` of them. */
+static int gather(const struct lane *lane, struct iovec *iov, size_t most) {
     struct str parts[2] = {buf_str(&lane->head), buf_str(&lane->tail)};
     size_t skip = lane->sent;
     int n = 0;
     uint32_t pieces = lane->unit ? lane->unit->piece_count : 0;
 
-    for (uint32_t i = 0; i < pieces + 2 && n < IOV_MAX_USED; i++) {
+    for (uint32_t i = 0; i < pieces + 2 && n < IOV_MAX_USED && most > 0; i++) {
         struct str s = i == 0            ? parts[0]
                        : i == pieces + 1 ? parts[1]
                                          : unit_piece_str(lane->unit, i - 1);
@@ -169,7 +171,8 @@ static int gather(const struct lane *lane, struct iovec *iov) {
             skip -= s.len;
             continue;
         }
-        s = str_skip(s, skip);
+        s = str_first(str_skip(s, skip), most);
+        most -= s.len;
         skip = 0;
         iov[n++] = (struct iovec){.iov_base = (void *)(uintptr_t)s.ptr, .iov_len = s.len};
     }
@@ -184,9 +187,12 @@ bool lane_push(struct lane *lane, struct err *err) {
     struct iovec iov[IOV_MAX_USED];
 
     while (lane->sent < out_bytes(lane)) {
-        size_t n;
-        int count = gather(lane, iov);
+        size_t n, most = out_bytes(lane) - lane->sent;
+        int count;
 
+        if (failpoint_io(FAILPOINT_LANE_WRITE, &most))
+            return err_set(err, ERR_DEST_DOWN, "writing to the destination: %s", strerror(errno));
+        count = gather(lane, iov, most);
         if (!conn_writev(lane->client.conn, iov, count, &n, err))
             return err_recode(err, ERR_DEST_DOWN, "writing to the destination");
         if (n == 0)
@@ -212,7 +218,8 @@ bool lane_start(struct lane *lane, struct redis_client client, const struct posi
     lane->was_refused = false;
     lane->step = STEP_WATCH;
     lane->state = LANE_GATE;
-    return lane_put_gate(lane, &lane->tail, err) && lane_push(lane, err);
+    return lane_put_gate(lane, &lane->tail, err) && lane_push(lane, err) &&
+           failpoint(FAILPOINT_LANE_GATE_SENT, err);
 }
 
 bool lane_send(struct lane *lane, struct unit *unit, const struct position *position,
@@ -228,7 +235,8 @@ bool lane_send(struct lane *lane, struct unit *unit, const struct position *posi
     lane->step = STEP_QUEUED;
     lane->was_refused = false;
     lane->state = LANE_BUSY;
-    return lane_push(lane, err);
+    return failpoint(FAILPOINT_LANE_UNIT_FRAMED, err) && lane_push(lane, err) &&
+           failpoint(FAILPOINT_LANE_UNIT_SENT, err);
 }
 
 /* ---- both ways ------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "proto/resp/resp_error.h"
+#include "services/common/failpoint.h"
 #include "services/flow/lane_parts.h"
 
 enum { KEEP_PARSED_BYTES = 64 * 1024 };
@@ -78,6 +79,7 @@ static enum resp_status take_exec(struct lane *lane, struct str in, size_t *ret_
                     "EXEC answered nil: the position was changed by somebody else");
     if (item.type != RESP_ARRAY || item.integer != (int64_t)lane->exec_count)
         return fail(err, ERR_PROTOCOL, "EXEC answered another number of replies");
+    failpoint_pass(FAILPOINT_LANE_EXEC_ANSWERED);
     lane->element = 0;
     lane->skip = RESP_SKIP_INIT;
     lane->step = STEP_ELEMENTS;
@@ -134,6 +136,7 @@ static enum resp_status take_elements(struct lane *lane, struct str in, size_t *
     }
     *ret_used = at;
     lane->step = STEP_WATCH;
+    failpoint_pass(FAILPOINT_LANE_REPLIES_JUDGED);
     return RESP_GOT;
 }
 
@@ -247,6 +250,7 @@ static enum resp_status take_step(struct lane *lane, struct str in, size_t *ret_
         if (status == RESP_GOT) {
             lane->state = LANE_READY;
             lane->unit = NULL;
+            failpoint_pass(FAILPOINT_LANE_READY);
         }
         return status;
     case STEP_LATE:

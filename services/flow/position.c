@@ -6,6 +6,7 @@
 
 #include "proto/base/arena.h"
 #include "proto/resp/resp_write.h"
+#include "services/common/failpoint.h"
 
 enum { REQUEST_MAX = 4096, FEW_KEYS = 1000 };
 
@@ -272,6 +273,7 @@ bool position_claim(struct redis_client *client, const struct task_spec *spec,
     bool raise = !(spec->faults & TASK_FAULT_CLAIM_LEFT_OUT);
     bool exists;
     bool ok = watch_and_read(client, spec, &arena, &exists, &now, err) &&
+              failpoint(FAILPOINT_POSITION_READ, err) &&
               decide(client, spec, exists, &now, &arena, &next, err);
 
     /* Looking around may have left the position's database; the WATCH holds. */
@@ -281,7 +283,9 @@ bool position_claim(struct redis_client *client, const struct task_spec *spec,
         ok = redis_client_call(client, &arena, &selected, err, "SELECT",
                                arena_printf(&arena, "%d", spec->lowest_database), NULL);
     }
-    ok = ok && write_claim(client, spec, &next, raise, &arena, err);
+    ok = ok && failpoint(FAILPOINT_POSITION_DECIDED, err) &&
+         write_claim(client, spec, &next, raise, &arena, err) &&
+         failpoint(FAILPOINT_POSITION_CLAIMED, err);
     if (ok) {
         next.lease = spec->lease;
         next.epoch += raise ? 1 : 0;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "services/common/clock.h"
+#include "services/common/failpoint.h"
 #include "services/flow/child.h"
 #include "services/flow/receiver.h"
 
@@ -57,12 +58,14 @@ static bool trim(struct receiver *r, struct err *err) {
         r->tail_since_ms = now;
     if (r->tail_since_ms > 0 && r->snapshot.end > 0 &&
         (now - r->tail_since_ms > SNAPSHOT_KEEP_MS || short_of_room)) {
+        failpoint_pass(FAILPOINT_RECEIVE_DROP_SNAPSHOT);
         if (!spool_writer_reset(&r->snapshot, 0, err))
             return false;
     } else if (short_of_room) {
         spool_writer_trim(&r->snapshot, copied_bytes(r));
     }
     if (applied > r->stream.start && applied - r->stream.start > keep) {
+        failpoint_pass(FAILPOINT_RECEIVE_TRIM);
         spool_writer_trim(&r->stream, applied - keep);
         atomic_store_explicit(&r->control->stream_start, r->stream.start, memory_order_release);
     }
@@ -98,7 +101,8 @@ static bool acknowledge(struct receiver *r, struct err *err) {
     if (now < r->ack_at_ms || r->main_link.stage != LINK_STREAM)
         return true;
     r->ack_at_ms = now + (r->stream_heard ? ACK_MS : ACK_SOON_MS);
-    return source_link_ack(&r->main_link, r->stream.end, err);
+    return failpoint(FAILPOINT_RECEIVE_ACK, err) &&
+           source_link_ack(&r->main_link, r->stream.end, err);
 }
 
 /* Another claim of apply: it may need what the spool no longer, or not yet, holds. */
@@ -131,6 +135,7 @@ static bool read_messages(struct receiver *r, struct err *err) {
             return false;
         if (r->meta.generation != 0 && on_disk.generation != r->meta.generation)
             return err_set(err, ERR_SPOOL_MOVED, "the spool was found damaged");
+        failpoint_pass(FAILPOINT_RECEIVE_START_AGAIN);
         held = receive_serves(r, &position);
         if (position.state == POSITION_COPY)
             r->tail_since_ms = 0;
@@ -162,6 +167,7 @@ static bool sample_drain(struct receiver *r, struct err *err) {
         return true;
     if (!source_side_sample(&r->side, r->meta.replid, &end, err))
         return err_wrap(err, "asking the source where a drain must end");
+    failpoint_pass(FAILPOINT_RECEIVE_DRAIN_SAMPLED);
     atomic_store_explicit(&r->control->drain_offset, end, memory_order_release);
     control_bell_ring(r->apply_bell, &r->control->apply_sleeps);
     return true;
@@ -227,6 +233,7 @@ static bool loop(struct receiver *r, struct err *err) {
             !source_link_pump(&r->snapshot_link, &sink, r->buffer, RECEIVER_BUFFER_BYTES,
                               read_snapshot, err))
             return false;
+        failpoint_pass(FAILPOINT_RECEIVE_TURN);
         if (r->snapshot_link.stage == LINK_ENDED)
             source_link_close(&r->snapshot_link);
         note_link(r);
@@ -320,7 +327,8 @@ static bool run(struct receiver *r, struct err *err) {
         !open_spool(r, err) || !read_start(r, err) || !meet_source(r, err))
         return false;
     catch_up(r);
-    if (!receive_plan(r, err))
+    if (!failpoint(FAILPOINT_RECEIVE_MET_SOURCE, err) || !receive_plan(r, err) ||
+        !failpoint(FAILPOINT_RECEIVE_PLANNED, err))
         return false;
     switch (r->reading) {
     case RECEIVE_SCAN:

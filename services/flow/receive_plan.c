@@ -1,5 +1,6 @@
 #include <inttypes.h>
 
+#include "services/common/failpoint.h"
 #include "services/flow/child.h"
 #include "services/flow/receiver.h"
 
@@ -38,6 +39,7 @@ bool receive_ask_full_sync(struct receiver *r, const char *reason, struct err *e
                      json_integer_value(json_object_get(answer, "retry_after_ms")) / 1000);
     json_decref(request);
     json_decref(answer);
+    failpoint_pass(FAILPOINT_RECEIVE_FULL_SYNC_ALLOWED);
     r->full_sync_allowed = ok;
     return ok;
 }
@@ -129,11 +131,13 @@ static bool plan_tail(struct receiver *r, struct err *err) {
         r->meta = (struct spool_meta){.generation = p->generation, .snapshot_offset = p->next - 1};
         memcpy(r->meta.replid, p->replid, sizeof(r->meta.replid));
         if (!spool_writer_reset(&r->stream, p->next, err) ||
+            !failpoint(FAILPOINT_RECEIVE_SPOOL_LOST, err) ||
             !spool_meta_write(r->spool_fd, &r->meta, err))
             return false;
     }
     receive_publish(r);
-    return start_stream(r, r->meta.replid, r->stream.end, err);
+    return failpoint(FAILPOINT_RECEIVE_RESUMES, err) &&
+           start_stream(r, r->meta.replid, r->stream.end, err);
 }
 
 bool receive_plan(struct receiver *r, struct err *err) {

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "services/common/clock.h"
+#include "services/common/failpoint.h"
 #include "services/flow/receiver.h"
 
 enum { ACK_SOON_MS = 100 };
@@ -31,12 +32,13 @@ bool receive_begin(struct receiver *r, const struct repl_position *at, struct er
     atomic_store_explicit(&c->snapshot_generation, 0, memory_order_release);
     if (!spool_writer_reset(&r->snapshot, 0, err) ||
         !spool_writer_reset(&r->stream, at->next, err) ||
+        !failpoint(FAILPOINT_RECEIVE_SNAPSHOT_BEGINS, err) ||
         !spool_meta_write(r->spool_fd, &r->meta, err) ||
         (!r->spec.incremental && !reading_mark_write(r->spool_fd, &r->mark, err)))
         return false;
     atomic_fetch_add_explicit(&c->replid_changes, 1, memory_order_release);
     receive_publish(r);
-    return true;
+    return failpoint(FAILPOINT_RECEIVE_SNAPSHOT_BEGUN, err);
 }
 
 /* A snapshot begins: what the logs held belongs to another history or time. */
@@ -59,12 +61,15 @@ static bool begin_snapshot(struct receiver *r, const struct repl_position *at, s
 static bool continue_stream(struct receiver *r, const struct repl_position *at, struct err *err) {
     if (at->next != r->stream.end)
         return err_set(err, ERR_PROTOCOL, "the source continues at another offset than asked for");
+    if (!failpoint(FAILPOINT_RECEIVE_CONTINUES, err))
+        return false;
     if (strcmp(at->replid, r->meta.replid) == 0)
         return true;
     /* A new name for the same history (a failover): kept before its first byte. */
     memcpy(r->meta.former_replid, r->meta.replid, sizeof(r->meta.former_replid));
     memcpy(r->meta.replid, at->replid, sizeof(r->meta.replid));
-    if (!spool_meta_write(r->spool_fd, &r->meta, err))
+    if (!spool_meta_write(r->spool_fd, &r->meta, err) ||
+        !failpoint(FAILPOINT_RECEIVE_HISTORY_RENAMED, err))
         return false;
     atomic_fetch_add_explicit(&r->control->replid_changes, 1, memory_order_release);
     return true;
@@ -112,7 +117,8 @@ static bool on_snapshot(void *ctx, struct str bytes, struct err *err) {
 
     if (bytes.len == 0)
         return true;
-    if (!spool_writer_append(&r->snapshot, bytes, (uint64_t)clock_wall_ms(), err))
+    if (!spool_writer_append(&r->snapshot, bytes, (uint64_t)clock_wall_ms(), err) ||
+        !failpoint(FAILPOINT_RECEIVE_SNAPSHOT_SPOOLED, err))
         return false;
     atomic_store_explicit(&r->control->snapshot_bytes, r->snapshot.end, memory_order_release);
     atomic_fetch_add_explicit(&r->control->received_bytes, bytes.len, memory_order_relaxed);
@@ -121,10 +127,13 @@ static bool on_snapshot(void *ctx, struct str bytes, struct err *err) {
 }
 
 bool receive_end(struct receiver *r, struct err *err) {
+    if (!failpoint(FAILPOINT_RECEIVE_SNAPSHOT_COMPLETE, err))
+        return false;
     r->meta.snapshot_complete = true;
     r->meta.snapshot_bytes = r->snapshot.end;
     /* The verdict is out before apply can find that everything is done. */
-    if (!spool_meta_write(r->spool_fd, &r->meta, err) || !receive_judge(r, err))
+    if (!spool_meta_write(r->spool_fd, &r->meta, err) ||
+        !failpoint(FAILPOINT_RECEIVE_SNAPSHOT_NOTED, err) || !receive_judge(r, err))
         return false;
     atomic_store_explicit(&r->control->snapshot_bytes, r->snapshot.end, memory_order_release);
     atomic_store_explicit(&r->control->snapshot_bytes_total, r->snapshot.end, memory_order_relaxed);
@@ -153,11 +162,14 @@ static bool on_stream(void *ctx, struct str bytes, struct err *err) {
     if (ends_at_boundary(r) && bytes.ptr[0] != '*' && bytes.ptr[0] != '\n')
         return err_set(err, ERR_PROTOCOL, "the stream does not begin with a command");
     r->stream_heard = true;
-    if (!spool_writer_append(&r->stream, bytes, (uint64_t)clock_wall_ms(), err))
+    if (!failpoint(FAILPOINT_RECEIVE_STREAM_HEARD, err) ||
+        !spool_writer_append(&r->stream, bytes, (uint64_t)clock_wall_ms(), err) ||
+        !failpoint(FAILPOINT_RECEIVE_STREAM_SPOOLED, err))
         return false;
     atomic_store_explicit(&r->control->stream_end, r->stream.end, memory_order_release);
     atomic_fetch_add_explicit(&r->control->received_bytes, bytes.len, memory_order_relaxed);
     control_bell_ring(r->apply_bell, &r->control->apply_sleeps);
+    failpoint_pass(FAILPOINT_RECEIVE_STREAM_SHOWN);
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include "proto/base/arena.h"
 #include "proto/command/held_expiry.h"
 #include "services/common/clock.h"
+#include "services/common/failpoint.h"
 
 enum {
     COUNT_FIRST = 500, /* keys a script looks at, to begin with */
@@ -68,7 +69,8 @@ bool settle_database(struct redis_client *client, int db, const struct settle_op
         const struct resp_value *reply;
         int64_t begun_us = clock_mono_us();
 
-        ok = one_script(client, &arena, db, options, cursor, count, &reply, err);
+        ok = failpoint(FAILPOINT_SETTLE_STEP, err) &&
+             one_script(client, &arena, db, options, cursor, count, &reply, err);
         if (ok && reply->type == RESP_ERROR) {
             ok = redis_client_refused(client, reply, "settling expiries", err);
         } else if (ok && resp_value_is(reply, "fenced")) {

@@ -10,6 +10,7 @@
 
 #include "proto/base/bytes.h"
 #include "proto/crc/crc32c.h"
+#include "services/common/failpoint.h"
 
 enum { NAME_DIGITS = 20, NAME_BYTES = NAME_DIGITS + 5 };
 
@@ -36,6 +37,7 @@ void spool_log_unlink(int dir_fd, uint64_t segment) {
 
     file_name(name, segment, SPOOL_DATA);
     unlinkat(dir_fd, name, 0);
+    failpoint_pass(FAILPOINT_SPOOL_DATA_UNLINKED);
     file_name(name, segment, SPOOL_INDEX);
     unlinkat(dir_fd, name, 0);
 }

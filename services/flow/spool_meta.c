@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "services/common/failpoint.h"
 #include "services/flow/spool_log.h"
 
 bool spool_meta_read(int base_fd, struct spool_meta *ret_meta, struct err *err) {
@@ -51,13 +52,17 @@ bool spool_meta_write(int base_fd, const struct spool_meta *meta, struct err *er
                        meta->former_replid[0] ? meta->former_replid : "-");
     int fd =
         openat(base_fd, "meta.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    size_t size = (size_t)len;
     bool ok;
 
     if (fd < 0)
         return err_set(err, ERR_IO, "making the spool's meta file: %s", strerror(errno));
-    ok = write(fd, text, (size_t)len) == len && fdatasync(fd) == 0;
+    ok = !failpoint_io(FAILPOINT_SPOOL_META_WRITE, &size) && write(fd, text, size) == len &&
+         !failpoint_io(FAILPOINT_SPOOL_META_SYNC, &size) && fdatasync(fd) == 0 &&
+         !failpoint_io(FAILPOINT_SPOOL_META_RENAME, &size);
     close(fd);
     if (!ok || renameat(base_fd, "meta.new", base_fd, "meta") != 0)
         return err_set(err, ERR_IO, "writing the spool's meta file: %s", strerror(errno));
+    failpoint_pass(FAILPOINT_SPOOL_META_WRITTEN);
     return true;
 }

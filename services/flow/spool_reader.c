@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "services/common/failpoint.h"
+
 /* More than the largest thing that must be seen whole (a source transaction). */
 static const uint64_t RANGE_BYTES = (uint64_t)16 << 30;
 
@@ -97,6 +99,8 @@ static bool map_up_to(struct spool_reader *r, uint64_t end, struct err *err) {
         int fd;
         void *at;
 
+        if (!failpoint(FAILPOINT_SPOOL_MAP, err))
+            return false;
         if (!spool_log_open_file(r->dir_fd, r->mapped_to, SPOOL_DATA, false, &fd, err))
             return false;
         at = mmap(r->range + (r->mapped_to - r->range_offset), SPOOL_SEGMENT_BYTES, PROT_READ,

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "services/common/failpoint.h"
+
 enum { SEGMENTS_MAX = 1 << 16 }; /* 2 TiB of spool */
 
 static void close_segment(struct spool_writer *w) {
@@ -41,6 +43,7 @@ static bool open_segment(struct spool_writer *w, uint64_t segment, struct err *e
     }
     w->open_segment = segment;
     w->index_bytes = 0;
+    failpoint_pass(FAILPOINT_SPOOL_SEGMENT_OPENED);
     return true;
 }
 
@@ -55,6 +58,7 @@ bool spool_writer_reset(struct spool_writer *w, uint64_t start, struct err *err)
     ok = spool_log_list(w->dir_fd, segments, SEGMENTS_MAX, &count, err);
     for (size_t i = 0; i < count; i++)
         spool_log_unlink(w->dir_fd, segments[i]);
+    failpoint_pass(FAILPOINT_SPOOL_EMPTIED);
     free(segments);
     w->start = w->end = start;
     w->first_segment = spool_segment_of(start);
@@ -143,6 +147,7 @@ static bool recover(struct spool_writer *w, const uint64_t *segments, size_t cou
         return true; /* the next append opens the next segment */
     if (!open_segment(w, spool_segment_of(end), err))
         return false;
+    failpoint_pass(FAILPOINT_SPOOL_BEFORE_CUT);
     if (ftruncate(w->index_fd, (off_t)index_bytes) != 0)
         return err_set(err, ERR_IO, "cutting a spool index: %s", strerror(errno));
     w->index_bytes = index_bytes;
@@ -156,6 +161,7 @@ bool spool_writer_open(struct spool_writer *w, int base_fd, const char *name, st
 
     if (mkdirat(base_fd, name, 0700) != 0 && errno != EEXIST)
         return err_set(err, ERR_IO, "making the spool directory %s: %s", name, strerror(errno));
+    failpoint_pass(FAILPOINT_SPOOL_RECOVERY);
     w->dir_fd = openat(base_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (w->dir_fd < 0)
         return err_set(err, ERR_IO, "opening the spool directory %s: %s", name, strerror(errno));
@@ -168,11 +174,13 @@ bool spool_writer_open(struct spool_writer *w, int base_fd, const char *name, st
     return ok;
 }
 
-static bool write_all(int fd, const void *bytes, size_t len, uint64_t at, struct err *err) {
+static bool write_all(int fd, const void *bytes, size_t len, uint64_t at,
+                      enum failpoint_place place, struct err *err) {
     const char *from = bytes;
 
     while (len > 0) {
-        ssize_t n = pwrite(fd, from, len, (off_t)at);
+        size_t most = len;
+        ssize_t n = failpoint_io(place, &most) ? -1 : pwrite(fd, from, most, (off_t)at);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -197,8 +205,12 @@ static bool append_piece(struct spool_writer *w, struct str piece, uint64_t rece
         return false;
     record.crc = spool_record_crc(&record, piece.ptr);
     spool_record_store(&record, stored);
-    if (!write_all(w->data_fd, piece.ptr, piece.len, w->end - segment, err) ||
-        !write_all(w->index_fd, stored, sizeof(stored), w->index_bytes, err))
+    if (!write_all(w->data_fd, piece.ptr, piece.len, w->end - segment, FAILPOINT_SPOOL_DATA_WRITE,
+                   err) ||
+        !failpoint(FAILPOINT_SPOOL_DATA_WRITTEN, err) ||
+        !write_all(w->index_fd, stored, sizeof(stored), w->index_bytes, FAILPOINT_SPOOL_INDEX_WRITE,
+                   err) ||
+        !failpoint(FAILPOINT_SPOOL_INDEX_WRITTEN, err))
         return false;
     w->index_bytes += sizeof(stored);
     w->end += piece.len;

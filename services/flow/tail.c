@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include "services/common/clock.h"
+#include "services/common/failpoint.h"
 #include "services/flow/child.h"
 #include "services/flow/spool_meta.h"
 #include "services/flow/spool_reader.h"
@@ -54,6 +55,7 @@ static bool note_acknowledged(struct tail *t, struct err *err) {
     struct applier *a = t->a;
     struct stream_unit *u = t->flying;
 
+    failpoint_pass(FAILPOINT_TAIL_UNIT_ACKNOWLEDGED);
     t->in_flight = false;
     a->position.next = u->next;
     a->position.source_db = u->source_db;
@@ -72,7 +74,7 @@ static bool note_acknowledged(struct tail *t, struct err *err) {
         return true;
     /* A receive that starts anew must ask for the history by its present name. */
     t->replid_flying = false;
-    return applier_say_start(a, err);
+    return failpoint(FAILPOINT_TAIL_NEW_NAME_STORED, err) && applier_say_start(a, err);
 }
 
 /* The spool was begun anew under another number: its offsets are not ours any more. */
@@ -113,7 +115,7 @@ static bool refresh_replid(struct tail *t, struct err *err) {
         return true;
     memcpy(t->replid, meta.replid, sizeof(t->replid));
     t->replid_pending = true;
-    return true;
+    return failpoint(FAILPOINT_TAIL_HISTORY_RENAMED, err);
 }
 
 static int64_t throttled_us(struct tail *t) {
@@ -150,6 +152,8 @@ static bool send(struct tail *t, struct err *err) {
         .whole = u->alone,
     };
 
+    if (!failpoint(FAILPOINT_TAIL_UNIT_FILLED, err))
+        return false;
     throttle_take(&t->bytes, u->unit.bytes);
     throttle_take(&t->commands, u->commands);
     t->sent_at_ms = clock_mono_ms();
@@ -176,6 +180,7 @@ static bool take(struct tail *t, struct err *err) {
     if (spool_reader_exhausted(&t->reader, end) && !t->in_flight && t->filling->unit.bytes == 0 &&
         !spool_reader_rebase(&t->reader, start, err))
         return false;
+    failpoint_pass(FAILPOINT_TAIL_TAKES);
     /* The name of the history comes before its bytes. */
     if (!refresh_replid(t, err) || !spool_reader_view(&t->reader, start, end, &view, err) ||
         !stream_units_take(&t->units, view, t->filling, err))
@@ -233,6 +238,7 @@ static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
             return err_set(err, ERR_SPOOL_MOVED, "the spool went on to another snapshot");
         note_caught_up(t);
         if (finished(t, want)) {
+            failpoint_pass(FAILPOINT_TAIL_FINISHED);
             *ret_next = want == CONTROL_PAUSE ? APPLIER_PAUSED : APPLIER_STOP;
             return true;
         }
@@ -274,6 +280,7 @@ bool tail_run(struct applier *a, struct redis_client client, enum applier_next *
 
     CONTROL_SET(a, applied_offset, a->position.next);
     CONTROL_SET(a, phase, CONTROL_INCREMENTAL);
+    failpoint_pass(FAILPOINT_TAIL_WAITS_FOR_STREAM);
     if (!wait_for_stream(a)) {
         *ret_next = applier_want(a) == CONTROL_PAUSE ? APPLIER_PAUSED : APPLIER_STOP;
         *ret_client = client;

@@ -34,6 +34,9 @@ static const char *const passed_on[] = {
     "LSAN_OPTIONS",
     "GCOV_PREFIX",
     "GCOV_PREFIX_STRIP",
+#ifdef KF_FAULTS
+    "KEYFERRY_TEST_FAILPOINTS",
+#endif
 };
 
 enum { SPARE_FD = 32, ENVIRONMENT_ROWS = LENGTH_OF(passed_on) + 1 };

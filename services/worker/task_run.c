@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "services/common/clock.h"
+#include "services/common/failpoint.h"
 #include "services/common/log.h"
 #include "services/common/metric.h"
 #include "services/flow/child.h"
@@ -241,6 +242,7 @@ static void spawn(struct task_run *run, enum task_duty duty) {
     struct err err = ERR_INIT;
     bool ok;
 
+    failpoint_pass(FAILPOINT_WORKER_SPAWNS);
     child_process_done(&child->process);
     child->is_due = child->said_error = child->asks_login = false;
     child->kill_ms = 0;
@@ -269,6 +271,7 @@ static void spawn(struct task_run *run, enum task_duty duty) {
         (void)task_trouble_later(run, child, "worker", ERR_IO, text);
         return;
     }
+    failpoint_pass(FAILPOINT_WORKER_SPAWNED);
     metric_add(METRIC_CHILD_STARTS, 1);
     log_event(LOG_LEVEL_INFO, "child.started", LOG_TEXT("job", run->job),
               LOG_TEXT("duty", duty_names[duty]), LOG_INT("pid", child->process.pid),
@@ -333,6 +336,7 @@ void task_run_reap(struct task_run *run, enum task_duty duty) {
 
     if (!child_process_reap(&child->process, &end))
         return;
+    failpoint_pass(FAILPOINT_WORKER_REAPED);
     log_event(LOG_LEVEL_INFO, "child.ended", LOG_TEXT("job", run->job),
               LOG_TEXT("duty", duty_names[duty]), LOG_INT("status", end.exit_status),
               LOG_INT("signal", end.signal));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "services/common/clock.h"
+#include "services/common/failpoint.h"
 #include "services/common/log.h"
 #include "services/common/metric.h"
 #include "services/common/process.h"
@@ -72,6 +73,7 @@ static bool claim_task(struct loop *l, bool *ret_found, struct err *err) {
 
     if (!ok || !*ret_found)
         return ok;
+    failpoint_pass(FAILPOINT_WORKER_CLAIMED);
     ok = worker_task_open(&l->worker, &claim, &task, err);
     if (task)
         l->tasks[l->task_count++] = task;
@@ -319,6 +321,7 @@ static void leave(struct loop *l) {
     int64_t end = clock_mono_ms() + LEAVE_MS;
     struct err err = ERR_INIT;
 
+    failpoint_pass(FAILPOINT_WORKER_LEAVES);
     log_event(LOG_LEVEL_INFO, "worker.leaves", LOG_INT("tasks", l->task_count));
     /* Last words while every number still means what it says. */
     if (!worker_task_report(&l->worker, l->tasks, l->task_count, &err))

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "services/common/clock.h"
+#include "services/common/failpoint.h"
 #include "services/common/log.h"
 #include "services/common/metric.h"
 #include "services/job/job_control.h"
@@ -117,9 +118,11 @@ static bool move_one(struct worker *worker, struct worker_task *task, enum job_e
     bool ok;
 
     describe(worker, task, event, &x, &move);
+    failpoint_pass(FAILPOINT_WORKER_MOVES);
     ok = job_control_move(worker->store, task->run->job, event, &move, &edge, err);
     extras_done(&x);
     if (ok) {
+        failpoint_pass(FAILPOINT_WORKER_MOVED);
         was_moved(task, event, edge);
         return true;
     }

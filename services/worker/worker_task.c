@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "services/common/clock.h"
+#include "services/common/failpoint.h"
 #include "services/common/log.h"
 #include "services/common/metric.h"
 #include "services/job/job_control.h"
@@ -242,6 +243,7 @@ static bool answer_full_sync(struct worker *worker, struct task_run *run, struct
                               (int)worker->config->full_syncs_per_hour, &allowed, &retry_after,
                               err))
         return false;
+    failpoint_pass(FAILPOINT_WORKER_FULL_SYNC_NOTED);
     if (allowed)
         metric_add(METRIC_FULL_SYNCS, 1);
     log_event(LOG_LEVEL_INFO, "task.full-sync", LOG_TEXT("job", run->job),
@@ -259,6 +261,7 @@ static bool answer_asks(struct worker *worker, struct worker_task *task, struct 
     if (asks->go) {
         if (!store_task_claimed_before(worker->store, &lease, true, err))
             return lost_or_down(task, err);
+        failpoint_pass(FAILPOINT_WORKER_FIRST_CLAIM_NOTED);
         task_run_go(run);
     }
     if (asks->lease_above) {
@@ -267,6 +270,7 @@ static bool answer_asks(struct worker *worker, struct worker_task *task, struct 
         if (!store_task_raise_epoch(worker->store, &lease, (int64_t)asks->lease_above, &raised,
                                     err))
             return lost_or_down(task, err);
+        failpoint_pass(FAILPOINT_WORKER_LEASE_RAISED);
         task_run_lease(run, (uint64_t)raised);
         lease.epoch = raised;
     }
@@ -331,8 +335,10 @@ bool worker_task_report(struct worker *worker, struct worker_task **tasks, size_
         if (!tasks[i]->is_gone)
             fill_report(tasks[i], &reports[used++]);
     }
+    failpoint_pass(FAILPOINT_WORKER_REPORTS);
     ok = used == 0 || store_task_report(worker->store, worker->identity->id,
                                         (int)worker->config->lease_seconds, reports, used, err);
+    failpoint_pass(FAILPOINT_WORKER_REPORTED);
     used = 0;
     for (size_t i = 0; ok && i < count; i++) {
         if (!tasks[i]->is_gone)
@@ -353,8 +359,10 @@ static bool close_task(struct worker *worker, struct worker_task *task, struct e
     struct err why = ERR_INIT;
 
     task_run_kill(run);
+    failpoint_pass(FAILPOINT_WORKER_GIVES_BACK);
     if (!store_task_release(worker->store, &lease, err))
         return false;
+    failpoint_pass(FAILPOINT_WORKER_GAVE_BACK);
     if (job_state_is_final(task->state) &&
         !task_spool_remove(worker->identity->spool_dir, run->job, run->task, &why))
         log_event(LOG_LEVEL_WARN, "task.spool-stays", LOG_TEXT("job", run->job), LOG_ERR(&why));
