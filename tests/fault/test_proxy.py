@@ -97,3 +97,53 @@ def test_a_restarted_server_is_reached_again(way):
     proxy.cut()
     with pytest.raises(redis.ConnectionError):
         client.ping()
+
+
+def test_a_connection_is_reset_after_a_number_of_bytes_that_differs(way):
+    _, proxy, client = way
+    proxy.reset_after = 5_000
+    lives = []
+    for _ in range(12):
+        connection = client.connection_pool.make_connection()
+        before = proxy.moved
+        with pytest.raises((redis.ConnectionError, redis.TimeoutError)):
+            connection.connect()
+            while True:
+                connection.send_command("ECHO", "x" * 100)
+                connection.read_response()
+        lives.append(proxy.moved - before)
+        connection.disconnect()
+    assert proxy.resets == 12 and len(set(lives)) > 8, lives
+    assert 500 < sum(lives) / 12 < 20_000, lives
+
+
+def test_a_delay_is_kept_in_both_directions(way):
+    _, proxy, client = way
+    client.ping()
+    proxy.delay = 0.1
+    began = time.monotonic()
+    client.ping()
+    assert time.monotonic() - began > 0.19
+
+
+def clients_named(server, name):
+    return [c for c in server.client().client_list() if c["name"] == name]
+
+
+def test_a_half_open_connection_has_one_living_end(way):
+    server, proxy, client = way
+    one, two = command(client, "CLIENT", "SETNAME", "one"), None
+    one.read_response()
+    assert proxy.half_open("client") == 1
+    with pytest.raises(redis.ConnectionError):
+        one.send_command("PING")
+        one.read_response()
+        one.send_command("PING")
+        one.read_response()
+    assert clients_named(server, "one"), "the server has learnt of it"
+    two = command(client, "CLIENT", "SETNAME", "two")
+    two.read_response()
+    assert proxy.half_open("server") == 1
+    until(lambda: not clients_named(server, "two"))
+    two.send_command("PING")
+    assert not two.can_read(0.3), "the client has learnt of it"

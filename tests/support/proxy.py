@@ -66,11 +66,17 @@ class _Direction(threading.Thread):
                 size = proxy.random.randint(*proxy.slices)
             if proxy.rate:
                 size = min(size, max(1, proxy.rate // 20))
-            piece = data[at:at + size]
+            if proxy.delay:
+                time.sleep(proxy.delay)
+            piece = data[at:at + min(size, self.link.budget())]
+            size = len(piece)
             self.writer.sendall(piece)
             at += size
             self.moved += len(piece)
             proxy.moved += len(piece)
+            if self.link.budget() <= 0:
+                self.link.end_of_life()
+                return
             if proxy.rate:
                 time.sleep(len(piece) / proxy.rate)
 
@@ -84,6 +90,32 @@ class _Link:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.requests = _Direction(self, self.client, self.server)
         self.replies = _Direction(self, self.server, self.client)
+        self.is_half_open = self.is_over = False
+        # Where in its bytes, of both directions, it will be reset.
+        self.life = proxy.random.expovariate(1 / proxy.reset_after) if proxy.reset_after else None
+
+    def budget(self):
+        """Bytes it may still move."""
+        if self.life is None:
+            return 1 << 30
+        return max(0, int(self.life) - self.requests.moved - self.replies.moved)
+
+    def end_of_life(self):
+        with self.proxy.lock:
+            self.proxy.resets += not self.is_over
+            self.is_over = True
+        self.close(reset=True)
+
+    def half_open(self, side):
+        """The end towards `side` is gone, the other is left standing, and nobody says so."""
+        self.is_half_open = True
+        gone = self.client if side == "client" else self.server
+        try:
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            gone.shutdown(socket.SHUT_RD)  # wakes who reads from it, and tells the peer nothing
+        except OSError:
+            pass
+        gone.close()
 
     def start(self):
         self.requests.start()
@@ -91,6 +123,8 @@ class _Link:
 
     def half_closed(self, direction):
         """The reader of one direction has ended and everything it gave was delivered."""
+        if self.is_half_open:
+            return
         other = self.replies if direction is self.requests else self.requests
         if direction is self.requests:
             # A client that died: the server sees the end after the last byte.
@@ -120,11 +154,12 @@ class _Link:
 class Proxy:
     def __init__(self, target, seed=1):
         self.target = target
-        self.rate, self.slices, self.refuse = 0, None, False
+        self.rate, self.slices, self.delay, self.refuse = 0, None, 0, False
+        self.reset_after, self.resets = 0, 0
         self.random = random.Random(seed)
         self.moved = 0  # bytes, both ways
         self.accepted = 0
-        self._links, self._lock = [], threading.Lock()
+        self._links, self.lock = [], threading.Lock()
         from support.ports import free_port
 
         self._listener = socket.socket()
@@ -154,18 +189,18 @@ class Proxy:
             except OSError:  # the server is down: so are we
                 client.close()
                 continue
-            with self._lock:  # known before its first byte moves
+            with self.lock:  # known before its first byte moves
                 self._links.append(link)
                 self.accepted += 1
             link.start()
 
     def forget(self, link):
-        with self._lock:
+        with self.lock:
             if link in self._links:
                 self._links.remove(link)
 
     def links(self):
-        with self._lock:
+        with self.lock:
             return list(self._links)
 
     def cut(self):
@@ -173,6 +208,13 @@ class Proxy:
         links = self.links()
         for link in links:
             link.close(reset=True)
+        return len(links)
+
+    def half_open(self, side):
+        """Returns how many connections are half open now that were whole."""
+        links = [link for link in self.links() if not link.is_half_open]
+        for link in links:
+            link.half_open(side)
         return len(links)
 
     def stall(self, requests=True, replies=True):
