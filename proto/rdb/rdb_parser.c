@@ -62,6 +62,14 @@ struct rdb_mark rdb_parser_mark(const struct rdb_parser *p) {
     };
 }
 
+struct rdb_mark rdb_parser_mark_before(const struct rdb_parser *p, const struct rdb_event *ev) {
+    struct rdb_mark mark = rdb_parser_mark(p);
+
+    mark.offset = ev->offset;
+    mark.crc = p->crc_last;
+    return mark;
+}
+
 void rdb_parser_resume(struct rdb_parser *p, const struct rdb_mark *mark) {
     rdb_parser_init(p);
     p->crc_enabled = mark->crc_enabled;
@@ -120,6 +128,7 @@ static enum rdb_pull deliver(struct rdb_parser *p, struct rdb_event *ev, enum rd
     ev->offset = p->offset;
     ev->size = p->walked;
     p->offset += p->walked;
+    p->crc_last = p->crc;
     p->crc = p->crc_ahead;
     begin_record(p);
     return RDB_EVENT;

@@ -57,6 +57,7 @@ struct rdb_parser {
     bool crc_enabled;
     uint64_t size;      /* of the whole file, UINT64_MAX when unknown */
     uint64_t crc;       /* of everything before offset */
+    uint64_t crc_last;  /* of everything before the record delivered last */
     uint64_t crc_ahead; /* of everything before offset + crc_walked */
     size_t crc_walked;
     uint8_t opcode;  /* what the record under work turned out to be */
@@ -108,6 +109,9 @@ bool rdb_parser_cut_short(const struct rdb_parser *p, size_t view_len, struct er
 
 /* The restart point before the record that is now being read. */
 struct rdb_mark rdb_parser_mark(const struct rdb_parser *p);
+
+/* The restart point before `ev`, a KEY record and the one delivered last. */
+struct rdb_mark rdb_parser_mark_before(const struct rdb_parser *p, const struct rdb_event *ev);
 
 /* Go on from a mark; the next view starts at mark.offset. What was said about the
  * size of the file and templates is forgotten: say it again. */

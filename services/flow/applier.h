@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "proto/command/command_rewrite.h"
+#include "proto/rdb/rdb_accept.h"
 #include "services/flow/control.h"
 #include "services/flow/lane.h"
 #include "services/flow/position.h"
@@ -25,8 +26,11 @@ struct applier {
     /* Facts of the destination. */
     struct command_target target;
     bool has_functions; /* 7.0 */
-    bool has_lfu_hints; /* 5.0: RESTORE … IDLETIME, FREQ */
-    bool can_seal;      /* it counts error replies and lets us read the count */
+    struct rdb_destination destination;
+    uint64_t bulk_max; /* bytes of one argument (proto-max-bulk-len) */
+    bool keeps_idle;   /* RESTORE … IDLETIME is of use */
+    bool keeps_freq;   /* RESTORE … FREQ is */
+    bool can_seal;     /* it counts error replies and lets us read the count */
     uint8_t database_ok[TASK_DATABASES_MAX / 8]; /* SELECT n works */
 };
 

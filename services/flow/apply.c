@@ -16,7 +16,12 @@
 #include "services/flow/tail.h"
 #include "services/redis/redis_info.h"
 
-enum { CONNECT_MS = 10000, GO_MS = 60000, WAIT_MS = 200 };
+enum {
+    CONNECT_MS = 10000,
+    GO_MS = 60000,
+    WAIT_MS = 200,
+    BULK_MAX = 512 * 1024 * 1024, /* what servers take unless told otherwise */
+};
 
 /* ---- the destination ----------------------------------------------------------------- */
 
@@ -86,6 +91,32 @@ static uint32_t packed_version(uint32_t decimal) {
     return (decimal / 10000) << 16 | (decimal / 100 % 100) << 8 | decimal % 100;
 }
 
+/* When a key was used last and how often are worth a RESTORE each only where the policy
+ * of the destination looks at it; one that is not told may. */
+static void learn_hints(struct applier *a, const struct redis_info *info) {
+    bool knows = info->redis_compat >= 50000;
+    bool lfu = strstr(info->maxmemory_policy, "lfu") != NULL;
+
+    a->keeps_freq = knows && (lfu || info->maxmemory_policy[0] == '\0');
+    a->keeps_idle = knows && !lfu;
+}
+
+/* The longest argument it takes. Not every account may ask. */
+static bool learn_bulk_max(struct applier *a, struct redis_client *client, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    uint64_t bytes;
+    bool ok =
+        redis_client_call(client, &arena, &reply, err, "CONFIG", "GET", "proto-max-bulk-len", NULL);
+
+    a->bulk_max = BULK_MAX;
+    if (ok && reply->type == RESP_ARRAY && reply->count == 2 && reply->items[1].type == RESP_BULK &&
+        str_parse_u64(reply->items[1].str, &bytes) && bytes > 0)
+        a->bulk_max = bytes;
+    arena_done(&arena);
+    return ok;
+}
+
 static bool learn_facts(struct applier *a, struct redis_client *client, struct redis_info *info,
                         struct err *err) {
     struct arena arena = ARENA_INIT;
@@ -105,10 +136,10 @@ static bool learn_facts(struct applier *a, struct redis_client *client, struct r
                          "the destination does not let us count its errors (INFO in EVAL, from 6.2 "
                          "on): a command that failed while we died would go unseen");
         a->has_functions = info->redis_compat >= 70000;
-        a->has_lfu_hints = info->redis_compat >= 50000;
+        learn_hints(a, info);
     }
     arena_done(&arena);
-    return ok && learn_databases(a, client, err);
+    return ok && learn_bulk_max(a, client, err) && learn_databases(a, client, err);
 }
 
 /* The version its own payloads carry: what RESTORE accepts from us. */
@@ -133,6 +164,14 @@ static bool learn_payload_version(struct applier *a, struct redis_client *client
         a->target = command_target(info->product == REDIS_PRODUCT_VALKEY,
                                    packed_version(info->version_number), version,
                                    a->spec.held_expiry && a->spec.incremental);
+        if (info->version_number != 0)
+            a->destination = (struct rdb_destination){
+                .vendor = info->product == REDIS_PRODUCT_VALKEY ? RDB_VALKEY : RDB_REDIS,
+                .version = info->version_number,
+            };
+        else if (!rdb_destination_of_footer(version, &a->destination))
+            a->destination = (struct rdb_destination){.version = 0};
+        a->destination.held = a->target.held;
     }
     arena_done(&arena);
     return ok;
@@ -261,7 +300,7 @@ static bool stop(struct applier *a, struct redis_client *client, struct err *err
 
     position_key(&a->spec, key);
     CONTROL_SET(a, phase, CONTROL_SETTLING);
-    if (!failpoint(FAILPOINT_APPLY_STOPS, err))
+    if (!failpoint(FAILPOINT_APPLY_STOPS, err) || !copy_remove_leftover(a, client, err))
         return false;
     for (int db = 0; a->target.held && db < TASK_DATABASES_MAX; db++) {
         bool mapped = a->spec.map_all;

@@ -74,12 +74,17 @@ bool copy_send(struct copy *c, struct err *err) {
 
     if (!copy_encoder_flush(&c->encoder, &u->unit, err))
         return false;
-    u->end = (struct copy_mark){
-        .at = rdb_parser_mark(&c->parser),
-        .keys_done = c->keys_done,
-        .keys_expired = c->keys_expired,
-        .stream_db = c->stream_db,
-    };
+    /* Of a value in pieces nothing counts before all of it does. */
+    if (copy_encoder_in_pieces(&c->encoder))
+        u->end = c->before;
+    else
+        u->end = (struct copy_mark){
+            .at = rdb_parser_mark(&c->parser),
+            .keys_done = c->keys_done,
+            .keys_expired = c->keys_expired,
+            .stream_db = c->stream_db,
+            .temporary = COPY_TEMPORARY_NONE,
+        };
     if (!failpoint(FAILPOINT_COPY_UNIT_FILLED, err))
         return false;
     copy_mark_format(&u->end, text);
@@ -141,6 +146,7 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
         if (!copy_mark_parse(str_from(a->position.mark), &mark, err))
             return false;
         c->keys_done = mark.keys_done;
+        c->leftover = mark.temporary;
     }
     if (c->meta.generation != a->position.generation) {
         if (!copy_begin_generation(c, err))
@@ -148,6 +154,9 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
         c->keys_done = 0;
     } else if (!same_snapshot(c)) {
         return err_set(err, ERR_SPOOL_MOVED, "the spool holds another snapshot of that number");
+    } else if (!copy_pieces_put_removal(&c->leftover, &a->target, &a->spec, &c->filling->unit,
+                                        err)) {
+        return false;
     }
     if (!failpoint(FAILPOINT_COPY_PREPARED, err))
         return false;
@@ -156,8 +165,9 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
         rdb_parser_resume(&c->parser, &mark.at);
         c->keys_expired = mark.keys_expired;
         c->stream_db = mark.stream_db;
+        copy_encoder_set_source(&c->encoder, c->parser.vendor, &c->templates);
     }
-    c->encoder.vendor = c->parser.vendor;
+    rdb_parser_use_templates(&c->parser, &c->templates);
     CONTROL_SET(a, copy_bytes_done, c->parser.offset);
     atomic_store_explicit(&a->control->copy_generation, c->meta.generation, memory_order_release);
     return spool_reader_open(&c->reader, a->spool_fd, "snapshot", c->parser.offset, err);
@@ -195,6 +205,7 @@ bool copy_run(struct applier *a, struct redis_client client, enum applier_next *
                      .window = COPY_VIEW_BYTES,
                      .unit_bytes = COPY_UNIT_BYTES_FIRST,
                      .stream_db = -1,
+                     .leftover = COPY_TEMPORARY_NONE,
                      .reader = SPOOL_READER_INIT};
     bool ok;
 
@@ -206,7 +217,16 @@ bool copy_run(struct applier *a, struct redis_client client, enum applier_next *
         unit_clear(&c.buffers[i].unit, a->spec.lowest_database);
     }
     lane_init(&c.lane, &a->spec, LANE_COPY);
-    copy_encoder_init(&c.encoder, &a->target, a->has_lfu_hints);
+    rdb_templates_init(&c.templates, COPY_TEMPLATES_BYTES);
+    copy_encoder_init(&c.encoder, &(struct copy_writing){
+                                      .target = &a->target,
+                                      .spec = &a->spec,
+                                      .destination = a->destination,
+                                      .bulk_max = a->bulk_max,
+                                      .piece_min = a->spec.piece_bytes,
+                                      .keeps_idle = a->keeps_idle,
+                                      .keeps_freq = a->keeps_freq,
+                                  });
     ok = prepare(&c, client, err) && run(&c, ret_next, err);
     if (!ok && !c.ended && superseded(&c)) {
         /* The files went away under us because a new snapshot begins. */
@@ -220,6 +240,7 @@ bool copy_run(struct applier *a, struct redis_client client, enum applier_next *
     unit_done(&c.buffers[0].unit);
     unit_done(&c.buffers[1].unit);
     copy_encoder_done(&c.encoder);
+    rdb_templates_done(&c.templates);
     spool_reader_close(&c.reader);
     return ok;
 }

@@ -22,3 +22,9 @@
  * second snapshot must not replace the first by itself. */
 MUST_CHECK bool copy_run(struct applier *a, struct redis_client client, enum applier_next *ret_next,
                          struct redis_client *ret_client, struct err *err);
+
+/* Remove what a copy that will not go on has left of a value it was building in pieces
+ * (copy_pieces.h), while the claim is still ours.
+ * Errors: FENCED; DEST_… by reply; POSITION_MISSING; those of redis_client_command. */
+MUST_CHECK bool copy_remove_leftover(struct applier *a, struct redis_client *client,
+                                     struct err *err);

@@ -75,13 +75,16 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
         return err_set(err, ERR_FULL_RESYNC_NEEDED,
                        "the copy was interrupted and the destination was not empty before it: keys "
                        "deleted on the source since then cannot be told from keys that were there");
-    if (again && p.fresh == POSITION_FRESH && p.foreign_keys > c->keys_done &&
+    if (again && p.fresh == POSITION_FRESH &&
+        p.foreign_keys > c->keys_done + (c->leftover.database >= 0 ? 1 : 0) &&
         !(a->spec.faults & TASK_FAULT_COPY_UNFENCED))
         return err_set(
             err, ERR_FULL_RESYNC_NEEDED,
             "the copy was interrupted, and the destination holds more keys than it wrote: "
             "emptying it for a new copy would take somebody else's keys");
     unit_clear(unit, a->spec.lowest_database);
+    if (!copy_pieces_put_removal(&c->leftover, &a->target, &a->spec, unit, err))
+        return false;
     for (int db = 0; again && p.fresh == POSITION_FRESH && db < TASK_DATABASES_MAX; db++) {
         if (is_mapped(a, db) &&
             (!unit_select(unit, db, err) || !unit_command(unit, flush, LENGTH_OF(flush), err)))

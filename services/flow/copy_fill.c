@@ -8,8 +8,11 @@ bool copy_is_full(const struct copy *c) {
 }
 
 static bool is_ours(const struct applier *a, struct str key) {
-    return str_starts_with(key, STR_LIT(POSITION_PREFIX)) ||
-           str_starts_with(key, str_from(a->spec.heartbeat_prefix));
+    if (str_starts_with(key, STR_LIT(POSITION_PREFIX)) ||
+        str_starts_with(key, str_from(a->spec.heartbeat_prefix)))
+        return true;
+    /* Where the changes follow, a key that somebody else's copy builds is renamed by them. */
+    return !a->spec.incremental && copy_temporary_is(key);
 }
 
 static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *unit,
@@ -32,8 +35,18 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
         c->keys_expired++;
         return true;
     }
+    if (!copy_encoder_put(&c->encoder, ev, database, unit, err))
+        return false;
+    if (copy_encoder_in_pieces(&c->encoder))
+        c->before = (struct copy_mark){
+            .at = rdb_parser_mark_before(&c->parser, ev),
+            .keys_done = c->keys_done,
+            .keys_expired = c->keys_expired,
+            .stream_db = c->stream_db,
+            .temporary = c->encoder.pieces.temporary,
+        };
     c->keys_done++;
-    return copy_encoder_put(&c->encoder, ev, database, unit, err);
+    return true;
 }
 
 static bool take_aux(struct copy *c, const struct rdb_event *ev, struct unit *unit,
@@ -66,10 +79,13 @@ static bool take_event(struct copy *c, const struct rdb_event *ev, struct unit *
                        struct err *err) {
     switch (ev->kind) {
     case RDB_EV_VERSION:
+        copy_encoder_set_source(&c->encoder, ev->version.vendor, &c->templates);
         return true;
     case RDB_EV_KEY:
-        c->encoder.vendor = c->parser.vendor;
         return take_key(c, ev, unit, err);
+    case RDB_EV_HASH_TEMPLATE:
+        return rdb_templates_add(&c->templates, ev->hash_template.id, ev->hash_template.count,
+                                 ev->hash_template.fields, err);
     case RDB_EV_AUX:
         return take_aux(c, ev, unit, err);
     case RDB_EV_FUNCTION:
@@ -92,7 +108,6 @@ static bool take_event(struct copy *c, const struct rdb_event *ev, struct unit *
     case RDB_EV_RESIZEDB:
     case RDB_EV_SLOT_INFO:
     case RDB_EV_SLOT_IMPORT:
-    case RDB_EV_HASH_TEMPLATE:
         return true;
     }
     return true;
@@ -113,7 +128,8 @@ int64_t copy_throttled_us(struct copy *c) {
 
 /* Nothing that is still to be sent points into the mapping. */
 static bool nothing_borrowed(const struct copy *c) {
-    return !c->in_flight && c->filling->unit.bytes == 0 && c->encoder.group_count == 0;
+    return !c->in_flight && c->filling->unit.bytes == 0 && c->encoder.group_count == 0 &&
+           !copy_encoder_in_pieces(&c->encoder);
 }
 
 bool copy_fill(struct copy *c, bool *ret_starved, struct err *err) {
@@ -139,6 +155,11 @@ bool copy_fill(struct copy *c, bool *ret_starved, struct err *err) {
 
         if (copy_throttled_us(c) > 0)
             return true;
+        if (copy_encoder_in_pieces(&c->encoder)) {
+            if (!copy_encoder_fill(&c->encoder, COPY_PIECE_BYTES, unit, err))
+                return false;
+            continue;
+        }
         switch (rdb_parser_next(&c->parser, rest, &ev, err)) {
         case RDB_WRONG:
             return false;

@@ -11,12 +11,14 @@
 #include "proto/base/err.h"
 #include "proto/base/str.h"
 #include "proto/rdb/rdb_parser.h"
+#include "services/flow/copy_temporary.h"
 #include "services/flow/position.h"
 
 struct copy_mark {
     struct rdb_mark at;
     uint64_t keys_done, keys_expired;
-    int stream_db; /* repl-stream-db of the snapshot; -1 = it did not say */
+    int stream_db;                   /* repl-stream-db of the snapshot; -1 = it did not say */
+    struct copy_temporary temporary; /* holds a part of the value behind the mark */
 };
 
 void copy_mark_format(const struct copy_mark *mark, char dst[POSITION_MARK_MAX]);

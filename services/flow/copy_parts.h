@@ -16,6 +16,8 @@ enum {
     COPY_UNIT_COMMANDS = 5000,
     COPY_WAIT_MS = 500, /* wishes of the supervisor are looked at this often at least */
     COPY_VIEW_BYTES = 64 * 1024 * 1024,
+    COPY_TEMPLATES_BYTES = 64 * 1024 * 1024, /* names of fields that hashes share */
+    COPY_PIECE_BYTES = 256 * 1024,           /* between two looks at how full a unit is */
 };
 
 struct copy_unit {
@@ -34,6 +36,9 @@ struct copy {
     struct spool_reader reader;
     struct rdb_parser parser;
     struct copy_encoder encoder;
+    struct rdb_templates templates;
+    struct copy_mark before;        /* the value that is at work in pieces */
+    struct copy_temporary leftover; /* of an attempt that was cut off */
     uint64_t keys_done, keys_expired;
     size_t unit_bytes; /* how large a unit may grow now */
     uint64_t window;   /* bytes looked at in one go; grows for a record that is longer */

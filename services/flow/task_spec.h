@@ -5,7 +5,7 @@
  *
  *   {"type":"spec", "job":"job_…", "task":0, "lease":n, "claimed_before":bool,
  *    "source":{ENDPOINT}, "destination":{ENDPOINT},
- *    "spool_dir":"…", "spool_quota_bytes":n,
+ *    "spool_dir":"…", "spool_quota_bytes":n, "piece_bytes":n (missing = the usual),
  *    "import_dir":"…" (where the file of a source lies; missing = none),
  *    "incremental":bool, "read_mode":"auto"|"psync"|"scan", "expiry":"held"|"exact",
  *    "databases":[{"source":n,"destination":n}] or null for all, one to one,
@@ -26,7 +26,7 @@
 #include "proto/base/err.h"
 #include "services/net/endpoint.h"
 
-enum { TASK_DATABASES_MAX = 256 };
+enum { TASK_DATABASES_MAX = 256, TASK_PIECE_BYTES = 4 * 1024 * 1024 };
 
 /* What to do when only a new full copy can go on: a person's answer to
  * needs_recopy, given with `resume`. */
@@ -51,6 +51,7 @@ struct task_spec {
     struct endpoint source, destination;
     char spool_dir[512];
     uint64_t spool_quota_bytes;
+    uint64_t piece_bytes; /* longer values are copied in pieces */
     char import_dir[512]; /* "" = none */
     bool incremental;
     enum task_read_mode read_mode;

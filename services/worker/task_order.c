@@ -91,6 +91,8 @@ bool task_order_make(const struct task_order *order, const json_t *spec, json_t 
         conflict ? conflict : "precheck_error", "recopy", "fail");
     if (!message)
         abort(); /* sizes we chose */
+    if (order->piece_bytes)
+        json_object_set_new(message, "piece_bytes", json_integer((json_int_t)order->piece_bytes));
     if (order->import_dir && order->import_dir[0])
         json_object_set_new(message, "import_dir", json_string(order->import_dir));
     if (order->faults && order->faults[0])

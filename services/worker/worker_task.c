@@ -85,6 +85,7 @@ static bool make_run(struct worker *worker, const struct store_claim *claim, str
         .claimed_before = claim->claimed_before,
         .spool_dir = spool,
         .spool_quota_bytes = (uint64_t)worker->config->spool_quota_bytes,
+        .piece_bytes = (uint64_t)worker->config->piece_bytes,
         .import_dir = worker->config->import_dir,
         .faults = worker->faults,
     };
