@@ -45,8 +45,14 @@ struct check_info {
     bool built;
 };
 
-/* All checks, in the order in which they run. */
+/* All checks, in the order in which they are shown. */
 const struct check_info *check_catalogue(size_t *ret_count);
+
+/* The place of a check in the catalogue; the count of all when there is none of that id. */
+size_t check_find(const char *id);
+
+/* Where the API tells more of a check: this and its id. */
+#define CHECK_DOC_PATH "/v1/checks/"
 
 /* The catalogue as GET /v1/checks shows it: [{"id","title","severity","ignorable","remedy",
  * "built"}]. A new reference. */
@@ -68,9 +74,11 @@ struct check_hooks {
 };
 
 /* Carry out a precheck. `message` is {"source":ENDPOINT, "destination":ENDPOINT,
- * "spec":{canonical specification}, "probe":"full"|"read_only"}. It takes at most
- * a minute, ten seconds per check. *ret_facts and *ret_plan are new references.
- * Errors: PROTOCOL (message), whatever hooks->item fails with. */
+ * "spec":{canonical specification}, "probe":"full"|"read_only", "checks":[ids; missing = all],
+ * "worker":{what the supervisor knows: check_worker.c}}. One end may be missing: then only what
+ * looks at the other is done. Both ends are asked at the same time; hooks are called one at a
+ * time. It takes at most a minute, ten seconds per check. *ret_facts and *ret_plan are new
+ * references. Errors: PROTOCOL (message), whatever hooks->item fails with. */
 MUST_CHECK bool check_run(const json_t *message, const struct check_hooks *hooks,
                           json_t **ret_facts, json_t **ret_plan, struct err *err);
 

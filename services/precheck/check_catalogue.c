@@ -1,5 +1,6 @@
 #include "services/precheck/check_run.h"
 
+#include <assert.h>
 #include <string.h>
 
 const struct check_row check_rows[] = {
@@ -23,6 +24,16 @@ const struct check_info *check_catalogue(size_t *ret_count) {
         infos[i] = check_rows[i].info;
     *ret_count = LENGTH_OF(check_rows);
     return infos;
+}
+
+static_assert(LENGTH_OF(check_rows) <= CHECK_ROWS_MAX, "a run has a flag for each");
+
+size_t check_find(const char *id) {
+    size_t i = 0;
+
+    while (i < LENGTH_OF(check_rows) && strcmp(check_rows[i].info.id, id) != 0)
+        i++;
+    return i;
 }
 
 static const char *severity_name(enum check_severity severity) {

@@ -143,6 +143,7 @@ static bool footer_version(struct check_run *run, struct arena *arena, uint16_t 
         return false;
     if (!resp_value_is(*ret_reply, "OK"))
         return true;
+    run->destination.probe_keys++;
     if (!check_ask(run, &run->destination, arena, ret_reply, err, "DUMP", run->probe_key) ||
         !check_ask(run, &run->destination, arena, &ignored, err, "DEL", run->probe_key))
         return false;
@@ -198,6 +199,8 @@ bool check_dst_payload_compat(struct check_run *run, struct check_finding *ret, 
         reply = replies[2 * i];
         if (!resp_value_is(reply, "OK"))
             refused = asked[i];
+        else
+            run->destination.probe_keys++;
     }
     if (ok && (refused || !version))
         check_show(reply, shown);

@@ -44,6 +44,7 @@ static bool probe_write(struct check_run *run, struct arena *arena, struct check
                    CHECK_PROBE_TTL))
         return false;
     if (resp_value_is(reply, "OK")) {
+        run->destination.probe_keys++;
         if (!check_ask(run, &run->destination, arena, &gone, err, "DEL", run->probe_key))
             return false;
         return check_pass(f, "A key can be written");

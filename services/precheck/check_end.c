@@ -10,8 +10,8 @@
 
 enum { CONNECT_TRIES = 3, CONNECT_PAUSE_MS = 200 };
 
-int64_t check_time_left(const struct check_run *run) {
-    int64_t left = run->check_deadline_ms - clock_mono_ms();
+int64_t check_time_left(const struct check_end *end) {
+    int64_t left = end->deadline_ms - clock_mono_ms();
 
     return left > 1 ? left : 1;
 }
@@ -26,22 +26,39 @@ static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* Connect without logging in; *stage follows how far it got. */
-static bool dial(struct check_run *run, const struct check_end *end, const struct credentials *cred,
-                 struct conn **ret, enum check_stage *stage, enum check_stage *failed_at,
-                 struct err *err) {
-    int64_t deadline = clock_mono_ms() + smaller(end->ep.connect_timeout_ms, check_time_left(run));
+bool check_credentials(struct check_run *run, const struct check_end *end, struct credentials *ret,
+                       struct err *err) {
+    bool ok;
+
+    pthread_mutex_lock(&run->hooks_lock);
+    ok = run->hooks->credentials(run->hooks->context, end->name, ret, err);
+    pthread_mutex_unlock(&run->hooks_lock);
+    return ok;
+}
+
+/* How one attempt to log in went. */
+struct attempt {
+    enum check_stage reached, failed_at;
+    int32_t certificate_days;
+    int64_t connect_us, tls_us, login_us;
+};
+
+/* Connect without logging in; the attempt follows how far it got. */
+static bool dial(const struct check_end *end, const struct credentials *cred, struct conn **ret,
+                 struct attempt *a, struct err *err) {
+    int64_t deadline = clock_mono_ms() + smaller(end->ep.connect_timeout_ms, check_time_left(end));
+    int64_t began = clock_mono_us();
     struct conn *c = NULL;
     bool done = false, ok;
 
     if (!conn_start(&c, &end->ep, cred, err)) {
         /* A certificate that cannot be read fails before anything is tried. */
-        *failed_at = err->code == ERR_TLS       ? CHECK_STAGE_SECURED
-                     : err->code == ERR_RESOLVE ? CHECK_STAGE_RESOLVED
-                                                : CHECK_STAGE_CONNECTED;
+        a->failed_at = err->code == ERR_TLS       ? CHECK_STAGE_SECURED
+                       : err->code == ERR_RESOLVE ? CHECK_STAGE_RESOLVED
+                                                  : CHECK_STAGE_CONNECTED;
         return false;
     }
-    *stage = CHECK_STAGE_RESOLVED;
+    a->reached = CHECK_STAGE_RESOLVED;
     while ((ok = conn_handshake(c, &done, err)) && !done) {
         struct pollfd waiting = {.fd = conn_fd(c), .events = conn_events(c, false, false)};
         int64_t left = deadline - clock_mono_ms();
@@ -52,46 +69,59 @@ static bool dial(struct check_run *run, const struct check_end *end, const struc
             break;
         }
         (void)poll(&waiting, 1, (int)smaller(left, INT_MAX));
+        if (a->connect_us == REDIS_INFO_UNKNOWN && conn_stage_of(c) > CONN_CONNECTING)
+            a->connect_us = clock_mono_us() - began;
     }
     if (conn_stage_of(c) > CONN_CONNECTING)
-        *stage = CHECK_STAGE_CONNECTED;
+        a->reached = CHECK_STAGE_CONNECTED;
     if (!ok) {
-        *failed_at = *stage == CHECK_STAGE_CONNECTED ? CHECK_STAGE_SECURED : CHECK_STAGE_CONNECTED;
+        a->failed_at =
+            a->reached == CHECK_STAGE_CONNECTED ? CHECK_STAGE_SECURED : CHECK_STAGE_CONNECTED;
         conn_close(c);
         return false;
     }
-    *stage = CHECK_STAGE_SECURED;
+    a->reached = CHECK_STAGE_SECURED;
+    if (a->connect_us == REDIS_INFO_UNKNOWN)
+        a->connect_us = clock_mono_us() - began;
+    if (end->ep.tls)
+        a->tls_us = clock_mono_us() - began - a->connect_us;
     *ret = c;
     return true;
 }
 
-/* Connect and log in; `stage` and `failed_at` say how far it got. */
+/* Connect and log in; the attempt says how far it got. */
 static bool log_in(struct check_run *run, const struct check_end *end, struct redis_client *client,
-                   enum check_stage *stage, enum check_stage *failed_at, int32_t *certificate_days,
-                   struct err *err) {
+                   struct attempt *a, struct err *err) {
     struct credentials cred = CREDENTIALS_INIT;
     struct conn *c = NULL;
+    int64_t began;
     bool ok;
 
-    *stage = CHECK_STAGE_NONE;
-    *failed_at = CHECK_STAGE_LOGGED_IN;
-    if (!run->hooks->credentials(run->hooks->context, end->name, &cred, err))
+    *a = (struct attempt){.reached = CHECK_STAGE_NONE,
+                          .failed_at = CHECK_STAGE_LOGGED_IN,
+                          .certificate_days = INT32_MAX,
+                          .connect_us = REDIS_INFO_UNKNOWN,
+                          .tls_us = REDIS_INFO_UNKNOWN,
+                          .login_us = REDIS_INFO_UNKNOWN};
+    if (!check_credentials(run, end, &cred, err))
         return false;
-    ok = dial(run, end, &cred, &c, stage, failed_at, err);
+    ok = dial(end, &cred, &c, a, err);
     if (ok) {
-        *certificate_days = conn_certificate_days(c);
-        *failed_at = CHECK_STAGE_LOGGED_IN;
+        a->certificate_days = conn_certificate_days(c);
+        a->failed_at = CHECK_STAGE_LOGGED_IN;
+        began = clock_mono_us();
         ok = redis_client_login(client, c, &end->ep, &cred, end->side,
-                                smaller(end->ep.connect_timeout_ms, check_time_left(run)), err);
+                                smaller(end->ep.connect_timeout_ms, check_time_left(end)), err);
+        a->login_us = ok ? clock_mono_us() - began : REDIS_INFO_UNKNOWN;
     }
     credentials_done(&cred);
     if (ok) {
-        *stage = CHECK_STAGE_LOGGED_IN;
-        *failed_at = CHECK_STAGE_NONE;
-    } else if (*failed_at == CHECK_STAGE_LOGGED_IN && end->ep.tls && err->code == ERR_TLS) {
+        a->reached = CHECK_STAGE_LOGGED_IN;
+        a->failed_at = CHECK_STAGE_NONE;
+    } else if (a->failed_at == CHECK_STAGE_LOGGED_IN && end->ep.tls && err->code == ERR_TLS) {
         /* TLS 1.3: the server's refusal of our certificate arrives with its first answer. */
-        *stage = CHECK_STAGE_CONNECTED;
-        *failed_at = CHECK_STAGE_SECURED;
+        a->reached = CHECK_STAGE_CONNECTED;
+        a->failed_at = CHECK_STAGE_SECURED;
     }
     return ok;
 }
@@ -133,7 +163,8 @@ static bool describe(struct check_run *run, struct check_end *end, struct err *e
     uint64_t databases;
     bool ok;
 
-    end->client.timeout_ms = check_time_left(run);
+    end->client.timeout_ms = check_time_left(end);
+    end->opened_ms = clock_mono_ms();
     if (!redis_client_info(&end->client, &end->info, &end->info_refused, err))
         return false;
     if (end->info_refused && !describe_without_info(run, end, err))
@@ -152,20 +183,24 @@ void check_end_open(struct check_run *run, struct check_end *end) {
     end->configured_databases = REDIS_INFO_UNKNOWN;
     end->rtt_us = REDIS_INFO_UNKNOWN;
     end->certificate_days = INT32_MAX;
+    end->connect_us = end->tls_us = end->login_us = REDIS_INFO_UNKNOWN;
     for (int try = 1;; try++) {
-        enum check_stage stage, failed_at;
+        struct attempt a;
         struct err failure = ERR_INIT;
-        bool ok =
-            log_in(run, end, &end->client, &stage, &failed_at, &end->certificate_days, &failure);
+        bool ok = log_in(run, end, &end->client, &a, &failure);
 
-        end->reached = stage;
-        end->failed_at = failed_at;
+        end->reached = a.reached;
+        end->failed_at = a.failed_at;
         end->failure = failure;
+        end->certificate_days = a.certificate_days;
+        end->connect_us = a.connect_us;
+        end->tls_us = a.tls_us;
+        end->login_us = a.login_us;
         if (ok)
             break;
         /* A link that lost one packet is no unreachable server. */
-        if (failed_at != CHECK_STAGE_CONNECTED || try == CONNECT_TRIES ||
-            check_time_left(run) <= CONNECT_PAUSE_MS)
+        if (a.failed_at != CHECK_STAGE_CONNECTED || try == CONNECT_TRIES ||
+            check_time_left(end) <= CONNECT_PAUSE_MS)
             return;
         pause_ms(CONNECT_PAUSE_MS);
     }
@@ -178,27 +213,25 @@ void check_end_open(struct check_run *run, struct check_end *end) {
 
 bool check_end_dial(struct check_run *run, const struct check_end *end, struct redis_client *ret,
                     struct err *err) {
-    enum check_stage stage, failed_at;
-    int32_t days;
+    struct attempt a;
 
-    if (!log_in(run, end, ret, &stage, &failed_at, &days, err))
+    if (!log_in(run, end, ret, &a, err))
         return false;
-    ret->timeout_ms = check_time_left(run);
+    ret->timeout_ms = check_time_left(end);
     return true;
 }
 
 static bool reopen(struct check_run *run, struct check_end *end, struct err *err) {
-    enum check_stage stage, failed_at;
-    int32_t days;
+    struct attempt a;
 
-    return end->client.conn || log_in(run, end, &end->client, &stage, &failed_at, &days, err);
+    return end->client.conn || log_in(run, end, &end->client, &a, err);
 }
 
 bool check_pipeline(struct check_run *run, struct check_end *end, struct str commands, size_t count,
                     struct arena *arena, const struct resp_value **ret_replies, struct err *err) {
     if (!reopen(run, end, err))
         return false;
-    end->client.timeout_ms = check_time_left(run);
+    end->client.timeout_ms = check_time_left(end);
     if (redis_client_pipeline(&end->client, commands, count, arena, ret_replies, err))
         return true;
     redis_client_close(&end->client);
@@ -253,62 +286,4 @@ const char *check_show(const struct resp_value *reply, char dst[160]) {
 
 const char *check_user(const struct check_end *end) {
     return end->ep.username[0] ? end->ep.username : "default";
-}
-
-bool check_sample_writes(struct check_run *run, struct err *err) {
-    struct redis_info now;
-    int64_t elapsed, before = run->source.info.repl_offset;
-    bool refused;
-
-    if (run->sampled)
-        return true;
-    run->bytes_per_second = run->writes_per_second = REDIS_INFO_UNKNOWN;
-    run->sampled = true;
-    if (run->source.info_refused)
-        return true;
-    elapsed = clock_mono_ms() - run->sample_begin_ms;
-    if (elapsed < CHECK_WRITE_SAMPLE_MS)
-        pause_ms(smaller(CHECK_WRITE_SAMPLE_MS - elapsed, check_time_left(run)));
-    run->source.client.timeout_ms = check_time_left(run);
-    if (!run->source.client.conn)
-        return err_set(err, ERR_CLOSED, "the connection to the source was lost");
-    if (!redis_client_info(&run->source.client, &now, &refused, err)) {
-        redis_client_close(&run->source.client);
-        return false;
-    }
-    elapsed = clock_mono_ms() - run->sample_begin_ms;
-    /* Without a replica and a backlog nothing is written to the stream and the offset stands
-     * (or counts single bytes); what clients sent is then the most the stream could have
-     * been. */
-    if (now.backlog_active != 1) {
-        before = run->source.info.net_input_bytes;
-        now.repl_offset = now.net_input_bytes;
-    }
-    if (before >= 0 && now.repl_offset >= before)
-        run->bytes_per_second = (now.repl_offset - before) * 1000 / elapsed;
-    if (now.changes_since_save >= run->source.info.changes_since_save &&
-        run->source.info.changes_since_save >= 0)
-        run->writes_per_second =
-            ((now.changes_since_save - run->source.info.changes_since_save) * 1000 + elapsed - 1) /
-            elapsed;
-    return true;
-}
-
-size_t check_target_databases(const struct check_run *run, int ret_numbers[CHECK_DATABASES_MAX]) {
-    const struct redis_info *info = &run->source.info;
-    bool wanted[CHECK_DATABASES_MAX] = {false};
-    size_t count = 0;
-
-    for (int i = 0; !run->map_all && i < CHECK_DATABASES_MAX; i++)
-        if (run->database_map[i] >= 0)
-            wanted[run->database_map[i]] = true;
-    for (uint32_t i = 0; run->map_all && i < info->database_count; i++)
-        if (info->databases[i].number < CHECK_DATABASES_MAX)
-            wanted[info->databases[i].number] = true;
-    for (int i = 0; i < CHECK_DATABASES_MAX; i++)
-        if (wanted[i])
-            ret_numbers[count++] = i;
-    if (count == 0)
-        ret_numbers[count++] = 0;
-    return count;
 }

@@ -150,7 +150,7 @@ static bool begin(struct check_run *run, struct redis_client *client, struct lac
                   struct arena *arena, bool *ret_open, struct err *err) {
     const struct resp_value *reply;
 
-    client->timeout_ms = check_time_left(run);
+    client->timeout_ms = check_time_left(&run->destination);
     if (!redis_client_call(client, arena, &reply, err, "MULTI", NULL))
         return false;
     *ret_open = resp_value_is(reply, "OK");
@@ -210,7 +210,7 @@ static bool try_alone(struct check_run *run, struct redis_client *client, struct
         const struct resp_value *reply;
 
         buf_clear(&out);
-        client->timeout_ms = check_time_left(run);
+        client->timeout_ms = check_time_left(&run->destination);
         ok = put_right(&out, &alone[i], run->probe_key, err) &&
              redis_client_pipeline(client, buf_str(&out), 1, arena, &reply, err);
         if (ok)

@@ -5,96 +5,6 @@
 #include <string.h>
 
 #include "services/common/clock.h"
-#include "services/common/ulid.h"
-
-static bool wrong(struct err *err, const char *member) {
-    return err_set(err, ERR_PROTOCOL, "precheck message: member \"%s\" is wrong", member);
-}
-
-static bool read_databases(const json_t *spec, struct check_run *run, struct err *err) {
-    const json_t *list = json_object_get(json_object_get(spec, "objects"), "databases"), *pair;
-    size_t i;
-
-    run->map_all = !json_is_array(list) || json_array_size(list) == 0;
-    for (i = 0; i < CHECK_DATABASES_MAX; i++)
-        run->database_map[i] = run->map_all ? (int16_t)i : -1;
-    if (run->map_all)
-        return true;
-    json_array_foreach(list, i, pair) {
-        json_int_t from = json_integer_value(json_object_get(pair, "source"));
-        const json_t *to_value = json_object_get(pair, "destination");
-        json_int_t to = to_value ? json_integer_value(to_value) : from;
-
-        if (!json_is_integer(json_object_get(pair, "source")) || from < 0 || to < 0 ||
-            from >= CHECK_DATABASES_MAX || to >= CHECK_DATABASES_MAX)
-            return wrong(err, "spec/objects/databases");
-        run->database_map[from] = (int16_t)to;
-    }
-    return true;
-}
-
-static bool read_heartbeat(const json_t *spec, struct check_run *run, struct err *err) {
-    const json_t *beat = json_object_get(spec, "heartbeat");
-    const char *mode = json_string_value(json_object_get(beat, "mode"));
-    const char *prefix = json_string_value(json_object_get(beat, "key_prefix"));
-
-    if (prefix && (!*prefix || strlen(prefix) >= sizeof(run->heartbeat_prefix)))
-        return wrong(err, "spec/heartbeat/key_prefix");
-    snprintf(run->heartbeat_prefix, sizeof(run->heartbeat_prefix), "%s",
-             prefix ? prefix : "DTS_REDIS_TIMESTAMP_HEARTBEAT");
-    run->heartbeat = !mode || strcmp(mode, "off") != 0;
-    return true;
-}
-
-/* true when the member is missing: the defaults of a job. */
-static bool flag(const json_t *object, const char *name) {
-    const json_t *value = json_object_get(object, name);
-
-    return !value || json_is_true(value);
-}
-
-static bool read_reading(const json_t *message, struct check_run *run, struct err *err) {
-    const json_t *migration = json_object_get(json_object_get(message, "spec"), "migration");
-    const char *mode = json_string_value(json_object_get(migration, "read_mode"));
-    const char *dir = json_string_value(json_object_get(message, "import_dir"));
-
-    if (dir && strlen(dir) >= sizeof(run->import_dir))
-        return wrong(err, "import_dir");
-    snprintf(run->import_dir, sizeof(run->import_dir), "%s", dir ? dir : "");
-    run->read_mode = !mode || strcmp(mode, "auto") == 0 ? TASK_READ_AUTO
-                     : strcmp(mode, "scan") == 0        ? TASK_READ_SCAN
-                                                        : TASK_READ_PSYNC;
-    run->scans = run->read_mode == TASK_READ_SCAN;
-    return true;
-}
-
-static bool read_end(const json_t *message, struct check_end *end, struct err *err) {
-    if (!endpoint_from_json(json_object_get(message, end->name), &end->ep, NULL, NULL, err))
-        return err_wrap(err, "precheck message: %s", end->name);
-    return true;
-}
-
-static bool read_message(const json_t *message, struct check_run *run, struct err *err) {
-    const json_t *spec = json_object_get(message, "spec");
-    const json_t *migration = json_object_get(spec, "migration");
-    const char *conflict = json_string_value(json_object_get(spec, "conflict_mode"));
-    const char *probe = json_string_value(json_object_get(message, "probe"));
-    char id[ULID_ID_SIZE];
-
-    if (!json_is_object(spec))
-        return wrong(err, "spec");
-    if (probe && strcmp(probe, "full") != 0 && strcmp(probe, "read_only") != 0)
-        return wrong(err, "probe");
-    run->may_write = !probe || strcmp(probe, "full") == 0;
-    run->full = flag(migration, "full");
-    run->incremental = flag(migration, "incremental");
-    run->overwrite = conflict && strcmp(conflict, "overwrite") == 0;
-    ulid_make("p", id);
-    snprintf(run->probe_key, sizeof(run->probe_key), "%s%s", CHECK_PROBE_PREFIX, id + strlen("p_"));
-    return read_end(message, &run->source, err) && read_end(message, &run->destination, err) &&
-           read_databases(spec, run, err) && read_heartbeat(spec, run, err) &&
-           read_reading(message, run, err);
-}
 
 static json_t *text(const char *s) {
     char escaped[sizeof(((struct check_finding *)0)->message) * 4];
@@ -116,15 +26,18 @@ static json_t *item_of(const struct check_row *row, const struct check_finding *
         [CHECK_SKIPPED] = "skipped", [CHECK_BROKEN] = "error",
     };
     bool bad = f->result == CHECK_WARNED || f->result == CHECK_FAILED || f->result == CHECK_BROKEN;
+    char doc_url[64];
     const char *remedy = f->remedy[0] ? f->remedy : bad ? row->info.remedy : "";
 
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:n}", "id", row->info.id,
+    snprintf(doc_url, sizeof(doc_url), CHECK_DOC_PATH "%s", row->info.id);
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:s}", "id", row->info.id,
                      "title", row->info.title, "severity", severity_name(row->info.severity),
                      "result", results[f->result], "ignorable",
-                     /* Only a warning can be accepted. */
-                     row->info.ignorable && f->result != CHECK_FAILED && f->result != CHECK_BROKEN,
+                     /* Only a warning can be accepted; a remark needs nobody's consent. */
+                     row->info.ignorable && row->info.severity != CHECK_INFO &&
+                         f->result != CHECK_FAILED && f->result != CHECK_BROKEN,
                      "observed", text(f->observed), "threshold", text(f->threshold), "message",
-                     text(f->message), "remedy", text(remedy), "doc_url");
+                     text(f->message), "remedy", text(remedy), "doc_url", doc_url);
 }
 
 /* The end that the row needs and that is not there, or NULL. */
@@ -139,10 +52,10 @@ static const struct check_end *missing_end(const struct check_run *run, enum che
     return NULL;
 }
 
-static void set_deadline(struct check_run *run) {
+static void set_deadline(struct check_run *run, struct check_end *end) {
     int64_t one = clock_mono_ms() + CHECK_ONE_MAX_MS;
 
-    run->check_deadline_ms = one < run->run_deadline_ms ? one : run->run_deadline_ms;
+    end->deadline_ms = one < run->run_deadline_ms ? one : run->run_deadline_ms;
 }
 
 static void carry_out(struct check_run *run, const struct check_row *row, struct check_finding *f) {
@@ -164,7 +77,6 @@ static void carry_out(struct check_run *run, const struct check_row *row, struct
         f->result = CHECK_BROKEN;
         return;
     }
-    set_deadline(run);
     if (!row->function(run, f, &err)) {
         err_format(&err, f->message, sizeof(f->message));
         f->result = CHECK_BROKEN;
@@ -172,30 +84,117 @@ static void carry_out(struct check_run *run, const struct check_row *row, struct
     }
 }
 
-static bool run_all(struct check_run *run, struct err *err) {
-    set_deadline(run);
-    if (!endpoint_is_file(&run->source.ep))
-        check_end_open(run, &run->source);
-    run->sample_begin_ms = clock_mono_ms();
-    set_deadline(run);
-    check_end_open(run, &run->destination);
+/* Checks that leave something others go by. */
+static const struct {
+    const char *id, *after;
+} dependencies[] = {
+    {"dst.error_seal", "dst.permission"},
+    {"src.replconf_permission", "src.psync_permission"},
+    {"src.read_permission", "src.replconf_permission"},
+    {"src.read_permission", "src.psync_permission"},
+};
+
+/* Is the row to be carried out, asked for or for what it leaves to one that is? */
+static bool is_needed(const struct check_run *run, size_t row) {
+    bool needed = run->asked[row];
+
+    for (size_t i = 0; !needed && i < LENGTH_OF(dependencies); i++)
+        needed = strcmp(dependencies[i].after, check_rows[row].info.id) == 0 &&
+                 run->asked[check_find(dependencies[i].id)];
+    return needed && check_rows[row].function;
+}
+
+static bool tell(struct check_run *run, const struct check_row *row,
+                 const struct check_finding *f) {
+    json_t *item = item_of(row, f);
+    struct err why = ERR_INIT;
+
+    if (!item)
+        err_set(&why, ERR_INTERNAL, "the item of %s is no JSON", row->info.id);
+    pthread_mutex_lock(&run->hooks_lock);
+    if (!run->is_over && (!item || !run->hooks->item(run->hooks->context, item, &why))) {
+        run->is_over = true;
+        run->hook_failure = why;
+    }
+    item = (json_decref(item), NULL);
+    bool goes_on = !run->is_over;
+    pthread_mutex_unlock(&run->hooks_lock);
+    return goes_on;
+}
+
+/* Which end's thread a row runs in; NULL: behind both. */
+static const struct check_end *lane_of(const struct check_run *run, const struct check_row *row) {
+    if (row->needs == CHECK_NEEDS_BOTH)
+        return NULL;
+    if (strncmp(row->info.id, "src.", 4) == 0)
+        return &run->source;
+    return strncmp(row->info.id, "dst.", 4) == 0 ? &run->destination : NULL;
+}
+
+/* Whose end the row looks at is not part of the run. */
+static bool is_beside_the_point(const struct check_run *run, const struct check_row *row) {
+    const struct check_end *end = lane_of(run, row);
+
+    return end ? !end->is_wanted : !run->source.is_wanted || !run->destination.is_wanted;
+}
+
+static void run_rows(struct check_run *run, struct check_end *lane) {
     for (size_t i = 0; i < check_row_count; i++) {
         struct check_finding f = {.result = CHECK_BROKEN};
-        json_t *item;
-        bool ok;
 
-        if (!check_rows[i].function)
+        if (lane_of(run, &check_rows[i]) != lane || !is_needed(run, i) ||
+            is_beside_the_point(run, &check_rows[i]))
             continue;
+        if (lane != &run->destination)
+            set_deadline(run, &run->source);
+        if (lane != &run->source)
+            set_deadline(run, &run->destination);
         carry_out(run, &check_rows[i], &f);
-        item = item_of(&check_rows[i], &f);
-        if (!item)
-            return err_set(err, ERR_INTERNAL, "the item of %s is no JSON", check_rows[i].info.id);
-        ok = run->hooks->item(run->hooks->context, item, err);
-        json_decref(item);
-        if (!ok)
-            return false;
+        if (run->asked[i] && !tell(run, &check_rows[i], &f))
+            return;
     }
-    return true;
+}
+
+struct lane {
+    struct check_run *run;
+    struct check_end *end;
+    void (*work)(struct check_run *run, struct check_end *end);
+    pthread_t thread;
+};
+
+static void open_end(struct check_run *run, struct check_end *end) {
+    set_deadline(run, end);
+    if (end->is_wanted && !endpoint_is_file(&end->ep))
+        check_end_open(run, end);
+}
+
+static void *lane_main(void *arg) {
+    struct lane *lane = arg;
+
+    lane->work(lane->run, lane->end);
+    return NULL;
+}
+
+/* The work for the source in a thread of its own, that for the destination in this one. */
+static void beside(struct check_run *run, void (*work)(struct check_run *, struct check_end *)) {
+    struct lane lane = {.run = run, .end = &run->source, .work = work};
+    bool is_apart = pthread_create(&lane.thread, NULL, lane_main, &lane) == 0;
+
+    if (!is_apart)
+        work(run, &run->source);
+    work(run, &run->destination);
+    if (is_apart)
+        (void)pthread_join(lane.thread, NULL);
+}
+
+static bool run_all(struct check_run *run, struct err *err) {
+    beside(run, open_end);
+    beside(run, run_rows);
+    if (!run->is_over)
+        run_rows(run, NULL);
+    if (run->is_over)
+        *err = run->hook_failure;
+    return !run->is_over;
 }
 
 bool check_run(const json_t *message, const struct check_hooks *hooks, json_t **ret_facts,
@@ -205,18 +204,21 @@ bool check_run(const json_t *message, const struct check_hooks *hooks, json_t **
 
     if (!run)
         return err_set(err, ERR_MEMORY, "no memory for a precheck");
+    pthread_mutex_init(&run->hooks_lock, NULL);
     run->hooks = hooks;
     run->run_deadline_ms = clock_mono_ms() + CHECK_RUN_MAX_MS;
     run->source = (struct check_end){.name = "source", .side = REDIS_SOURCE, .ep = ENDPOINT_INIT};
     run->destination =
         (struct check_end){.name = "destination", .side = REDIS_DESTINATION, .ep = ENDPOINT_INIT};
-    ok = read_message(message, run, err) && run_all(run, err);
+    ok = check_message_read(message, run, err) && run_all(run, err);
     if (ok) {
         *ret_facts = check_facts(run);
         *ret_plan = check_plan(run);
     }
     check_end_close(&run->source);
     check_end_close(&run->destination);
+    check_sample_done(run);
+    pthread_mutex_destroy(&run->hooks_lock);
     free(run);
     return ok;
 }

@@ -3,24 +3,53 @@
  * A check is a function of the run that leaves a finding. It returns false only
  * when it could not be carried out; the run makes that the result "error" and
  * goes on.
+ *
+ * Three stages. Both ends are opened, each in a thread of its own. Then the rows of
+ * the source and those of the destination run beside each other: a row touches the
+ * connection of its own end only, and of the other what the first stage left
+ * (`info`). Last the rows that need both, or neither.
  */
 #pragma once
+
+#include <pthread.h>
 
 #include "services/flow/import_file.h"
 #include "services/flow/task_spec.h"
 #include "services/precheck/check.h"
 
 enum {
+    CHECK_ROWS_MAX = 96,
     CHECK_RUN_MAX_MS = 60000,
     CHECK_ONE_MAX_MS = 10000,
     CHECK_WRITE_SAMPLE_MS = 1000, /* writes of the source are counted over this */
     CHECK_PINGS = 20,
+    CHECK_SAMPLE_MAX = 1000,
+    CHECK_CALLS_MAX = 600,
     CHECK_DATABASES_MAX = TASK_DATABASES_MAX,
 };
 
 /* Keys of checks begin so; they expire after CHECK_PROBE_TTL. */
 #define CHECK_PROBE_PREFIX "__rmig_probe:"
 #define CHECK_PROBE_TTL "5000" /* ms */
+
+/* Keys of the source, of the databases that are selected. */
+struct check_sample {
+    bool is_refused;  /* the account may not look: nothing is known */
+    bool is_complete; /* these are all there are */
+    size_t count;
+    struct check_key {
+        int database;
+        struct str name; /* any bytes */
+        int64_t bytes;   /* MEMORY USAGE; REDIS_INFO_UNKNOWN */
+        int64_t pttl_ms; /* -1 = never, -2 = gone */
+        char type[16];
+    } keys[CHECK_SAMPLE_MAX];
+};
+
+struct check_call {
+    char name[32]; /* "xgroup|create" */
+    int64_t calls;
+};
 
 /* How far the first attempt to log in got. */
 enum check_stage {
@@ -32,7 +61,9 @@ enum check_stage {
 };
 
 struct check_end {
-    const char *name; /* "source", "destination" */
+    const char *name;    /* "source", "destination" */
+    bool is_wanted;      /* a connectivity test may name one end only */
+    int64_t deadline_ms; /* monotonic: of the check that is at work on this end */
     enum redis_side side;
     struct endpoint ep;
     struct redis_client client;
@@ -42,12 +73,20 @@ struct check_end {
     struct redis_info info;   /* after the login; unknown where it was not told */
     bool info_refused;
     bool is_sentinel;
-    int64_t configured_databases; /* REDIS_INFO_UNKNOWN = not told */
-    int64_t rtt_us;               /* median; REDIS_INFO_UNKNOWN = not measured */
+    int64_t configured_databases;         /* REDIS_INFO_UNKNOWN = not told */
+    int64_t rtt_us;                       /* median; REDIS_INFO_UNKNOWN = not measured */
+    int64_t opened_ms;                    /* monotonic: when its INFO was asked */
+    int probe_keys;                       /* written to try it, and removed */
+    int64_t connect_us, tls_us, login_us; /* of the attempt that counts; UNKNOWN = not reached */
 };
 
 struct check_run {
     const struct check_hooks *hooks;
+    pthread_mutex_t hooks_lock; /* both threads ask and tell through them */
+    bool is_over;               /* a hook failed: nothing more is begun */
+    struct err hook_failure;
+    bool asked[CHECK_ROWS_MAX];
+    const json_t *message, *spec; /* borrowed: what the run was asked for */
     struct check_end source, destination;
     bool full, incremental, overwrite, heartbeat;
     enum task_read_mode read_mode;
@@ -58,15 +97,19 @@ struct check_run {
     bool may_write; /* probe: full */
     char heartbeat_prefix[65];
     bool map_all;
-    int16_t database_map[CHECK_DATABASES_MAX];  /* source -> destination; -1 = not selected */
-    char probe_key[64];                         /* on the destination */
-    int64_t run_deadline_ms, check_deadline_ms; /* monotonic */
+    int16_t database_map[CHECK_DATABASES_MAX]; /* source -> destination; -1 = not selected */
+    char probe_key[64];                        /* on the destination */
+    int64_t run_deadline_ms;                   /* monotonic */
     /* The source's writes, from two looks at INFO. */
     bool sampled;
-    int64_t sample_begin_ms;
     int64_t bytes_per_second; /* of the stream, at most; REDIS_INFO_UNKNOWN */
     int64_t writes_per_second;
-    bool eval_allowed; /* by dst.permission */
+    bool eval_allowed;           /* by dst.permission */
+    struct arena arena;          /* of the samples */
+    struct check_sample *sample; /* NULL = not taken */
+    struct check_call *calls;    /* NULL = not asked */
+    size_t call_count;
+    bool calls_refused;
 };
 
 struct check_finding {
@@ -135,8 +178,12 @@ MUST_CHECK bool check_pipeline(struct check_run *run, struct check_end *end, str
                                size_t count, struct arena *arena,
                                const struct resp_value **ret_replies, struct err *err);
 
-/* Milliseconds this check may still take, at least 1. */
-int64_t check_time_left(const struct check_run *run);
+/* Milliseconds the check that is at work on this end may still take, at least 1. */
+int64_t check_time_left(const struct check_end *end);
+
+/* What a login at `end` needs. Errors: as hooks->credentials. */
+MUST_CHECK bool check_credentials(struct check_run *run, const struct check_end *end,
+                                  struct credentials *ret, struct err *err);
 
 void check_end_close(struct check_end *end);
 
@@ -157,12 +204,36 @@ const char *check_show(const struct resp_value *reply, char dst[160]);
 /* The account's name in remedies. */
 const char *check_user(const struct check_end *end);
 
+/* Read check_run()'s message into the run. Errors: PROTOCOL; as endpoint_from_json. */
+MUST_CHECK bool check_message_read(const json_t *message, struct check_run *run, struct err *err);
+
+/* ---- samples (check_sample.c) ---- */
+
 /* Count the source's writes over CHECK_WRITE_SAMPLE_MS, once per run. */
 MUST_CHECK bool check_sample_writes(struct check_run *run, struct err *err);
+
+/* The source's databases that are selected, as far as is known; at least one. */
+size_t check_source_databases(const struct check_run *run, int ret_numbers[CHECK_DATABASES_MAX]);
 
 /* The destination's databases that may be written, as far as is known: those the selection
  * maps to, or with all selected those where the source has keys; at least one. Returns how many. */
 size_t check_target_databases(const struct check_run *run, int ret_numbers[CHECK_DATABASES_MAX]);
+
+/* Look at some of the source's keys, once per run. *ret_sample stays the run's. */
+MUST_CHECK bool check_sample_keys(struct check_run *run, const struct check_sample **ret_sample,
+                                  struct err *err);
+void check_sample_done(struct check_run *run);
+
+/* Wait until that much time has passed since the end's first INFO, or the check's is over. */
+void check_wait_since(const struct check_end *end, int64_t ms);
+
+/* Fill run->calls, once per run. */
+MUST_CHECK bool check_calls_read(struct check_run *run, struct err *err);
+
+/* How often the source has run each command since it started, once per run; for one name.
+ * REDIS_INFO_UNKNOWN when it does not tell. */
+MUST_CHECK bool check_calls(struct check_run *run, const char *name, int64_t *ret_calls,
+                            struct err *err);
 
 /* ---- what the run says at its end (check_facts.c) ---- */
 json_t *check_facts(const struct check_run *run);

@@ -5,7 +5,7 @@
 static bool has_time(void *arg) {
     const struct check_run *run = arg;
 
-    return clock_mono_ms() < run->check_deadline_ms;
+    return clock_mono_ms() < run->source.deadline_ms;
 }
 
 bool check_src_file(struct check_run *run, struct check_finding *ret, struct err *err) {

@@ -195,6 +195,7 @@ bool check_src_setex_permission(struct check_run *run, struct check_finding *ret
     snprintf(key, sizeof(key), "%s:probe:%s", run->heartbeat_prefix, id);
     ok = check_ask(run, &run->source, &arena, &reply, err, "SET", key, "1", "PX", CHECK_PROBE_TTL);
     written = ok && resp_value_is(reply, "OK");
+    run->source.probe_keys += written;
     if (written)
         ok = check_ask(run, &run->source, &arena, &gone, err, "DEL", key);
     if (ok)
