@@ -254,6 +254,19 @@ bool check_command(struct check_run *run, struct check_end *end, const char *con
     return ok;
 }
 
+bool check_config(struct check_run *run, struct check_end *end, const char *name, char *dst,
+                  size_t dst_size, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    bool ok = check_ask(run, end, &arena, &reply, err, "CONFIG", "GET", name);
+
+    dst[0] = '\0';
+    if (ok && reply->type == RESP_ARRAY && reply->count == 2 && reply->items[1].type == RESP_BULK)
+        str_escape(str_first(reply->items[1].str, dst_size - 1), dst, dst_size);
+    arena_done(&arena);
+    return ok;
+}
+
 void check_end_close(struct check_end *end) {
     redis_client_close(&end->client);
     endpoint_done(&end->ep);

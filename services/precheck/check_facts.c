@@ -75,54 +75,64 @@ json_t *check_facts(const struct check_run *run) {
             number_or_null(run->sampled ? run->writes_per_second : REDIS_INFO_UNKNOWN));
         json_object_set_new(source, "backlog_bytes", number_or_null(run->source.info.backlog_size));
     }
-    return json_pack("{s:o, s:o}", "source", source, "destination", destination);
+    return json_pack("{s:o, s:o, s:i}", "source", source, "destination", destination, "probe_keys",
+                     run->source.probe_keys + run->destination.probe_keys);
 }
 
-/* The snapshot and the stream come over two connections from Redis 6.2 on, and from every Valkey:
- * nothing then piles up in the source's output buffer. */
-static const char *method(const struct redis_info *from) {
-    bool two = from->product == REDIS_PRODUCT_VALKEY || from->version_number >= 60200;
-
-    return two ? "PSYNC, two connections" : "PSYNC, one connection";
+static int64_t seconds_for(int64_t bytes, int64_t keys) {
+    return 1 + bytes / copy_bytes_per_second + keys / copy_keys_per_second;
 }
 
-static json_t *plan(const char *method, const char *why, int64_t bytes, int64_t keys, int64_t spool,
-                    json_t *pause, int forks) {
-    int64_t seconds = 1 + bytes / copy_bytes_per_second + keys / copy_keys_per_second;
+static int64_t not_negative(int64_t value) {
+    return value > 0 ? value : 0;
+}
 
+int64_t check_copy_seconds(const struct check_run *run) {
+    if (endpoint_is_file(&run->source.ep))
+        return seconds_for((int64_t)run->file.bytes, (int64_t)run->file.keys);
+    return seconds_for(not_negative(run->source.info.used_memory_dataset),
+                       not_negative(redis_info_keys(&run->source.info)));
+}
+
+int64_t check_spool_bytes(const struct check_run *run) {
+    int64_t rate = run->sampled ? not_negative(run->bytes_per_second) : 0;
+
+    if (endpoint_is_file(&run->source.ep))
+        return (int64_t)run->file.bytes;
+    return not_negative(run->source.info.used_memory_dataset) +
+           (run->scans ? 0 : rate * check_copy_seconds(run));
+}
+
+static json_t *plan(const struct check_run *run, const char *method, const char *why, json_t *pause,
+                    int forks) {
     return json_pack("{s:s, s:s, s:I, s:I, s:o, s:i}", "method", method, "why", why,
-                     "duration_seconds", (json_int_t)seconds, "spool_bytes",
-                     (json_int_t)(bytes + spool * seconds), "write_pause_ms", pause, "source_forks",
+                     "duration_seconds", (json_int_t)check_copy_seconds(run), "spool_bytes",
+                     (json_int_t)check_spool_bytes(run), "write_pause_ms", pause, "source_forks",
                      forks);
 }
 
-/* Estimates: a person wants to know whether it is seconds or hours. */
 json_t *check_plan(const struct check_run *run) {
-    const struct redis_info *from = &run->source.info;
     bool is_file = endpoint_is_file(&run->source.ep);
-    int64_t data = from->used_memory_dataset, keys = redis_info_keys(from), pause;
-    int64_t rate = run->sampled && run->bytes_per_second > 0 ? run->bytes_per_second : 0;
+    int64_t pause;
 
     if ((is_file ? !run->file_is_good : run->source.reached != CHECK_STAGE_LOGGED_IN) ||
         run->destination.reached != CHECK_STAGE_LOGGED_IN)
         return json_null();
     if (is_file)
-        return plan("Snapshot file", "The source is a file: nobody is asked for anything",
-                    (int64_t)run->file.bytes, (int64_t)run->file.keys, 0, json_null(), 0);
-    data = data > 0 ? data : 0;
-    keys = keys > 0 ? keys : 0;
+        return plan(run, "Snapshot file", "The source is a file: nobody is asked for anything",
+                    json_null(), 0);
     if (run->scans)
-        return plan("SCAN and DUMP",
+        return plan(run, "SCAN and DUMP",
                     run->read_mode == TASK_READ_SCAN
                         ? "As asked for: key by key, without the changes made meanwhile"
                         : "The account may not replicate: key by key, without the changes made "
                           "meanwhile",
-                    data, keys, 0, json_null(), 0);
+                    json_null(), 0);
     /* The last bytes travel, their answer comes back, and the seal is written. */
     pause = 20 + 4 * (run->destination.rtt_us > 0 ? run->destination.rtt_us / 1000 : 0);
-    return plan(method(from),
-                run->incremental ? "The account may replicate: one snapshot, then every change"
-                                 : "The account may replicate: one snapshot",
-                data, keys, rate, run->incremental ? json_integer((json_int_t)pause) : json_null(),
-                1);
+    return plan(
+        run, check_uses_two_connections(run) ? "PSYNC, two connections" : "PSYNC, one connection",
+        run->incremental ? "The account may replicate: one snapshot, then every change"
+                         : "The account may replicate: one snapshot",
+        run->incremental ? json_integer((json_int_t)pause) : json_null(), 1);
 }

@@ -136,6 +136,20 @@ bool check_src_auth(struct check_run *run, struct check_finding *ret, struct err
     return logs_in(&run->source, ret);
 }
 
+/* Without a login the server must let us in as it is; src.auth says the rest. */
+bool check_src_secret_free(struct check_run *run, struct check_finding *ret, struct err *err) {
+    const struct check_end *end = &run->source;
+
+    (void)err;
+    if (end->ep.username[0] || end->ep.has_password)
+        return check_skip(ret, "A login is given");
+    if (end->reached == CHECK_STAGE_LOGGED_IN)
+        return check_pass(ret, "The source lets us in without a password");
+    if (strstr(end->failure.frame[0], "NOAUTH"))
+        return check_fail(ret, "The source demands a password and none was given");
+    return skip_step(end, ret);
+}
+
 bool check_dst_connect(struct check_run *run, struct check_finding *ret, struct err *err) {
     (void)err;
     if (run->destination.failed_at == CHECK_STAGE_RESOLVED) {

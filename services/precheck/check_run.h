@@ -198,6 +198,10 @@ static inline bool check_may_scan(const struct check_run *run) {
     return run->read_mode == TASK_READ_AUTO && !run->incremental;
 }
 
+/* One setting by CONFIG GET, escaped; "" when the account may not ask or there is none. */
+MUST_CHECK bool check_config(struct check_run *run, struct check_end *end, const char *name,
+                             char *dst, size_t dst_size, struct err *err);
+
 /* A reply's text for people: escaped and cut. */
 const char *check_show(const struct resp_value *reply, char dst[160]);
 
@@ -234,6 +238,16 @@ MUST_CHECK bool check_calls_read(struct check_run *run, struct err *err);
  * REDIS_INFO_UNKNOWN when it does not tell. */
 MUST_CHECK bool check_calls(struct check_run *run, const char *name, int64_t *ret_calls,
                             struct err *err);
+
+/* Is a key of that source database part of the selection? */
+bool check_selects(const struct check_run *run, int database, struct str name);
+
+/* ---- estimates (check_facts.c): a person wants to know whether it is seconds or hours ---- */
+int64_t check_copy_seconds(const struct check_run *run);
+int64_t check_spool_bytes(const struct check_run *run);
+
+/* Snapshot and stream over a connection each: from Redis 6.2 on, and every Valkey. */
+bool check_uses_two_connections(const struct check_run *run);
 
 /* ---- what the run says at its end (check_facts.c) ---- */
 json_t *check_facts(const struct check_run *run);

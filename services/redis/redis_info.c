@@ -17,6 +17,7 @@ static const struct {
     NUMBER(backlog_size, "repl_backlog_size"),
     NUMBER(backlog_histlen, "repl_backlog_histlen"),
     NUMBER(used_memory, "used_memory"),
+    NUMBER(used_memory_rss, "used_memory_rss"),
     NUMBER(used_memory_dataset, "used_memory_dataset"),
     NUMBER(maxmemory, "maxmemory"),
     NUMBER(total_system_memory, "total_system_memory"),
@@ -30,7 +31,11 @@ static const struct {
     NUMBER(last_save_sec, "rdb_last_save_time"),
     NUMBER(evicted_keys, "evicted_keys"),
     NUMBER(bgsave_in_progress, "rdb_bgsave_in_progress"),
+    NUMBER(aof_rewrite_in_progress, "aof_rewrite_in_progress"),
+    NUMBER(aof_enabled, "aof_enabled"),
     NUMBER(latest_fork_usec, "latest_fork_usec"),
+    NUMBER(connected_clients, "connected_clients"),
+    NUMBER(cached_scripts, "number_of_cached_scripts"),
 #undef NUMBER
 };
 
@@ -46,6 +51,8 @@ static const struct {
     TEXT(master_host, "master_host"),
     TEXT(master_link_status, "master_link_status"),
     TEXT(maxmemory_policy, "maxmemory_policy"),
+    TEXT(last_bgsave_status, "rdb_last_bgsave_status"),
+    TEXT(master_failover_state, "master_failover_state"),
 #undef TEXT
 };
 
@@ -101,6 +108,9 @@ static void parse_database(struct str number, struct str value, struct redis_inf
             db.keys = (int64_t)n;
         else if (str_equal(name, STR_LIT("expires")))
             db.expires = (int64_t)n;
+        else if (str_equal(name, STR_LIT("subexpiry")) ||
+                 str_equal(name, STR_LIT("keys_with_volatile_items")))
+            db.field_expiries = (int64_t)n;
     }
     if (info->database_count > 0 && info->databases[info->database_count - 1].number >= db.number)
         return; /* servers list them by number; a list that repeats itself is not one */

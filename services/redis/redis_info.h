@@ -20,6 +20,7 @@ enum redis_product { REDIS_PRODUCT_UNKNOWN, REDIS_PRODUCT_REDIS, REDIS_PRODUCT_V
 struct redis_info_database {
     int number;
     int64_t keys, expires;
+    int64_t field_expiries; /* hashes with fields that expire (Redis 7.4, Valkey 9) */
 };
 
 struct redis_info {
@@ -37,7 +38,7 @@ struct redis_info {
     int64_t connected_replicas;
     int64_t backlog_active; /* 0, 1 */
     int64_t backlog_size, backlog_histlen;
-    int64_t used_memory, used_memory_dataset, maxmemory, total_system_memory;
+    int64_t used_memory, used_memory_rss, used_memory_dataset, maxmemory, total_system_memory;
     char maxmemory_policy[32];
     int64_t loading, async_loading; /* 0, 1 */
     int64_t cluster_enabled;
@@ -48,7 +49,12 @@ struct redis_info {
     int64_t last_save_sec;      /* when that was; Unix time */
     int64_t evicted_keys;
     int64_t bgsave_in_progress;
+    int64_t aof_rewrite_in_progress, aof_enabled;
     int64_t latest_fork_usec;
+    char last_bgsave_status[8];     /* "ok", "err" */
+    char master_failover_state[24]; /* "no-failover" */
+    int64_t connected_clients;
+    int64_t cached_scripts;
     bool has_keyspace; /* the Keyspace section was there */
     uint32_t database_count;
     struct redis_info_database databases[REDIS_INFO_DATABASES_MAX]; /* by number, rising */
