@@ -106,6 +106,15 @@ MUST_CHECK bool store_exec(struct store *store, const struct sql_text *query,
                            struct err *err);
 void store_rows_done(struct store_rows *rows);
 
+/* The same for a statement that answers with one JSON value: NULL when it has no row. A new
+ * reference. */
+MUST_CHECK bool store_exec_json(struct store *store, const struct sql_text *query,
+                                struct store_params *params, json_t **ret_value, struct err *err);
+
+/* The same for one that answers with a row when it did something. */
+MUST_CHECK bool store_exec_found(struct store *store, const struct sql_text *query,
+                                 struct store_params *params, bool *ret_found, struct err *err);
+
 /* Columns by position. Null reads as "", 0, false, NULL. */
 bool store_is_null(const struct store_rows *rows, int row, int column);
 const char *store_text(const struct store_rows *rows, int row, int column); /* borrowed */

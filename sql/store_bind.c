@@ -156,3 +156,25 @@ bool store_bytes(const struct store_rows *rows, int row, int column, struct buf 
     PQfreemem(bytes);
     return ok;
 }
+
+bool store_exec_json(struct store *store, const struct sql_text *query, struct store_params *params,
+                     json_t **ret_value, struct err *err) {
+    struct store_rows rows = STORE_ROWS_INIT;
+
+    if (!store_exec(store, query, params, &rows, err))
+        return false;
+    *ret_value = rows.count ? store_json(&rows, 0, 0) : NULL;
+    store_rows_done(&rows);
+    return true;
+}
+
+bool store_exec_found(struct store *store, const struct sql_text *query,
+                      struct store_params *params, bool *ret_found, struct err *err) {
+    struct store_rows rows = STORE_ROWS_INIT;
+
+    if (!store_exec(store, query, params, &rows, err))
+        return false;
+    *ret_found = rows.count > 0;
+    store_rows_done(&rows);
+    return true;
+}

@@ -144,31 +144,19 @@ void store_job_list_done(struct store_job *jobs, size_t count) {
     free(jobs);
 }
 
-/* The one JSON value of a statement that answers with one; NULL when it has no row. */
-static bool read_json(struct store *store, const struct sql_text *query, struct store_params *p,
-                      json_t **ret_value, struct err *err) {
-    struct store_rows rows = STORE_ROWS_INIT;
-
-    if (!store_exec(store, query, p, &rows, err))
-        return false;
-    *ret_value = rows.count ? store_json(&rows, 0, 0) : NULL;
-    store_rows_done(&rows);
-    return true;
-}
-
 bool store_job_summary(struct store *store, const char *account, json_t **ret_summary,
                        struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
 
     store_bind_text(&p, account);
-    return read_json(store, &sql_query_job_summary, &p, ret_summary, err);
+    return store_exec_json(store, &sql_query_job_summary, &p, ret_summary, err);
 }
 
 bool store_job_steps(struct store *store, const char *job, json_t **ret_steps, struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
 
     store_bind_text(&p, job);
-    return read_json(store, &sql_query_job_steps, &p, ret_steps, err);
+    return store_exec_json(store, &sql_query_job_steps, &p, ret_steps, err);
 }
 
 bool store_job_samples(struct store *store, const char *job, int64_t since_ms, int limit,
@@ -178,7 +166,7 @@ bool store_job_samples(struct store *store, const char *job, int64_t since_ms, i
     store_bind_text(&p, job);
     store_bind_i64(&p, since_ms);
     store_bind_i64(&p, limit);
-    return read_json(store, &sql_query_job_samples, &p, ret_samples, err);
+    return store_exec_json(store, &sql_query_job_samples, &p, ret_samples, err);
 }
 
 bool store_job_note(struct store *store, const struct store_lease *lease, const char *error_code,

@@ -3,17 +3,6 @@
 #include "sql/embedded.h"
 #include "sql/store_job.h"
 
-static bool run(struct store *store, const struct sql_text *query, struct store_params *p,
-                bool *ret_written, struct err *err) {
-    struct store_rows rows = STORE_ROWS_INIT;
-
-    if (!store_exec(store, query, p, &rows, err))
-        return false;
-    *ret_written = rows.count > 0;
-    store_rows_done(&rows);
-    return true;
-}
-
 bool store_job_edit(struct store *store, const struct store_job_edit *edit, bool *ret_written,
                     struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
@@ -32,7 +21,7 @@ bool store_job_edit(struct store *store, const struct store_job_edit *edit, bool
     store_bind_text(&p, "The specification was edited");
     store_bind_text(&p, edit->detail);
     store_bind_text(&p, edit->actor);
-    return run(store, &sql_query_job_edit, &p, ret_written, err);
+    return store_exec_found(store, &sql_query_job_edit, &p, ret_written, err);
 }
 
 bool store_job_edit_class(struct store *store, const char *job, int64_t version,
@@ -47,5 +36,5 @@ bool store_job_edit_class(struct store *store, const char *job, int64_t version,
     store_bind_text(&p, "The instance class was chosen");
     store_bind_text(&p, instance_class);
     store_bind_text(&p, actor);
-    return run(store, &sql_query_job_class, &p, ret_written, err);
+    return store_exec_found(store, &sql_query_job_class, &p, ret_written, err);
 }

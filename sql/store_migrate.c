@@ -70,10 +70,13 @@ static bool apply_one(PGconn *conn, const struct sql_text *migration, const char
 static bool check_newest(PGconn *conn, struct err *err) {
     char text[24];
     const char *const values[] = {text};
+    uint64_t newest = 0;
     PGresult *result;
     bool is_newer;
 
-    snprintf(text, sizeof(text), "%d", sql_migration_count);
+    if (sql_migration_count && !number_of(sql_migrations[sql_migration_count - 1].name, &newest))
+        return err_set(err, ERR_STORE_SCHEMA, "the last migration has no number");
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)newest);
     result = run_params(conn, "SELECT 1 FROM schema_migrations WHERE version > $1::int LIMIT 1", 1,
                         values);
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
@@ -86,6 +89,8 @@ static bool check_newest(PGconn *conn, struct err *err) {
 }
 
 static bool apply_all(PGconn *conn, int *ret_applied, struct err *err) {
+    uint64_t before = 0;
+
     if (!store_run(conn,
                    "SET statement_timeout = '10min'; SET lock_timeout = '60s';"
                    "SELECT pg_advisory_lock(" MIGRATION_LOCK ");"
@@ -106,10 +111,11 @@ static bool apply_all(PGconn *conn, int *ret_applied, struct err *err) {
         bool applied = false;
         char text[24];
 
-        if (!number_of(migration->name, &number) || number != (uint64_t)i + 1)
-            return err_set(err, ERR_STORE_SCHEMA, "the migration after number %d is %s", i,
-                           migration->name);
-        snprintf(text, sizeof(text), "%d", i + 1);
+        if (!number_of(migration->name, &number) || number <= before)
+            return err_set(err, ERR_STORE_SCHEMA, "the migration after number %llu is %s",
+                           (unsigned long long)before, migration->name);
+        before = number;
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
         if (!look_up(conn, migration, text, &applied, err) ||
             (!applied && !apply_one(conn, migration, text, err)))
             return false;

@@ -3,7 +3,7 @@
  * Files of sql/migrations/ in the order of their numbers, one transaction each,
  * forward only, under an advisory lock: many may call it at once and one does the
  * work. What was applied is kept with its checksum; a file that changed afterwards,
- * a gap, and a database that is newer than this program are STORE_SCHEMA.
+ * a number given twice, and a database that is newer than this program are STORE_SCHEMA.
  */
 #pragma once
 

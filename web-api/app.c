@@ -4,21 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "services/common/clock.h"
 #include "services/common/log.h"
 #include "services/common/metric.h"
+#include "web-api/audit_trail.h"
 #include "web-api/auth.h"
 #include "web-api/etag.h"
 #include "web-api/idempotency.h"
 #include "web-api/json_read.h"
 #include "web-api/problem.h"
+#include "web-api/rate.h"
 #include "web-api/router.h"
 #include "web-api/wait.h"
 
-enum { TAKE_STORE_MS = 3000 };
+enum { TAKE_STORE_MS = 3000, REFUSALS_PER_SECOND = 200 };
 
 struct app {
     struct store_pool *pool;
     struct keyring ring;
+    struct rate *by_key, *by_peer; /* requests that had a good key, and those that had none */
     atomic_bool stopping;
 };
 
@@ -34,6 +38,8 @@ bool app_new(const struct config *config, struct app **ret_app, struct err *err)
     if (!app)
         return err_set(err, ERR_MEMORY, "the application");
     app->ring = KEYRING_INIT;
+    app->by_key = rate_new((uint32_t)config->api_requests_per_second);
+    app->by_peer = rate_new(REFUSALS_PER_SECOND);
     atomic_init(&app->stopping, false);
     if ((config->master_key_file[0] && !keyring_open(&app->ring, config->master_key_file, err)) ||
         !store_pool_new(config->database_url, (int)config->database_connections_max, &app->pool,
@@ -50,6 +56,8 @@ void app_free(struct app *app) {
         return;
     store_pool_free(app->pool);
     keyring_done(&app->ring);
+    rate_free(app->by_key);
+    rate_free(app->by_peer);
     free(app);
 }
 
@@ -82,6 +90,31 @@ static void fail(struct reply *reply, const struct request *r, json_t *fields,
     problem_reply(reply, err, fields, r->id);
 }
 
+/* One request more by `who`; what is left is told with the answer. */
+static bool is_too_fast(struct rate *rate, const char *who, struct admission *a, struct err *err) {
+    struct rate_verdict v = rate_take(rate, str_from(who), clock_mono_ms());
+
+    a->caller.allowance[0] = (int)v.per_second;
+    a->caller.allowance[1] = (int)v.left;
+    a->caller.allowance[2] = (int)v.full_in_seconds;
+    if (v.is_allowed)
+        return false;
+    err_clear(err);
+    err_set(err, ERR_RATE_LIMITED, "more than %u requests a second; the next one in %u ms",
+            v.per_second, v.wait_ms);
+    return true;
+}
+
+static void tell_allowance(const struct admission *a, struct reply *reply) {
+    const int *left = a->caller.allowance;
+
+    if (left[0] == 0)
+        return;
+    reply_header(reply, "RateLimit-Limit", arena_printf(reply->arena, "%d", left[0]));
+    reply_header(reply, "RateLimit-Remaining", arena_printf(reply->arena, "%d", left[1]));
+    reply_header(reply, "RateLimit-Reset", arena_printf(reply->arena, "%d", left[2]));
+}
+
 static bool admit_checked(struct app *app, struct request *r, struct admission *a,
                           struct buf *allow, struct err *err) {
     struct store *store;
@@ -94,7 +127,12 @@ static bool admit_checked(struct app *app, struct request *r, struct admission *
             return false;
         ok = auth_check(store, r, a->match.route->scope, &a->caller, err);
         store_pool_give(app->pool, store);
-        if (!ok)
+        if (!ok) {
+            if (err->code == ERR_UNAUTHORIZED)
+                (void)is_too_fast(app->by_peer, r->peer, a, err);
+            return false;
+        }
+        if (is_too_fast(app->by_key, a->caller.actor, a, err))
             return false;
     }
     return router_check_query(a->match.route, r, err);
@@ -114,6 +152,7 @@ static bool app_admit(void *state, struct request *r, struct reply *reply) {
         fail(reply, r, NULL, &err);
         if (err.code == ERR_METHOD_NOT_ALLOWED)
             reply_header(reply, "Allow", arena_dup(r->arena, buf_str(&allow)));
+        tell_allowance(a, reply);
     }
     buf_done(&allow);
     return ok;
@@ -149,7 +188,7 @@ static bool run_handler(struct call *call, struct reply *reply, struct err *err)
         return false;
 
     bool ok = idempotency_applies(call) ? idempotency_run(call, reply, err)
-                                        : call->route->handle(call, reply, err);
+                                        : audit_trail_run(call, reply, err);
 
     if (!ok && store_commit_unknown(call->store))
         err_wrap(err, "it is not known whether this took effect: ask before doing it again");
@@ -195,6 +234,9 @@ static void app_answer(void *state, struct request *r, struct reply *reply) {
 
     memcpy(call.param, a->match.param, sizeof(call.param));
     app_run(&call, reply);
+    tell_allowance(a, reply);
+    json_decref(call.before);
+    json_decref(call.after);
     json_decref(call.body);
     json_decref(call.fields);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "services/net/egress.h"
 #include "services/secret/api_key.h"
 #include "sql/store_key.h"
 
@@ -57,6 +58,8 @@ bool auth_check(struct store *store, const struct request *r, enum scope needed,
     api_key_hash(text, hash);
     if (!api_key_hash_equal(hash, key.hash) || !key.is_usable)
         return err_set(err, ERR_UNAUTHORIZED, "this is no API key, or not one of ours");
+    if (key.allowed_cidrs[0] && !egress_list_holds(str_from(key.allowed_cidrs), r->peer))
+        return err_set(err, ERR_FORBIDDEN, "this key may not be used from %s", r->peer);
     scope = auth_scope(str_from(key.scopes));
     if (scope < needed)
         return err_set(err, ERR_FORBIDDEN, "this call needs the scope %s, the key has %s",
@@ -66,5 +69,6 @@ bool auth_check(struct store *store, const struct request *r, enum scope needed,
     memcpy(ret_caller->account, key.account, sizeof(ret_caller->account));
     snprintf(ret_caller->actor, sizeof(ret_caller->actor), "key:%s", key.prefix);
     ret_caller->scope = scope;
+    ret_caller->is_operator = key.is_operator && scope == SCOPE_ADMIN;
     return true;
 }

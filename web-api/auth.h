@@ -8,7 +8,7 @@
 
 /* Find the caller and see that its key reaches `needed`. The same answer, and the
  * same work, for a key that does not exist and one whose secret part is wrong.
- * Errors: UNAUTHORIZED, FORBIDDEN (names both scopes), STORE. */
+ * Errors: UNAUTHORIZED, FORBIDDEN (names both scopes, or the address it came from), STORE. */
 MUST_CHECK bool auth_check(struct store *store, const struct request *r, enum scope needed,
                            struct caller *ret_caller, struct err *err);
 

@@ -24,11 +24,68 @@ bool call_query_flag(struct call *call, const char *name, bool *value, struct er
     return true;
 }
 
+void call_found(struct call *call, json_t *before_taken) {
+    if (call->before)
+        json_decref(before_taken);
+    else
+        call->before = before_taken;
+}
+
+void call_left(struct call *call, json_t *after_taken) {
+    json_decref(call->after);
+    call->after = after_taken;
+}
+
+/* What of a job a person can change. */
+static json_t *job_for_audit(const struct store_job *job) {
+    return json_pack("{s:s, s:s, s:s, s:O}", "name", job->name, "state", job->state,
+                     "instance_class", job->instance_class, "spec", job->spec);
+}
+
 bool call_job(struct call *call, struct store_job *ret_job, struct err *err) {
     const char *id = NULL;
 
-    return call_id(call, 0, "job", &id, err) &&
-           store_job_get(call->store, call->caller.account, id, ret_job, err);
+    if (!call_id(call, 0, "job", &id, err) ||
+        !store_job_get(call->store, call->caller.account, id, ret_job, err))
+        return false;
+    call_found(call, job_for_audit(ret_job));
+    return true;
+}
+
+bool call_row(json_t *list_taken, const char *what, json_t **ret_row, int64_t *ret_version,
+              struct err *err) {
+    json_t *row = json_incref(json_array_get(list_taken, 0));
+
+    json_decref(list_taken);
+    if (!row)
+        return err_set(err, ERR_NOT_FOUND, "there is no such %s", what);
+    *ret_version = json_integer_value(json_object_get(row, "version"));
+    json_object_del(row, "version");
+    *ret_row = row;
+    return true;
+}
+
+void call_reply_row(struct reply *reply, int status, json_t *row_taken, int64_t version) {
+    json_object_del(row_taken, "version");
+    etag_add(row_taken, version);
+    call_reply_tagged(reply, status, row_taken);
+}
+
+static const char *id_of(const json_t *item) {
+    return json_string_value(json_object_get(item, "id"));
+}
+
+void call_reply_rows(struct reply *reply, const struct page *page, json_t *rows_taken) {
+    json_t *row;
+    size_t i;
+
+    json_array_foreach(rows_taken, i, row) {
+        int64_t version = json_integer_value(json_object_get(row, "version"));
+
+        if (json_object_del(row, "version") == 0)
+            etag_add(row, version);
+    }
+    reply_json(reply, 200, page_json(page, rows_taken, id_of));
 }
 
 bool call_if_match(struct call *call, int64_t version, int64_t *ret_expected, struct err *err) {
@@ -62,6 +119,7 @@ bool call_reply_job(struct call *call, struct reply *reply, int status, const ch
 
     if (!store_job_get(call->store, call->caller.account, id, &job, err))
         return false;
+    call_left(call, job_for_audit(&job));
     call_reply_tagged(reply, status, job_view(&job, clock_wall_ms()));
     store_job_done(&job);
     return true;

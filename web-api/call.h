@@ -4,6 +4,7 @@
 #include "services/job/job_control.h"
 #include "sql/store_job.h"
 #include "sql/store_precheck.h"
+#include "web-api/page.h"
 #include "web-api/route.h"
 
 /* A {…} segment as an id with that prefix. Anything else is no such thing.
@@ -24,6 +25,11 @@ MUST_CHECK bool call_job(struct call *call, struct store_job *ret_job, struct er
 MUST_CHECK bool call_if_match(struct call *call, int64_t version, int64_t *ret_expected,
                               struct err *err);
 
+/* For the audit: what the change found, and what it left. Both take the reference over; NULL is
+ * nothing. The last one said counts, but of what was found the first. */
+void call_found(struct call *call, json_t *before_taken);
+void call_left(struct call *call, json_t *after_taken);
+
 /* A move by this caller on its own account. */
 struct job_move call_move(const struct call *call);
 
@@ -32,6 +38,17 @@ MUST_CHECK bool call_reply_job(struct call *call, struct reply *reply, int statu
                                struct err *err);
 MUST_CHECK bool call_reply_precheck(struct call *call, struct reply *reply, int status,
                                     const char *id, struct err *err);
+
+/* One row out of a list of the store, whose member `version` becomes the ETag. The reference is
+ * taken over. Errors: NOT_FOUND when the list is empty. */
+MUST_CHECK bool call_row(json_t *list_taken, const char *what, json_t **ret_row,
+                         int64_t *ret_version, struct err *err);
+
+/* Answer with such a row. */
+void call_reply_row(struct reply *reply, int status, json_t *row_taken, int64_t version);
+
+/* Answer with a page of such rows, which are keyed by their `id`. */
+void call_reply_rows(struct reply *reply, const struct page *page, json_t *rows_taken);
 
 /* Answer with something that carries its own `etag` member: sets the header too. */
 void call_reply_tagged(struct reply *reply, int status, json_t *body_taken);

@@ -8,6 +8,7 @@
 #include "sql/store_idempotency.h"
 #include "sql/store_txn.h"
 #include "web-api/app.h"
+#include "web-api/audit_trail.h"
 
 struct attempt {
     struct call *call;
@@ -27,6 +28,7 @@ static const char *const kept_headers[] = {"ETag", "Location"};
 
 static bool keep(struct attempt *a, struct err *err) {
     struct store_answer answer = {.status = a->reply->status, .headers = json_object()};
+    struct str body = a->reply->kept_body.len ? a->reply->kept_body : a->reply->body;
     bool ok;
 
     for (size_t i = 0; i < LENGTH_OF(kept_headers); i++) {
@@ -35,8 +37,8 @@ static bool keep(struct attempt *a, struct err *err) {
         if (value)
             json_object_set_new(answer.headers, kept_headers[i], json_string(value));
     }
-    if (a->reply->body.len > 0)
-        answer.body = json_loadb(a->reply->body.ptr, a->reply->body.len, 0, NULL);
+    if (body.len > 0)
+        answer.body = json_loadb(body.ptr, body.len, 0, NULL);
     ok = store_idempotency_finish(a->call->store, a->call->caller.account, a->key, a->request,
                                   a->hash, &answer, err);
     store_answer_done(&answer);
@@ -73,7 +75,7 @@ static bool attempt_body(struct store *store, void *arg, struct err *err) {
         return false;
     switch (verdict) {
     case STORE_IDEMPOTENCY_NEW:
-        return a->call->route->handle(a->call, a->reply, err) && keep(a, err);
+        return audit_trail_run(a->call, a->reply, err) && keep(a, err);
     case STORE_IDEMPOTENCY_REPLAY:
         replay(a, &answer);
         store_answer_done(&answer);

@@ -3,7 +3,7 @@
  * The key, the effect and the answer are one transaction, so a crash at any point
  * leaves all of them or none. Only answers of calls that did something are kept:
  * a refused call changed nothing, and the same key may try again once the reason
- * is gone. Answers that show a secret must never be made by a POST of ours.
+ * is gone. Of an answer that shows a new API key, reply.kept_body is kept, without it.
  */
 #pragma once
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "web-api/json_time.h"
+
 /* jansson recurses once per level, on a thread's small stack. Brackets inside
  * strings do not nest. */
 static bool nests_deeper(struct str bytes, int depth_max) {
@@ -155,6 +157,73 @@ void json_read_choice(const json_t *object, json_t **fields, const char *name, c
         json_read_wrong(fields, pointer, "not_a_choice", "must be one of %s", choices);
     else
         *value = json_string_value(member);
+}
+
+void json_read_int(const json_t *object, json_t **fields, const char *name, int64_t lowest,
+                   int64_t highest, int64_t *value) {
+    const json_t *member = json_object_get(object, name);
+    char pointer[256];
+
+    if (!member || json_is_null(member))
+        return;
+    pointer_to(name, pointer, sizeof(pointer));
+    if (!json_is_integer(member))
+        json_read_wrong(fields, pointer, "wrong_type", "must be a whole number");
+    else if (json_integer_value(member) < lowest || json_integer_value(member) > highest)
+        json_read_wrong(fields, pointer, "out_of_range", "must be %lld to %lld", (long long)lowest,
+                        (long long)highest);
+    else
+        *value = json_integer_value(member);
+}
+
+static bool is_among(const char *const *values, size_t count, const char *value) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(values[i], value) == 0)
+            return true;
+    return false;
+}
+
+void json_read_texts(const json_t *object, json_t **fields, const char *name, size_t most,
+                     size_t longest, const char **values, size_t *count) {
+    const json_t *member = json_object_get(object, name), *one;
+    char pointer[256], at[288];
+    size_t i, found = 0;
+
+    if (!member || json_is_null(member))
+        return;
+    pointer_to(name, pointer, sizeof(pointer));
+    if (!json_is_array(member) || json_array_size(member) > most) {
+        json_read_wrong(fields, pointer, json_is_array(member) ? "out_of_range" : "wrong_type",
+                        "must be a list of at most %zu texts", most);
+        return;
+    }
+    json_array_foreach(member, i, one) {
+        const char *text = json_string_value(one);
+
+        snprintf(at, sizeof(at), "%s/%zu", pointer, i);
+        if (!text)
+            json_read_wrong(fields, at, "wrong_type", "must be a text");
+        else if (json_string_length(one) < 1 || json_string_length(one) > longest)
+            json_read_wrong(fields, at, "out_of_range", "must have 1 to %zu bytes", longest);
+        else if (is_among(values, found, text))
+            json_read_wrong(fields, at, "invalid", "is there twice");
+        else
+            values[found++] = text;
+    }
+    *count = found;
+}
+
+void json_read_time(const json_t *object, json_t **fields, const char *name, int64_t *wall_ms) {
+    const json_t *member = json_object_get(object, name);
+    char pointer[256];
+
+    if (!member)
+        return;
+    pointer_to(name, pointer, sizeof(pointer));
+    if (json_is_null(member))
+        *wall_ms = 0;
+    else if (!json_time_parse(member, wall_ms))
+        json_read_wrong(fields, pointer, "invalid", "must be a time like 2026-11-20T09:54:00.123Z");
 }
 
 bool json_read_end(const json_t *fields, struct err *err) {

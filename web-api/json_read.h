@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "proto/base/attrs.h"
 #include "proto/base/err.h"
@@ -40,6 +41,17 @@ void json_read_text(const json_t *object, json_t **fields, const char *name, siz
 /* One of "a|b|c". */
 void json_read_choice(const json_t *object, json_t **fields, const char *name, const char *choices,
                       const char **value);
+
+void json_read_int(const json_t *object, json_t **fields, const char *name, int64_t lowest,
+                   int64_t highest, int64_t *value);
+
+/* A list of at most `most` texts of 1 to `longest` bytes, none twice. *values point into the
+ * object and has room for `most`; *count stays as it was when the member is absent. */
+void json_read_texts(const json_t *object, json_t **fields, const char *name, size_t most,
+                     size_t longest, const char **values, size_t *count);
+
+/* A time as answers show it, or without its milliseconds. null is 0. */
+void json_read_time(const json_t *object, json_t **fields, const char *name, int64_t *wall_ms);
 
 /* False with VALIDATION when something was wrong; the detail quotes the first. */
 MUST_CHECK bool json_read_end(const json_t *fields, struct err *err);

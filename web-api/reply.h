@@ -1,8 +1,8 @@
 /* reply.h - the answer to a request, as a value: status, headers, body.
  *
  * Pure. A handler fills one; the server sends it. Header values are copied into
- * the request's arena. A reply never holds a secret: whatever reaches it is
- * written to a client.
+ * the request's arena. Whatever reaches a reply is written to a client: the only
+ * secret that ever does is a new API key, shown to who made it.
  */
 #pragma once
 
@@ -29,6 +29,7 @@ struct reply {
     int status;
     const char *content_type; /* a literal */
     struct str body;          /* in the arena or constant */
+    struct str kept_body;     /* what may be kept and given again: set when body holds a secret */
     struct {
         const char *name; /* a literal */
         const char *value;

@@ -28,6 +28,8 @@ struct caller {
     char account[STORE_ID_SIZE];
     char actor[32]; /* "key:<prefix>": what the history shows */
     enum scope scope;
+    bool is_operator; /* of the account that manages accounts */
+    int allowance[3]; /* requests a second, left now, seconds until it is full again */
 };
 
 /* What `Prefer: wait` waits for when the action is done. */
@@ -43,6 +45,8 @@ struct call {
     json_t *body;        /* an object; {} when the request has none */
     struct store *store; /* a connection of the pool, for the length of the call */
     json_t *fields;      /* `errors` of a 422 */
+    json_t *before;      /* for the audit: what a change found and what it left; NULL = nothing. */
+    json_t *after;       /* call_found() and call_left() set them */
     enum wait_for wait_for;
     char wait_id[STORE_ID_SIZE];
 };

@@ -17,6 +17,19 @@ const struct route routes[] = {
     {"GET", "/v1/workers", SCOPE_READ, "", platform_workers},
     {"GET", "/v1/events", SCOPE_READ, "limit", events_account},
 
+    {"POST", "/v1/accounts", SCOPE_ADMIN, "", accounts_create},
+    {"GET", "/v1/accounts", SCOPE_ADMIN, LIST, accounts_list},
+    {"GET", "/v1/accounts/{account}", SCOPE_ADMIN, "", accounts_get},
+    {"PATCH", "/v1/accounts/{account}", SCOPE_ADMIN, "", accounts_patch},
+    {"DELETE", "/v1/accounts/{account}", SCOPE_ADMIN, "", accounts_delete},
+    {"POST", "/v1/api-keys", SCOPE_ADMIN, "", api_keys_create},
+    {"GET", "/v1/api-keys", SCOPE_ADMIN, LIST, api_keys_list},
+    {"GET", "/v1/api-keys/{key}", SCOPE_ADMIN, "", api_keys_get},
+    {"PATCH", "/v1/api-keys/{key}", SCOPE_ADMIN, "", api_keys_patch},
+    {"DELETE", "/v1/api-keys/{key}", SCOPE_ADMIN, "", api_keys_revoke},
+    {"POST", "/v1/api-keys/{key}/rotate", SCOPE_ADMIN, "", api_keys_rotate},
+    {"GET", "/v1/audit", SCOPE_ADMIN, LIST " object action actor since until", audits_list},
+
     {"POST", "/v1/jobs", SCOPE_OPERATE, "", jobs_create},
     {"GET", "/v1/jobs", SCOPE_READ, LIST " state name label", jobs_list},
     {"POST", "/v1/jobs/preview", SCOPE_READ, "", jobs_preview},
@@ -83,10 +96,6 @@ const struct route routes[] = {
     {"POST", "/v1/instances/{instance}/discover", SCOPE_OPERATE, "", route_later},
     {"POST", "/v1/instances/{instance}/set-live", SCOPE_OPERATE, "", route_later},
     {"POST", "/v1/instances/{instance}/clear-live", SCOPE_OPERATE, "", route_later},
-    {"POST", "/v1/accounts", SCOPE_ADMIN, "", route_later},
-    {"GET", "/v1/accounts", SCOPE_ADMIN, LIST, route_later},
-    {"POST", "/v1/api-keys", SCOPE_ADMIN, "", route_later},
-    {"GET", "/v1/api-keys", SCOPE_ADMIN, LIST, route_later},
     {"POST", "/v1/roles", SCOPE_ADMIN, "", route_later},
     {"GET", "/v1/roles", SCOPE_READ, LIST, route_later},
     {"POST", "/v1/roles/check", SCOPE_READ, "", route_later},
@@ -106,7 +115,6 @@ const struct route routes[] = {
     {"POST", "/v1/webhook-endpoints/{endpoint}/test", SCOPE_OPERATE, "", route_later},
     {"GET", "/v1/webhook-endpoints/{endpoint}/deliveries", SCOPE_READ, LIST, route_later},
     {"POST", "/v1/webhook-endpoints/{endpoint}/redeliver", SCOPE_OPERATE, "", route_later},
-    {"GET", "/v1/audit", SCOPE_ADMIN, LIST, route_later},
 };
 const size_t route_count = LENGTH_OF(routes);
 

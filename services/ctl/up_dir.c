@@ -12,6 +12,7 @@
 #include "services/common/ulid.h"
 #include "services/ctl/files.h"
 #include "services/secret/api_key.h"
+#include "sql/store_account.h"
 #include "sql/store_key.h"
 
 /* The lock is the kernel's, so that a kill leaves none behind; the pid in the file
@@ -70,12 +71,12 @@ void up_dir_close(struct up_dir *dir) {
 static bool account_of(struct store *store, char ret_id[STORE_ID_SIZE], struct err *err) {
     char id[ULID_ID_SIZE];
 
-    if (!store_key_first_account(store, ret_id, err))
+    if (!store_account_first(store, ret_id, err))
         return false;
     if (ret_id[0])
         return true;
     ulid_make("acct", id);
-    if (!store_key_account(store, id, "default", err))
+    if (!store_account_put(store, id, "default", NULL, err))
         return false;
     snprintf(ret_id, STORE_ID_SIZE, "%s", id);
     return true;
@@ -98,7 +99,14 @@ static bool enter_key(struct store *store, struct str key, struct err *err) {
     api_key_hash(key, hash);
     ulid_make("ak", id);
     return account_of(store, account, err) &&
-           store_key_insert(store, id, account, "administrator", prefix, hash, "admin", err);
+           store_key_insert(store,
+                            &(struct store_key_new){.id = id,
+                                                    .account = account,
+                                                    .name = "administrator",
+                                                    .prefix = prefix,
+                                                    .hash = hash,
+                                                    .scopes = "admin"},
+                            err);
 }
 
 /* The file first, the row second: a crash between them leaves a key that the next

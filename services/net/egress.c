@@ -29,7 +29,7 @@ static bool any_matches(const struct egress_rule *rules, uint32_t count,
     return false;
 }
 
-static bool parse_rule(struct str text, struct egress_rule *ret, struct err *err) {
+bool egress_parse_block(struct str text, struct egress_rule *ret, struct err *err) {
     struct str rest = text, address = STR_EMPTY;
     char c_text[64] = "", shown[64];
     uint64_t bits, bits_max = 128;
@@ -67,7 +67,7 @@ static bool parse_list(struct str list, struct egress_rule *rules, uint32_t *ret
         if (len > 0) {
             if (count == EGRESS_RULES_MAX)
                 return err_set(err, ERR_CONFIG, "more than %d blocks", EGRESS_RULES_MAX);
-            if (!parse_rule(str_first(list, len), &rules[count], err))
+            if (!egress_parse_block(str_first(list, len), &rules[count], err))
                 return false;
             count++;
         }
@@ -75,6 +75,17 @@ static bool parse_list(struct str list, struct egress_rule *rules, uint32_t *ret
     }
     *ret_count = count;
     return true;
+}
+
+bool egress_list_holds(struct str list, const char *address) {
+    struct egress_rule rules[EGRESS_RULES_MAX], one;
+    uint32_t count = 0;
+    struct err err = ERR_INIT;
+    size_t len = strcspn(address, "%"); /* fe80::1%eth0 */
+
+    return parse_list(list, rules, &count, &err) &&
+           egress_parse_block(str_of(address, len), &one, &err) &&
+           any_matches(rules, count, one.address);
 }
 
 bool egress_parse(struct str allow, struct str deny, struct egress *ret, struct err *err) {

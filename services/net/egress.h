@@ -39,6 +39,13 @@ struct egress {
 MUST_CHECK bool egress_parse(struct str allow, struct str deny, struct egress *ret,
                              struct err *err);
 
+/* Pure. One block or address. Errors: CONFIG quotes it. */
+MUST_CHECK bool egress_parse_block(struct str text, struct egress_rule *ret, struct err *err);
+
+/* Pure. Does a list of blocks hold the address (IPv4 or IPv6 as text)? An address or block
+ * that is none holds nothing. */
+bool egress_list_holds(struct str list, const char *address);
+
 /* Pure. May `address` (AF_INET or AF_INET6) be dialled? */
 bool egress_permits(const struct egress *policy, const struct sockaddr *address);
 

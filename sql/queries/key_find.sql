@@ -1,10 +1,10 @@
 -- An API key by its public prefix. Safe to repeat.
 -- $1 prefix text
 -- Returns 0 or 1 row: id, account, account name, prefix, name, scopes, hash bytea, usable bool,
--- created ms, expires ms.
+-- created ms, expires ms, operator bool, allowed CIDR blocks text with commas between.
 SELECT k.id, k.account, a.name, k.prefix, k.name, k.scopes, k.hash,
        k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND a.status = 'active',
-       kf_ms(k.created_at), kf_ms(k.expires_at)
+       kf_ms(k.created_at), kf_ms(k.expires_at), a.is_operator, array_to_string(k.allowed_cidrs, ',')
   FROM api_key k
   JOIN account a ON a.id = k.account
  WHERE k.prefix = $1

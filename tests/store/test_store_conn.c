@@ -7,6 +7,7 @@
 
 #include "services/common/ulid.h"
 #include "services/secret/api_key.h"
+#include "sql/store_account.h"
 #include "sql/store_event.h"
 #include "sql/store_idempotency.h"
 #include "sql/store_key.h"
@@ -99,7 +100,7 @@ static void a_server_that_does_not_answer_is_given_up(void) {
 
 static bool make_and_fail(struct store *store, void *arg, struct err *err) {
     (void)arg;
-    return store_key_account(store, "acct_rolled_back", "x", err) &&
+    return store_account_put(store, "acct_rolled_back", "x", NULL, err) &&
            err_set(err, ERR_BAD_REQUEST, "no");
 }
 
@@ -201,6 +202,7 @@ static void of_equal_calls_at_once_one_has_an_effect(void) {
 
 static void a_key_is_found_by_its_prefix_and_known_by_its_hash(void) {
     struct secret key = SECRET_INIT;
+    struct store_key_new row;
     struct store_key found;
     struct err err = ERR_INIT;
     unsigned char hash[API_KEY_HASH_SIZE];
@@ -211,15 +213,20 @@ static void a_key_is_found_by_its_prefix_and_known_by_its_hash(void) {
     ulid_make("ak", id);
     CU_ASSERT_TRUE(api_key_make(&key, prefix, &err));
     api_key_hash(secret_str(&key), hash);
-    CU_ASSERT_TRUE(
-        store_key_insert(store_fixture(), id, account, "admin", prefix, hash, "admin", &err));
+    row = (struct store_key_new){.id = id,
+                                 .account = account,
+                                 .name = "admin",
+                                 .prefix = prefix,
+                                 .hash = hash,
+                                 .scopes = "admin"};
+    CU_ASSERT_TRUE(store_key_insert(store_fixture(), &row, &err));
     CU_ASSERT_TRUE(store_key_find(store_fixture(), prefix, &found, &err));
     CU_ASSERT_TRUE(api_key_hash_equal(found.hash, hash));
     CU_ASSERT_TRUE(found.is_usable);
     CU_ASSERT_STRING_EQUAL(found.account, account);
     CU_ASSERT_STRING_EQUAL(found.scopes, "admin");
-    CU_ASSERT_FALSE(
-        store_key_insert(store_fixture(), "ak_2", account, "b", prefix, hash, "admin", &err));
+    row.id = "ak_2";
+    CU_ASSERT_FALSE(store_key_insert(store_fixture(), &row, &err));
     CU_ASSERT_EQUAL(err.code, ERR_STORE_CONFLICT);
     CU_ASSERT_TRUE(store_key_used(store_fixture(), id, &err));
     CU_ASSERT_TRUE(store_key_count(store_fixture(), &usable, &err));

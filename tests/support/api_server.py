@@ -38,7 +38,7 @@ class ApiServer:
         master.chmod(0o600)
         self.env = {"KEYFERRY_DATABASE_URL": postgres.url, "KEYFERRY_LISTEN": "127.0.0.1:0",
                     "KEYFERRY_METRICS_LISTEN": "off", "KEYFERRY_MASTER_KEY_FILE": str(master),
-                    "KEYFERRY_LOG_LEVEL": "debug"}
+                    "KEYFERRY_LOG_LEVEL": "debug", "KEYFERRY_API_REQUESTS_PER_SECOND": "100000"}
         self.env.update(env or {})
         self.process = None
         self.port = None
@@ -102,7 +102,8 @@ class ApiServer:
 
     def add_account(self, name):
         account = make_id("acct")
-        self.sql("INSERT INTO account (id, name) VALUES (%s, %s)", account, name)
+        self.sql("INSERT INTO account (id, name, is_operator)"
+                 " VALUES (%s, %s, NOT EXISTS (SELECT 1 FROM account))", account, name)
         return account
 
     def add_key(self, account, scopes, expired=False):

@@ -9,6 +9,7 @@
 
 #include "services/common/ulid.h"
 #include "services/job/job_control.h"
+#include "sql/store_account.h"
 #include "sql/store_key.h"
 #include "sql/store_migrate.h"
 
@@ -151,7 +152,7 @@ void store_fixture_account(char ret_id[STORE_ID_SIZE]) {
     char id[ULID_ID_SIZE];
 
     ulid_make("acct", id);
-    CU_ASSERT_TRUE_FATAL(store_key_account(store_fixture(), id, "test", &err));
+    CU_ASSERT_TRUE_FATAL(store_account_put(store_fixture(), id, "test", NULL, &err));
     snprintf(ret_id, STORE_ID_SIZE, "%s", id);
 }
 

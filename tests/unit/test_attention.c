@@ -23,6 +23,10 @@ static const enum err_code never_from_a_child[] = {
     ERR_MEDIA_TYPE,
     ERR_STORE_SCHEMA,
     ERR_SELECTION_OVERLAPS,
+    ERR_QUOTA,
+    ERR_IN_USE,
+    ERR_NAME_TAKEN,
+    ERR_DESTINATION_LIVE,
 };
 
 static bool from_a_child(enum err_code code) {

@@ -156,10 +156,14 @@ static void every_wrong_member_is_told_at_once(void) {
 static void a_moment_is_read_as_it_was_written(void) {
     static const char *const wrong[] = {"",
                                         "2026-11-20",
-                                        "2026-11-20T09:54:00Z",
+                                        "2026-11-20T09:54:00",
+                                        "2026-02-30T09:54:00Z",
+                                        "2026-11-20T09:54:00+00",
+                                        "2026-11-20T09:54:0.12Z",
                                         "2026-11-20T09:54:00.123X",
                                         "2026-11-20T09:54:00.123Zx",
                                         "aaaa-11-20T09:54:00.123Z"};
+    json_t *whole;
     int64_t ms = 7;
 
     for (int64_t at = 1; at < 4102444800000; at = at * 3 + 41) {
@@ -169,6 +173,10 @@ static void a_moment_is_read_as_it_was_written(void) {
         CU_ASSERT_EQUAL(ms, at);
         json_decref(text);
     }
+    whole = json_string("1970-01-02T00:00:01Z");
+    CU_ASSERT_TRUE(json_time_parse(whole, &ms));
+    CU_ASSERT_EQUAL(ms, 86401000);
+    json_decref(whole);
     ms = 7;
     for (size_t i = 0; i < LENGTH_OF(wrong); i++) {
         json_t *text = json_string(wrong[i]);

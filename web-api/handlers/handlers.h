@@ -62,3 +62,21 @@ HANDLER(prechecks_cancel);
 HANDLER(prechecks_run_alone);
 HANDLER(prechecks_get_alone);
 HANDLER(prechecks_cancel_alone);
+
+/* accounts.c */
+HANDLER(accounts_create);
+HANDLER(accounts_list);
+HANDLER(accounts_get);
+HANDLER(accounts_patch);
+HANDLER(accounts_delete);
+
+/* api_keys.c */
+HANDLER(api_keys_create);
+HANDLER(api_keys_list);
+HANDLER(api_keys_get);
+HANDLER(api_keys_patch);
+HANDLER(api_keys_revoke);
+HANDLER(api_keys_rotate);
+
+/* audits.c */
+HANDLER(audits_list);

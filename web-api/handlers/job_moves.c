@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "services/job/job_edit.h"
+#include "sql/store_account.h"
 #include "sql/store_txn.h"
 #include "web-api/app.h"
 #include "web-api/call.h"
@@ -134,6 +135,7 @@ static bool start_body(struct store *store, void *arg, struct err *err) {
     const struct start *s = arg;
 
     return (!s->ignore_warnings || confirm_warnings(store, s, err)) &&
+           store_account_room(store, s->call->caller.account, "running_jobs", err) &&
            job_control_start(store, s->job->id, s->move, class_of(s), err);
 }
 
@@ -183,6 +185,7 @@ static bool purchase_and_start_body(struct store *store, void *arg, struct err *
 
     move.expected_version = 0;
     return purchase_body(store, arg, err) &&
+           store_account_room(store, s->call->caller.account, "running_jobs", err) &&
            job_control_start(store, s->job->id, &move, class_of(s), err);
 }
 

@@ -5,6 +5,7 @@
 #include "services/common/clock.h"
 #include "services/job/job_request.h"
 #include "services/job/job_spec.h"
+#include "sql/store_account.h"
 #include "web-api/app.h"
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
@@ -23,6 +24,7 @@ bool jobs_create(struct call *call, struct reply *reply, struct err *err) {
     struct job_spec spec = {0};
     char id[STORE_ID_SIZE];
     bool ok = read_spec(call, &spec, err) &&
+              store_account_room(call->store, call->caller.account, "jobs", err) &&
               job_control_create(call->store, app_keyring(call->app), call->caller.account,
                                  call->caller.actor, &spec, id, err) &&
               call_reply_job(call, reply, 201, id, err);

@@ -3,6 +3,7 @@
 
 #include "proto/command/command.h"
 #include "services/precheck/check.h"
+#include "sql/store_account.h"
 #include "sql/store_key.h"
 #include "sql/store_worker.h"
 #include "web-api/call.h"
@@ -25,8 +26,10 @@ bool platform_version(struct call *call, struct reply *reply, struct err *err) {
 
 bool platform_me(struct call *call, struct reply *reply, struct err *err) {
     struct store_key key;
+    json_t *usage = NULL;
 
-    if (!store_key_find(call->store, call->caller.actor + strlen("key:"), &key, err))
+    if (!store_key_find(call->store, call->caller.actor + strlen("key:"), &key, err) ||
+        !store_account_usage(call->store, key.account, NULL, &usage, err))
         return false;
 
     json_t *scopes = json_array();
@@ -35,8 +38,9 @@ bool platform_me(struct call *call, struct reply *reply, struct err *err) {
     while (str_cut(&list, ' ', &one))
         json_array_append_new(scopes, json_stringn(one.ptr, one.len));
     reply_json(reply, 200,
-               json_pack("{s:{s:s, s:s}, s:{s:s, s:s, s:s, s:o, s:o, s:o}}", "account", "id",
-                         key.account, "name", key.account_name, "api_key", "id", key.id, "prefix",
+               json_pack("{s:{s:s, s:s, s:b}, s:o, s:{s:s, s:s, s:s, s:o, s:o, s:o}}", "account",
+                         "id", key.account, "name", key.account_name, "operator", key.is_operator,
+                         "usage", usage ? usage : json_object(), "api_key", "id", key.id, "prefix",
                          key.prefix, "name", key.name, "scopes", scopes, "created_at",
                          json_time(key.created_ms), "expires_at", json_time(key.expires_ms)));
     return true;
