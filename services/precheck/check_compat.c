@@ -3,38 +3,39 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/rdb/rdb_accept.h"
 #include "proto/rdb/rdb_payload.h"
+#include "proto/rdb/rdb_transcode.h"
 #include "proto/resp/resp_write.h"
 #include "services/precheck/check_run.h"
 
-static uint32_t major_minor(const struct redis_info *info) {
-    return info->version_number / 100;
+/* The version of Redis whose commands and data it has. */
+static uint32_t redis_version(const struct redis_info *info) {
+    return info->redis_compat ? info->redis_compat : info->version_number;
 }
 
-/* Servers that store values of the types all of them know in the same way: until 6.2, 7.0, and
- * since 7.2, which every Valkey descends from. */
-static int generation(const struct redis_info *info) {
-    uint32_t version = info->redis_compat ? info->redis_compat : info->version_number;
-
-    return version >= 70200 ? 2 : version >= 70000 ? 1 : 0;
+static bool is_redis(const struct redis_info *info, uint32_t from_version) {
+    return info->product == REDIS_PRODUCT_REDIS && info->version_number >= from_version;
 }
 
-/* Is every encoding of `from` known to `to`? Redis and Valkey part after 7.2: what came later in
- * one is not in the other. -1 not even of common values, 0 in part, 1 yes. */
-static int compare_versions(const struct redis_info *from, const struct redis_info *to) {
-    enum { SPLIT = 702, VALKEY_OWN_FORMAT = 900 };
+/* What `from` may hold that `to` cannot, so that it stops the copy; modules and expiring fields
+ * have checks of their own. NULL: nothing. Values travel in a form that the destination reads. */
+static const char *unmovable(const struct redis_info *from, const struct redis_info *to) {
+    enum { STREAMS = 50000, FUNCTIONS = 70000, ARRAYS = 80800 };
 
-    if (generation(to) < generation(from))
-        return -1;
-    if (from->product == to->product)
-        return major_minor(to) >= major_minor(from) ? 1 : 0;
-    if (from->product == REDIS_PRODUCT_REDIS)
-        return major_minor(from) <= SPLIT ? 1 : 0;
-    return major_minor(from) < VALKEY_OWN_FORMAT ? 1 : 0;
+    if (redis_version(from) >= STREAMS && redis_version(to) < STREAMS)
+        return "a stream";
+    if (redis_version(from) >= FUNCTIONS && redis_version(to) < FUNCTIONS)
+        return "a function library";
+    if (is_redis(from, ARRAYS) && !is_redis(to, ARRAYS))
+        return "an array";
+    return NULL;
 }
 
 bool check_dst_version_order(struct check_run *run, struct check_finding *ret, struct err *err) {
     const struct redis_info *from = &run->source.info, *to = &run->destination.info;
+    enum { IDEMPOTENT = 80600 };
+    const char *what;
     char names[2][64];
 
     (void)err;
@@ -47,21 +48,16 @@ bool check_dst_version_order(struct check_run *run, struct check_finding *ret, s
     snprintf(names[1], sizeof(names[1]), "%s %s", redis_product_name(to->product), to->version);
     check_observed(ret, "%s", names[1]);
     check_threshold(ret, "%s", names[0]);
-    switch (compare_versions(from, to)) {
-    case 1:
-        return check_pass(ret, "%s takes what %s has", names[1], names[0]);
-    case 0:
-        check_remedy(
-            ret,
-            "A destination of the source's product that is not older, or make sure that no "
-            "value has an encoding that is new in %s (such as expiring hash fields)",
-            names[0]);
-        return check_warn(ret, "%s does not know every encoding of %s: such a value stops the job",
-                          names[1], names[0]);
-    default:
-        return check_fail(ret, "The destination (%s) is older than the source (%s)", names[1],
+    what = unmovable(from, to);
+    if (what) {
+        check_remedy(ret, "A newer destination, or make sure that the source has none");
+        return check_warn(ret, "%s cannot hold %s of %s: one stops the job", names[1], what,
                           names[0]);
     }
+    return check_pass(ret, "%s takes what %s has%s", names[1], names[0],
+                      is_redis(from, IDEMPOTENT) && !is_redis(to, IDEMPOTENT)
+                          ? ", but for what idempotent producers of streams have sent (XADD IDMP)"
+                          : "");
 }
 
 bool check_dst_db_range(struct check_run *run, struct check_finding *ret, struct err *err) {
@@ -155,19 +151,50 @@ static bool footer_version(struct check_run *run, struct arena *arena, uint16_t 
     return true;
 }
 
-static bool put_restore(struct buf *out, struct str key, struct str sample, uint16_t version,
-                        struct err *err) {
-    char payload[64];
+/* The sample in the form that the copy would give it. */
+static bool put_restore(struct buf *out, struct str key, struct str sample,
+                        const struct rdb_destination *to, uint16_t version, struct err *err) {
+    enum { PAYLOAD_MAX = 256 };
+    uint8_t type = (uint8_t)sample.ptr[0];
+    struct rdb_accept accept = rdb_accept(to, RDB_REDIS, type);
+    struct buf payload = BUF_INIT(PAYLOAD_MAX);
+    struct rdb_transcoder transcoder;
+    struct rdb_transcoded done = {.type = type};
+    char footer[RDB_PAYLOAD_FOOTER];
+    bool ok;
 
-    memcpy(payload, sample.ptr, sample.len);
-    rdb_payload_footer((uint8_t)sample.ptr[0], str_skip(sample, 1), version, payload + sample.len);
-    return resp_put_array(out, 4, err) && resp_put_bulk(out, STR_LIT("RESTORE"), err) &&
-           resp_put_bulk(out, key, err) && resp_put_bulk(out, STR_LIT(CHECK_PROBE_TTL), err) &&
-           resp_put_bulk(out, str_of(payload, sample.len + RDB_PAYLOAD_FOOTER), err);
+    rdb_transcoder_init(&transcoder, RDB_REDIS, to->vendor, PAYLOAD_MAX);
+    if (accept.way == RDB_WAY_TRANSCODE)
+        ok = rdb_transcode(&transcoder, type, str_skip(sample, 1), accept.type, &payload, &done,
+                           err);
+    else
+        ok = buf_append(&payload, str_skip(sample, 1), err);
+    if (ok)
+        rdb_payload_footer(done.type, buf_str(&payload), version, footer);
+    ok = ok && resp_put_array(out, 4, err) && resp_put_literal(out, "RESTORE", err) &&
+         resp_put_bulk(out, key, err) && resp_put_literal(out, CHECK_PROBE_TTL, err) &&
+         buf_printf(out, err, "$%zu\r\n%c", payload.len + RDB_PAYLOAD_EXTRA, done.type) &&
+         buf_append(out, buf_str(&payload), err) &&
+         buf_append(out, str_of(footer, sizeof(footer)), err) &&
+         buf_append(out, STR_LIT("\r\n"), err);
+    rdb_transcoder_done(&transcoder);
+    buf_done(&payload);
+    return ok;
+}
+
+static struct rdb_destination destination_of(const struct redis_info *info, uint16_t footer) {
+    struct rdb_destination to = {
+        .vendor = info->product == REDIS_PRODUCT_VALKEY ? RDB_VALKEY : RDB_REDIS,
+        .version = info->version_number,
+    };
+
+    if (to.version == 0)
+        (void)!rdb_destination_of_footer(footer, &to);
+    return to;
 }
 
 static bool is_written_by(size_t sample, const struct redis_info *source) {
-    uint32_t version = source->redis_compat ? source->redis_compat : source->version_number;
+    uint32_t version = redis_version(source);
 
     return version >= samples[sample].since &&
            (samples[sample].until == 0 || version < samples[sample].until);
@@ -178,6 +205,7 @@ bool check_dst_payload_compat(struct check_run *run, struct check_finding *ret, 
     struct buf out = BUF_INIT(64 * 1024);
     const struct resp_value *replies[2 * LENGTH_OF(samples)], *reply = NULL;
     const char *asked[LENGTH_OF(samples)], *refused = NULL;
+    struct rdb_destination to;
     size_t count = 0;
     uint16_t version = 0;
     char shown[160] = "";
@@ -186,10 +214,11 @@ bool check_dst_payload_compat(struct check_run *run, struct check_finding *ret, 
     if (!run->may_write)
         return check_skip(ret, "probe is read_only: nothing is written to try it");
     ok = footer_version(run, &arena, &version, &reply, err);
+    to = destination_of(&run->destination.info, version);
     for (size_t i = 0; ok && version && i < LENGTH_OF(samples); i++) {
         if (!is_written_by(i, &run->source.info))
             continue;
-        ok = put_restore(&out, str_from(run->probe_key), samples[i].payload, version, err) &&
+        ok = put_restore(&out, str_from(run->probe_key), samples[i].payload, &to, version, err) &&
              resp_put_words(&out, err, "DEL", run->probe_key, NULL);
         asked[count++] = samples[i].name;
     }
@@ -210,7 +239,7 @@ bool check_dst_payload_compat(struct check_run *run, struct check_finding *ret, 
         check_skip(ret, "The account may not RESTORE: see dst.permission");
     else if (ok && refused) {
         check_observed(ret, "%s", shown);
-        check_fail(ret, "The destination does not read %s as the source stores it: %s", refused,
+        check_fail(ret, "The destination does not read %s in the form it should: %s", refused,
                    shown);
     } else if (ok) {
         check_observed(ret, "payload version %u", version);
