@@ -17,11 +17,14 @@ static const char *const step_names[] = {
 
 static bool put_auth(const struct psync_options *options, struct buf *out, struct err *err) {
     struct str argv[3] = {STR_LIT("AUTH"), options->username, options->password};
+    struct str joined[3] = {options->username, STR_LIT(":"), options->password};
 
-    if (options->username.len > 0)
-        return resp_put_command(out, 3, argv, err);
-    argv[1] = options->password;
-    return resp_put_command(out, 2, argv, err);
+    if (options->username.len == 0)
+        argv[1] = options->password;
+    else if (options->auth_joined)
+        return resp_put_array(out, 2, err) && resp_put_literal(out, "AUTH", err) &&
+               resp_put_joined(out, LENGTH_OF(joined), joined, err);
+    return resp_put_command(out, options->username.len ? 3 : 2, argv, err);
 }
 
 static bool put_step(enum step step, const struct psync *ps, const struct psync_options *options,

@@ -42,6 +42,7 @@ struct psync_options {
 
     /* Login. Read during psync_start only, never kept. */
     bool auth;
+    bool auth_joined;    /* AUTH user:password in one word, for servers that know no users */
     struct str username; /* empty: AUTH password */
     struct str password;
 };

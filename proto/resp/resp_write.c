@@ -78,6 +78,25 @@ bool resp_put_bulk(struct buf *b, struct str s, struct err *err) {
            wrote(b, resp_write_bulk(b->ptr + b->len, s));
 }
 
+bool resp_put_joined(struct buf *b, size_t count, const struct str *pieces, struct err *err) {
+    size_t len = 0;
+    char *at;
+
+    for (size_t i = 0; i < count; i++)
+        len += pieces[i].len;
+    if (!buf_reserve(b, resp_size_bulk(len), err))
+        return false;
+    at = write_header(b->ptr + b->len, '$', len);
+    for (size_t i = 0; i < count; i++) {
+        if (pieces[i].len > 0)
+            memcpy(at, pieces[i].ptr, pieces[i].len);
+        at += pieces[i].len;
+    }
+    *at++ = '\r';
+    *at++ = '\n';
+    return wrote(b, at);
+}
+
 bool resp_put_u64(struct buf *b, uint64_t v, struct err *err) {
     return buf_reserve(b, RESP_SIZE_NUMBER_MAX, err) &&
            wrote(b, resp_write_u64(b->ptr + b->len, v));

@@ -41,6 +41,10 @@ MUST_CHECK bool resp_put_bulk(struct buf *b, struct str s, struct err *err);
 MUST_CHECK bool resp_put_u64(struct buf *b, uint64_t v, struct err *err);
 MUST_CHECK bool resp_put_i64(struct buf *b, int64_t v, struct err *err);
 
+/* Several pieces as one bulk. */
+MUST_CHECK bool resp_put_joined(struct buf *b, size_t count, const struct str *pieces,
+                                struct err *err);
+
 /* A string literal as a bulk. */
 #define resp_put_literal(b, literal, err) resp_put_bulk((b), STR_LIT(literal), (err))
 

@@ -128,6 +128,9 @@ static bool set_environment(struct up *up, struct err *err) {
         setenv("KEYFERRY_SPOOL_DIR", *up->config.spool_dir ? up->config.spool_dir : up->dir.spool,
                1) != 0)
         return err_set(err, ERR_MEMORY, "the environment of the processes");
+    /* A service for oneself: what it may reach here, its user may reach too. */
+    if (!*up->config.egress_allow)
+        (void)setenv("KEYFERRY_EGRESS_ALLOW", "unix", 1);
     /* Where nobody asked for an address of the metrics, another process that has the
      * usual one is no reason not to start. */
     if (strcmp(up->config.metrics_listen, METRICS_USUAL) == 0 &&

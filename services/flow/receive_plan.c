@@ -15,6 +15,7 @@ static struct psync_options options_for(const struct receiver *r) {
         .valkey_version =
             r->source.product == REDIS_PRODUCT_VALKEY && r->source.version_number >= 80000,
         .may_read_eof = true,
+        .auth_joined = r->side.auth_joined,
     };
 }
 

@@ -93,9 +93,10 @@ static bool on_answered(void *ctx, struct source_link *link, bool full, struct e
     if (!begin_snapshot(r, &link->psync.position, err))
         return false;
     if (beside && link->psync.rdb_only && r->spec.incremental) {
-        struct psync_options options = {.position = link->psync.position,
-                                        .valkey_version = link->options.valkey_version,
-                                        .may_read_eof = true};
+        struct psync_options options = link->options;
+
+        options.position = link->psync.position;
+        options.rdb_only = false;
 
         return receive_open_link(r, &r->main_link, &options, err);
     }

@@ -37,6 +37,7 @@ static bool open_with(struct source_side *side, const struct credentials *cred, 
     if (!redis_client_open(&side->client, &ep, cred, REDIS_SOURCE, timeout_ms, err))
         return err_wrap(err, "connecting to the source %s", side->spec->source.label);
     side->client.timeout_ms = CALL_MS;
+    side->auth_joined = side->client.auth_joined;
     return true;
 }
 

@@ -23,6 +23,7 @@ struct source_side {
     struct redis_client client;
     int64_t next_at_ms; /* monotonic: when to do something again */
     bool heartbeat_refused;
+    bool auth_joined;    /* how the source took the login; the links do the same */
     int64_t asked_at_ms; /* credentials were asked for; 0 = no question is open */
 };
 

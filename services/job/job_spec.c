@@ -1,6 +1,5 @@
 #include "services/job/job_spec.h"
 
-#include <ctype.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,12 +124,8 @@ static void read_ends(struct reading *r) {
         free(text);
     }
     json_decref(sealed);
-    if (r->has_end[1]) {
-        snprintf(r->spec->destination_key, sizeof(r->spec->destination_key), "%s:%u",
-                 r->ends[1].host, r->ends[1].port);
-        for (char *c = r->spec->destination_key; *c; c++)
-            *c = (char)tolower((unsigned char)*c);
-    }
+    if (r->has_end[1])
+        endpoint_server(&r->ends[1], r->spec->destination_key);
 }
 
 /* ---- databases ---- */

@@ -27,7 +27,7 @@ struct job_spec {
     struct secret sealed; /* JSON text {"source":{…},"destination":{…}} of credentials_to_json();
                              none when there are no secrets */
     char digest[65];      /* SHA-256, hex, of what a precheck depends on, credentials included */
-    char destination_key[300]; /* "host:port", lower case: what selections are compared within */
+    char destination_key[300];      /* endpoint_server(): what selections are compared within */
     int destination_databases[256]; /* of the selection, ascending */
     int destination_database_count; /* 0 = all */
 };

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "services/common/clock.h"
@@ -99,6 +100,32 @@ static void note_failure(struct conn *c, int error) {
         c->last_errno = error;
 }
 
+static bool not_permitted(const struct conn *c, struct err *err) {
+    return err_set(err, ERR_CONNECT,
+                   "connecting to %s: this service may not dial that address (see "
+                   "KEYFERRY_EGRESS_ALLOW and KEYFERRY_EGRESS_DENY)",
+                   c->label);
+}
+
+/* A unix socket connects at once or not at all; EAGAIN is a listener that is overrun. */
+static bool connect_unix(struct conn *c, const struct endpoint *ep, struct err *err) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const struct egress *policy;
+
+    if (strlen(ep->host) >= sizeof(address.sun_path))
+        return err_set(err, ERR_CONNECT, "the path of the socket is too long");
+    memcpy(address.sun_path, ep->host, strlen(ep->host));
+    if (!egress_of_process(&policy, err))
+        return false;
+    if (!egress_permits(policy, (const struct sockaddr *)&address))
+        return not_permitted(c, err);
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->fd < 0 || connect(c->fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
+        return err_set(err, ERR_CONNECT, "connecting to %s: %s", c->label, strerror(errno));
+    snprintf(c->peer, sizeof(c->peer), "%.79s", ep->host);
+    return true;
+}
+
 /* Begin to connect to the next address that may be dialled.
  * Errors: CONNECT when there is none left. */
 static bool try_next(struct conn *c, struct err *err) {
@@ -132,12 +159,17 @@ static bool try_next(struct conn *c, struct err *err) {
         return true;
     }
     if (c->last_errno == 0 && c->refusals > 0)
-        return err_set(err, ERR_CONNECT,
-                       "connecting to %s: this service may not dial that address (see "
-                       "KEYFERRY_EGRESS_ALLOW and KEYFERRY_EGRESS_DENY)",
-                       c->label);
+        return not_permitted(c, err);
     return err_set(err, ERR_CONNECT, "connecting to %s: %s", c->label,
                    c->last_errno ? strerror(c->last_errno) : "no address");
+}
+
+static bool connect_tcp(struct conn *c, const struct endpoint *ep, const struct credentials *cred,
+                        struct err *err) {
+    if ((ep->tls && !conn_tls_prepare(c, ep, cred, err)) || !resolve(c, ep, err))
+        return false;
+    c->next = c->addresses;
+    return try_next(c, err);
 }
 
 bool conn_start(struct conn **ret, const struct endpoint *ep, const struct credentials *cred,
@@ -152,16 +184,11 @@ bool conn_start(struct conn **ret, const struct endpoint *ep, const struct crede
     c->fd = -1;
     c->stage = CONN_RESOLVING;
     snprintf(c->label, sizeof(c->label), "%s", ep->label);
-    if ((ep->tls && !conn_tls_prepare(c, ep, cred, err)) || !resolve(c, ep, err)) {
+    if (endpoint_is_unix(ep) ? !connect_unix(c, ep, err) : !connect_tcp(c, ep, cred, err)) {
         conn_close(c);
         return false;
     }
     c->stage = CONN_CONNECTING;
-    c->next = c->addresses;
-    if (!try_next(c, err)) {
-        conn_close(c);
-        return false;
-    }
     *ret = c;
     return true;
 }

@@ -27,7 +27,7 @@ enum conn_stage { CONN_RESOLVING, CONN_CONNECTING, CONN_TLS_HANDSHAKE, CONN_READ
 /* Resolve and begin to connect. Resolving waits for the resolver, at most
  * ep->connect_timeout_ms. `cred` is read only here (its client key); may be NULL.
  * Neither is needed after the call.
- * Errors: RESOLVE, CONNECT (also: no permitted address), TLS (bad PEM), CONFIG. */
+ * Errors: RESOLVE, CONNECT (also: no permitted address or path), TLS (bad PEM), CONFIG. */
 MUST_CHECK bool conn_start(struct conn **ret, const struct endpoint *ep,
                            const struct credentials *cred, struct err *err);
 
@@ -61,11 +61,14 @@ bool conn_has_pending(const struct conn *c);
 int conn_fd(const struct conn *c);
 enum conn_stage conn_stage_of(const struct conn *c);
 
-/* "address:port" that was dialled, for log lines. */
+/* "address:port" or path that was dialled, for log lines. */
 const char *conn_peer(const struct conn *c);
 
-/* Days until the server's certificate expires; INT32_MAX without TLS. */
+/* Days until the server's certificate expires, negative when it has; INT32_MAX without TLS. */
 int32_t conn_certificate_days(const struct conn *c);
+
+/* The same of the certificate that `ep` has for us to show; INT32_MAX without one. No I/O. */
+int32_t conn_client_certificate_days(const struct endpoint *ep);
 
 /* NULL is fine. Sends TLS close_notify if that does not wait. */
 void conn_close(struct conn *c);

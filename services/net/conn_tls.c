@@ -227,14 +227,33 @@ bool conn_tls_write(struct conn *c, const void *src, size_t len, size_t *ret_n, 
     return tls_outcome(c, n, "writing", &c->tls_write_waits, err);
 }
 
-int32_t conn_certificate_days(const struct conn *c) {
-    X509 *cert = c->tls ? SSL_get1_peer_certificate(c->tls) : NULL;
+/* Takes over `cert`, which may be NULL. */
+static int32_t days_left(X509 *cert) {
     int days = INT32_MAX, seconds = 0;
 
     if (cert && ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) != 1)
         days = INT32_MAX;
+    else if (cert && seconds < 0)
+        days--; /* expired today */
     X509_free(cert);
     return days;
+}
+
+int32_t conn_certificate_days(const struct conn *c) {
+    return days_left(c->tls ? SSL_get1_peer_certificate(c->tls) : NULL);
+}
+
+int32_t conn_client_certificate_days(const struct endpoint *ep) {
+    BIO *bio;
+    X509 *cert;
+
+    if (!ep->tls_client_cert_pem)
+        return INT32_MAX;
+    bio = memory_bio(ep->tls_client_cert_pem, strlen(ep->tls_client_cert_pem));
+    cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    BIO_free(bio);
+    ERR_clear_error();
+    return days_left(cert);
 }
 
 void conn_tls_close(struct conn *c) {

@@ -55,16 +55,20 @@ bool egress_parse_block(struct str text, struct egress_rule *ret, struct err *er
     return true;
 }
 
+/* `ret_unix`: whether the word `unix` was there; NULL where it has no meaning. */
 static bool parse_list(struct str list, struct egress_rule *rules, uint32_t *ret_count,
-                       struct err *err) {
+                       bool *ret_unix, struct err *err) {
     uint32_t count = 0;
+    bool allow_unix = false;
 
     while (list.len > 0) {
         size_t len = 0;
 
         while (len < list.len && !strchr(", \t\n", list.ptr[len]))
             len++;
-        if (len > 0) {
+        if (ret_unix && str_equal(str_first(list, len), STR_LIT("unix"))) {
+            allow_unix = true;
+        } else if (len > 0) {
             if (count == EGRESS_RULES_MAX)
                 return err_set(err, ERR_CONFIG, "more than %d blocks", EGRESS_RULES_MAX);
             if (!egress_parse_block(str_first(list, len), &rules[count], err))
@@ -74,6 +78,8 @@ static bool parse_list(struct str list, struct egress_rule *rules, uint32_t *ret
         list = str_skip(list, len + 1);
     }
     *ret_count = count;
+    if (ret_unix)
+        *ret_unix = allow_unix;
     return true;
 }
 
@@ -83,15 +89,15 @@ bool egress_list_holds(struct str list, const char *address) {
     struct err err = ERR_INIT;
     size_t len = strcspn(address, "%"); /* fe80::1%eth0 */
 
-    return parse_list(list, rules, &count, &err) &&
+    return parse_list(list, rules, &count, NULL, &err) &&
            egress_parse_block(str_of(address, len), &one, &err) &&
            any_matches(rules, count, one.address);
 }
 
 bool egress_parse(struct str allow, struct str deny, struct egress *ret, struct err *err) {
-    if (!parse_list(allow, ret->allow, &ret->allow_count, err))
+    if (!parse_list(allow, ret->allow, &ret->allow_count, &ret->allow_unix, err))
         return err_wrap(err, "KEYFERRY_EGRESS_ALLOW");
-    if (!parse_list(deny, ret->deny, &ret->deny_count, err))
+    if (!parse_list(deny, ret->deny, &ret->deny_count, NULL, err))
         return err_wrap(err, "KEYFERRY_EGRESS_DENY");
     return true;
 }
@@ -103,7 +109,7 @@ static bool permits(const struct egress *policy, const uint8_t address[16]) {
     if (fixed_count == 0) {
         struct err err = ERR_INIT;
 
-        if (!parse_list(str_from(always_denied), fixed, &fixed_count, &err))
+        if (!parse_list(str_from(always_denied), fixed, &fixed_count, NULL, &err))
             abort();
     }
     return !any_matches(fixed, fixed_count, address) &&
@@ -146,7 +152,7 @@ bool egress_permits(const struct egress *policy, const struct sockaddr *address)
         memcpy(&in6, address, sizeof(in6));
         memcpy(bytes, &in6.sin6_addr, 16);
     } else {
-        return false;
+        return address->sa_family == AF_UNIX && policy->allow_unix;
     }
     return permits(policy, bytes) && (!embedded_v4(bytes, inner) || permits(policy, inner));
 }

@@ -11,6 +11,9 @@
  * service for oneself migrates what is on the same machine. Lists are CIDR blocks
  * or addresses, separated by commas or blanks.
  *
+ * Unix sockets are refused unless KEYFERRY_EGRESS_ALLOW holds the word `unix`, which says
+ * nothing about addresses: a path may lead to what only the service's own user can reach.
+ *
  * Source: the OWASP cheat sheet on server-side request forgery.
  */
 #pragma once
@@ -33,9 +36,10 @@ struct egress_rule {
 struct egress {
     struct egress_rule allow[EGRESS_RULES_MAX], deny[EGRESS_RULES_MAX];
     uint32_t allow_count, deny_count; /* no allow rule = no restriction */
+    bool allow_unix;
 };
 
-/* Pure. Errors: CONFIG quotes the block that is wrong. */
+/* Pure. Errors: CONFIG quotes the word that is wrong. */
 MUST_CHECK bool egress_parse(struct str allow, struct str deny, struct egress *ret,
                              struct err *err);
 
@@ -46,7 +50,7 @@ MUST_CHECK bool egress_parse_block(struct str text, struct egress_rule *ret, str
  * that is none holds nothing. */
 bool egress_list_holds(struct str list, const char *address);
 
-/* Pure. May `address` (AF_INET or AF_INET6) be dialled? */
+/* Pure. May `address` (AF_INET, AF_INET6 or AF_UNIX) be dialled? */
 bool egress_permits(const struct egress *policy, const struct sockaddr *address);
 
 /* The policy of this process: read from the environment at the first call, the

@@ -1,6 +1,7 @@
 #include "services/net/endpoint.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,11 +42,25 @@ void endpoint_make_label(struct endpoint *ep) {
 
     if (endpoint_is_file(ep))
         snprintf(ep->label, sizeof(ep->label), "file:%s", ep->file);
+    else if (endpoint_is_unix(ep) && ep->database >= 0)
+        snprintf(ep->label, sizeof(ep->label), "unix:%s?db=%d", ep->host, ep->database);
+    else if (endpoint_is_unix(ep))
+        snprintf(ep->label, sizeof(ep->label), "unix:%s", ep->host);
     else if (ep->database >= 0)
         snprintf(ep->label, sizeof(ep->label), "%s%s%s:%u/%d", open, ep->host, shut, ep->port,
                  ep->database);
     else
         snprintf(ep->label, sizeof(ep->label), "%s%s%s:%u", open, ep->host, shut, ep->port);
+}
+
+void endpoint_server(const struct endpoint *ep, char dst[300]) {
+    if (endpoint_is_unix(ep)) {
+        snprintf(dst, 300, "%s", ep->host);
+        return;
+    }
+    snprintf(dst, 300, "%s:%u", ep->host, ep->port);
+    for (char *c = dst; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
 }
 
 /* Letters, digits, '-', '_' and '.'; or an IPv6 address when there is a colon. What
@@ -90,6 +105,27 @@ static bool is_utf8_text(struct str s) {
     return ok;
 }
 
+static bool has_control(struct str s) {
+    for (size_t i = 0; i < s.len; i++)
+        if ((unsigned char)s.ptr[i] < ' ' || s.ptr[i] == 0x7f)
+            return true;
+    return false;
+}
+
+bool endpoint_set_server(struct endpoint *ep, struct str text, struct err *err) {
+    if (text.len == 0 || text.ptr[0] != '/')
+        return endpoint_set_host(ep, text, err);
+    if (text.len > ENDPOINT_SOCKET_MAX)
+        return err_set(err, ERR_VALIDATION, "the path of the socket is longer than %d bytes",
+                       ENDPOINT_SOCKET_MAX);
+    if (!is_utf8_text(text) || has_control(text))
+        return err_set(err, ERR_VALIDATION,
+                       "the path of the socket is not UTF-8 text without control characters");
+    memcpy(ep->host, text.ptr, text.len);
+    ep->host[text.len] = '\0';
+    return true;
+}
+
 bool endpoint_set_file(struct endpoint *ep, struct str name, struct err *err) {
     struct str rest = name, part;
 
@@ -100,9 +136,8 @@ bool endpoint_set_file(struct endpoint *ep, struct str name, struct err *err) {
                        ENDPOINT_FILE_MAX);
     if (!is_utf8_text(name))
         return err_set(err, ERR_VALIDATION, "the name of the file is not UTF-8 text");
-    for (size_t i = 0; i < name.len; i++)
-        if ((unsigned char)name.ptr[i] < ' ' || name.ptr[i] == 0x7f)
-            return err_set(err, ERR_VALIDATION, "the name of the file holds a control character");
+    if (has_control(name))
+        return err_set(err, ERR_VALIDATION, "the name of the file holds a control character");
     if (name.ptr[0] == '/')
         return err_set(err, ERR_VALIDATION,
                        "a file is named below the service's import directory: file:NAME, without "
@@ -249,35 +284,37 @@ static bool parse_database(struct str path, struct endpoint *ep, struct err *err
     return true;
 }
 
+enum scheme { SCHEME_LATER, SCHEME_TCP, SCHEME_TLS, SCHEME_UNIX, SCHEME_FILE };
+
 static const struct {
     const char *prefix;
-    bool built, tls, file;
+    enum scheme scheme;
 } schemes[] = {
-    {"redis://", true, false, false},
-    {"rediss://", true, true, false},
-    {"redis+sentinel://", false, false, false},
-    {"rediss+sentinel://", false, true, false},
-    {"redis+cluster://", false, false, false},
-    {"rediss+cluster://", false, true, false},
-    {"file:", true, false, true},
+    {"redis://", SCHEME_TCP},
+    {"rediss://", SCHEME_TLS},
+    {"redis+sentinel://", SCHEME_LATER},
+    {"rediss+sentinel://", SCHEME_LATER},
+    {"redis+cluster://", SCHEME_LATER},
+    {"rediss+cluster://", SCHEME_LATER},
+    {"unix://", SCHEME_UNIX},
+    {"file:", SCHEME_FILE},
 };
 
-static bool parse_scheme(struct str *url, struct endpoint *ep, bool *ret_file, struct err *err) {
+static bool parse_scheme(struct str *url, enum scheme *ret, struct err *err) {
     for (size_t i = 0; i < LENGTH_OF(schemes); i++) {
         struct str prefix = str_from(schemes[i].prefix), head = str_first(*url, prefix.len);
 
         if (!str_equal_nocase(head, prefix))
             continue;
-        if (!schemes[i].built)
+        if (schemes[i].scheme == SCHEME_LATER)
             return err_set(err, ERR_NOT_SUPPORTED_YET, "%s is not supported yet",
                            schemes[i].prefix);
-        ep->tls = schemes[i].tls;
-        *ret_file = schemes[i].file;
+        *ret = schemes[i].scheme;
         *url = str_skip(*url, head.len);
         return true;
     }
     return err_set(err, ERR_VALIDATION,
-                   "a URL starts with redis:// or rediss:// (a snapshot's with file:)");
+                   "a URL starts with redis://, rediss:// or unix:// (a snapshot's with file:)");
 }
 
 static bool parse_file(struct str name, struct endpoint *ep, struct err *err) {
@@ -288,33 +325,77 @@ static bool parse_file(struct str name, struct endpoint *ep, struct err *err) {
            endpoint_set_file(ep, str_of(decoded, len), err);
 }
 
+/* Take the user info from the front of *rest, which then begins behind the @. */
+static bool take_userinfo(struct str *rest, size_t end, struct endpoint *ep,
+                          struct secret *password, struct err *err) {
+    size_t at = end;
+
+    while (at > 0 && rest->ptr[at - 1] != '@')
+        at--;
+    if (at > 0 && !parse_userinfo(str_first(*rest, at - 1), ep, password, err))
+        return false;
+    *rest = str_skip(*rest, at);
+    return true;
+}
+
+/* /path[?db=n] */
+static bool parse_unix(struct str url, struct endpoint *ep, struct secret *password,
+                       struct err *err) {
+    char decoded[URL_MAX];
+    struct str path = STR_EMPTY, query, name = STR_LIT("db=");
+    size_t end = 0, len;
+
+    while (end < url.len && url.ptr[end] != '/')
+        end++;
+    if (!take_userinfo(&url, end, ep, password, err))
+        return false;
+    query = url;
+    (void)str_cut(&query, '?', &path);
+    if (path.len == 0 || path.ptr[0] != '/')
+        return err_set(err, ERR_VALIDATION, "behind unix:// comes the whole path of the socket");
+    if (path.len < url.len) {
+        uint64_t number;
+
+        if (!str_starts_with(query, name) || !str_parse_u64(str_skip(query, name.len), &number) ||
+            number > ENDPOINT_DATABASE_MAX)
+            return err_set(err, ERR_VALIDATION, "behind the path there can be ?db= and 0 to %d",
+                           ENDPOINT_DATABASE_MAX);
+        ep->database = (int)number;
+    }
+    return percent_decode(path, decoded, &len, err) &&
+           endpoint_set_server(ep, str_of(decoded, len), err);
+}
+
+static bool parse_tcp(struct str url, struct endpoint *ep, struct secret *password,
+                      struct err *err) {
+    struct str path;
+    size_t end = 0;
+
+    while (end < url.len && !strchr("/?#", url.ptr[end]))
+        end++;
+    path = str_skip(url, end);
+    if (path.len > 0 && (memchr(path.ptr, '?', path.len) || memchr(path.ptr, '#', path.len)))
+        return err_set(err, ERR_VALIDATION, "the URL has a query or a fragment; neither is known");
+    url = str_first(url, end);
+    return take_userinfo(&url, end, ep, password, err) && parse_host_port(url, ep, err) &&
+           parse_database(path, ep, err);
+}
+
 static bool parse_url(struct str url, struct endpoint *ep, struct secret *password,
                       struct err *err) {
-    struct str authority, path;
-    size_t end = 0, at;
-    bool file = false;
+    enum scheme scheme;
 
     if (url.len > URL_MAX)
         return err_set(err, ERR_VALIDATION, "the URL is longer than %d characters", URL_MAX);
     for (size_t i = 0; i < url.len; i++)
         if ((unsigned char)url.ptr[i] <= ' ' || url.ptr[i] == 0x7f)
             return err_set(err, ERR_VALIDATION, "the URL holds a blank or a control character");
-    if (!parse_scheme(&url, ep, &file, err))
+    if (!parse_scheme(&url, &scheme, err))
         return false;
-    if (file)
-        return parse_file(url, ep, err);
-    while (end < url.len && !strchr("/?#", url.ptr[end]))
-        end++;
-    authority = str_first(url, end);
-    path = str_skip(url, end);
-    if (path.len > 0 && (memchr(path.ptr, '?', path.len) || memchr(path.ptr, '#', path.len)))
-        return err_set(err, ERR_VALIDATION, "the URL has a query or a fragment; neither is known");
-    at = authority.len;
-    while (at > 0 && authority.ptr[at - 1] != '@')
-        at--;
-    if (at > 0 && !parse_userinfo(str_first(authority, at - 1), ep, password, err))
-        return false;
-    return parse_host_port(str_skip(authority, at), ep, err) && parse_database(path, ep, err);
+    ep->tls = scheme == SCHEME_TLS;
+    return scheme == SCHEME_FILE   ? parse_file(url, ep, err)
+           : scheme == SCHEME_UNIX ? parse_unix(url, ep, password, err)
+                                   : parse_tcp(url, ep, password, err);
 }
 
 bool endpoint_parse_url(struct str url, struct endpoint *ret, struct secret *ret_password,

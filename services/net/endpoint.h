@@ -1,11 +1,12 @@
-/* endpoint.h - one end of a migration: a server to talk to (host, port, user, TLS), or a
- * snapshot file to read.
+/* endpoint.h - one end of a migration: a server to talk to (host and port or a unix socket,
+ * user, TLS), or a snapshot file to read.
  *
  * Pure: text and JSON in, a value out. What is secret is not part of it: the
  * password and the client's private key travel as struct credentials, which a
  * child asks for before each connect.
  *
- * Source: web-api/openapi.yaml; redis-cli's URL form (redis://[user[:password]@]host[:port][/db]).
+ * Source: web-api/openapi.yaml; redis-cli's URL form (redis://[user[:password]@]host[:port][/db]);
+ * redis-py's for sockets (unix://[user:password@]/path[?db=n]).
  */
 #pragma once
 
@@ -19,6 +20,7 @@
 
 enum {
     ENDPOINT_FILE_MAX = 255,
+    ENDPOINT_SOCKET_MAX = 107, /* what sun_path holds */
     ENDPOINT_PASSWORD_MAX = 512,
     ENDPOINT_USERNAME_MAX = 128,
     ENDPOINT_PEM_MAX = 64 * 1024,
@@ -36,8 +38,9 @@ enum endpoint_verify {
 struct endpoint {
     char file[ENDPOINT_FILE_MAX + 1]; /* not "": a snapshot below the import directory, and
                                          nothing else here has a meaning but the label */
-    char host[256];                   /* name or address, NUL-terminated; IPv6 without brackets */
-    uint16_t port;
+    char host[256];                   /* name or address, NUL-terminated; IPv6 without brackets; or
+                                         the path of a unix socket, which begins with a slash */
+    uint16_t port;                    /* without a meaning for a unix socket */
     char username[ENDPOINT_USERNAME_MAX + 1]; /* "" = the default user */
     bool has_password;                        /* a password belongs to it: auth.configured */
     int database;                             /* of the URL's path; -1 = none named */
@@ -47,7 +50,8 @@ struct endpoint {
     char *tls_ca_pem;          /* owned; NULL = the system's trust store */
     char *tls_client_cert_pem; /* owned or NULL; its key is in struct credentials */
     uint32_t connect_timeout_ms;
-    char label[300]; /* "host:port", "host:port/db" or "file:name": what people are shown */
+    char label[300]; /* "host:port", "host:port/db", "unix:/path", "unix:/path?db=n" or "file:name":
+                        what people are shown */
 };
 
 #define ENDPOINT_INIT ((struct endpoint){.port = 6379, .database = -1, .connect_timeout_ms = 5000})
@@ -71,12 +75,20 @@ static inline bool endpoint_is_file(const struct endpoint *ep) {
     return ep->file[0] != '\0';
 }
 
-/* Read redis://[user:password@]host[:port][/db], rediss:// (TLS, verified) or
- * file:NAME (percent-encoded; a relative path without "." and "..").
- * *ret and *ret_password are set on success only; *ret_password is none when the
- * URL has none. No error text quotes the URL: it may hold a password.
- * Errors: VALIDATION, AMBIGUOUS_USERINFO (user info without a colon),
- * NOT_SUPPORTED_YET (redis+sentinel, redis+cluster). */
+static inline bool endpoint_is_unix(const struct endpoint *ep) {
+    return ep->host[0] == '/';
+}
+
+/* Which server it is, whatever user and database: "host:port" in lower case, or the path of
+ * its socket. */
+void endpoint_server(const struct endpoint *ep, char dst[300]);
+
+/* Read redis://[user:password@]host[:port][/db], rediss:// (TLS, verified),
+ * unix://[user:password@]/path[?db=n] or file:NAME (percent-encoded; a relative path without "."
+ * and ".."). *ret and *ret_password are set on success only; *ret_password is none when the URL has
+ * none. No error text quotes the URL: it may hold a password. Errors: VALIDATION,
+ * AMBIGUOUS_USERINFO (user info without a colon), NOT_SUPPORTED_YET (redis+sentinel,
+ * redis+cluster). */
 MUST_CHECK bool endpoint_parse_url(struct str url, struct endpoint *ret,
                                    struct secret *ret_password, struct err *err);
 
@@ -91,10 +103,10 @@ MUST_CHECK bool endpoint_parse_reference(const json_t *reference, struct endpoin
 
 /* The `inline` object: what is stored in a job and put into a child's specification. It
  * holds no secret. A new reference; never NULL. Shape:
- *   {"endpoints":[{"host","port"}], "topology":"standalone", "database":n|null,
- *    "auth":{"username","configured"}, "tls":{"enabled","verify","server_name","ca_pem",
- *    "client_cert_pem"}, "connect_timeout_ms":n, "label"}
- * or, of a file, {"file", "label"}. */
+ *   {"endpoints":[{"host","port"}] (a socket's without port), "topology":"standalone",
+ * "database":n|null, "auth":{"username","configured"},
+ * "tls":{"enabled","verify","server_name","ca_pem", "client_cert_pem"}, "connect_timeout_ms":n,
+ * "label"} or, of a file, {"file", "label"}. */
 json_t *endpoint_to_json(const struct endpoint *ep);
 
 /* Read what endpoint_to_json wrote, or the `inline` object of a request (then with

@@ -14,6 +14,9 @@ MUST_CHECK bool endpoint_set_host(struct endpoint *ep, struct str host, struct e
 MUST_CHECK bool endpoint_set_username(struct endpoint *ep, struct str name, struct err *err);
 MUST_CHECK bool endpoint_check_password(struct str password, struct err *err);
 
+/* Takes the path of a unix socket, too: what begins with a slash. */
+MUST_CHECK bool endpoint_set_server(struct endpoint *ep, struct str host_or_path, struct err *err);
+
 /* The name of a snapshot below the import directory: parts between single slashes, none
  * of them empty, "." or "..". */
 MUST_CHECK bool endpoint_set_file(struct endpoint *ep, struct str name, struct err *err);

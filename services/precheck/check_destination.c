@@ -191,12 +191,14 @@ static bool follows(const struct check_end *replica, const struct check_end *pri
 
 bool check_dst_same_instance(struct check_run *run, struct check_finding *ret, struct err *err) {
     const struct redis_info *from = &run->source.info, *to = &run->destination.info;
+    char source[300], destination[300];
 
     (void)err;
     if (from->run_id[0] && strcmp(from->run_id, to->run_id) == 0)
         return check_fail(ret, "Source and destination are the same server");
-    if (strcmp(run->source.ep.host, run->destination.ep.host) == 0 &&
-        run->source.ep.port == run->destination.ep.port)
+    endpoint_server(&run->source.ep, source);
+    endpoint_server(&run->destination.ep, destination);
+    if (strcmp(source, destination) == 0)
         return check_fail(ret, "Source and destination are the same address");
     if (from->replid[0] && strcmp(from->replid, to->replid) == 0)
         return check_fail(ret, "Source and destination are of one replication set: one is the "

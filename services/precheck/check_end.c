@@ -184,6 +184,7 @@ void check_end_open(struct check_run *run, struct check_end *end) {
     end->rtt_us = REDIS_INFO_UNKNOWN;
     end->certificate_days = INT32_MAX;
     end->connect_us = end->tls_us = end->login_us = REDIS_INFO_UNKNOWN;
+    end->client_certificate_days = conn_client_certificate_days(&end->ep);
     for (int try = 1;; try++) {
         struct attempt a;
         struct err failure = ERR_INIT;

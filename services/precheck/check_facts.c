@@ -37,6 +37,18 @@ static const char *topology(const struct check_end *end) {
     return end->info.cluster_enabled ? "cluster" : "standalone";
 }
 
+static json_t *tls_facts(const struct check_end *end) {
+    static const char *const words[] = {"full", "ca", "none"};
+    int32_t server = end->certificate_days, client = end->client_certificate_days;
+
+    if (!end->ep.tls)
+        return json_null();
+    return json_pack(
+        "{s:s, s:o, s:o}", "verify", words[end->ep.tls_verify], "certificate_days_left",
+        server == INT32_MAX ? json_null() : json_integer(server), "client_certificate_days_left",
+        client == INT32_MAX ? json_null() : json_integer(client));
+}
+
 static json_t *end_facts(const struct check_end *end) {
     const struct redis_info *info = &end->info;
 
@@ -45,14 +57,14 @@ static json_t *end_facts(const struct check_end *end) {
     if (end->reached != CHECK_STAGE_LOGGED_IN)
         return json_pack("{s:s, s:b}", "label", end->ep.label, "reachable", 0);
     return json_pack(
-        "{s:s, s:b, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "label", end->ep.label,
-        "reachable", 1, "product", redis_product_name(info->product), "version",
+        "{s:s, s:b, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "label",
+        end->ep.label, "reachable", 1, "product", redis_product_name(info->product), "version",
         text_or_null(info->version), "topology", topology(end), "role", text_or_null(info->role),
         "databases", databases(info), "keys", number_or_null(redis_info_keys(info)),
         "used_memory_bytes", number_or_null(info->used_memory), "maxmemory_bytes",
         number_or_null(info->maxmemory), "maxmemory_policy", text_or_null(info->maxmemory_policy),
         "system_memory_bytes", number_or_null(info->total_system_memory), "round_trip_us",
-        number_or_null(end->rtt_us));
+        number_or_null(end->rtt_us), "tls", tls_facts(end));
 }
 
 json_t *check_facts(const struct check_run *run) {

@@ -3,11 +3,12 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "services/precheck/check_run.h"
 
-enum { CERTIFICATE_WARN_DAYS = 14 };
+enum { CERTIFICATE_WARN_DAYS = 30 };
 
 static bool is_address(const char *host) {
     unsigned char address[16];
@@ -34,6 +35,8 @@ static bool resolves(const struct check_end *end, struct check_finding *f) {
         return fail_step(end, f);
     if (end->reached < CHECK_STAGE_RESOLVED && end->failed_at != CHECK_STAGE_CONNECTED)
         return skip_step(end, f);
+    if (endpoint_is_unix(&end->ep))
+        return check_skip(f, "%s is a socket of this machine", end->ep.host);
     if (is_address(end->ep.host))
         return check_pass(f, "%s is an address", end->ep.host);
     return check_pass(f, "%s resolves", end->ep.host);
@@ -50,11 +53,15 @@ static bool connects(const struct check_end *end, struct check_finding *f) {
     return check_pass(f, "%s accepts connections", end->ep.label);
 }
 
-static void remedy_for_tls(const struct err *why, struct check_finding *f) {
+static void remedy_for_tls(const struct check_end *end, struct check_finding *f) {
+    const struct err *why = &end->failure;
+
     if (why->code == ERR_TIMEOUT || why->code == ERR_CLOSED ||
         strstr(why->frame[0], "wrong version number"))
         check_remedy(f, "What listens there does not speak TLS: check the port, or use redis:// "
                         "instead of rediss://");
+    else if (end->client_certificate_days < 0)
+        check_remedy(f, "The client certificate has expired: renew it and its key");
     else if (strstr(why->frame[0], "certificate required"))
         check_remedy(f, "The server demands a client certificate: give tls.client_cert_pem and its "
                         "key");
@@ -65,24 +72,41 @@ static void remedy_for_tls(const struct err *why, struct check_finding *f) {
                         "tls.server_name");
 }
 
+/* Says how long both certificates are good, and warns when that is not for long. */
+static bool expires_soon(const struct check_end *end, struct check_finding *f) {
+    int32_t server = end->certificate_days, client = end->client_certificate_days;
+    char ours[48] = "";
+
+    check_threshold(f, "valid for %d days", CERTIFICATE_WARN_DAYS);
+    if (client != INT32_MAX)
+        snprintf(ours, sizeof(ours), ", client certificate %d", (int)client);
+    if (server != INT32_MAX)
+        check_observed(f, "days left: %d%s", (int)server, ours);
+    if (server < CERTIFICATE_WARN_DAYS) {
+        check_remedy(f, "Renew the server's certificate before the migration starts");
+        return check_warn(f, "The certificate of %s expires in %d days", end->ep.label,
+                          (int)server);
+    }
+    if (client < CERTIFICATE_WARN_DAYS) {
+        check_remedy(f, "Renew the client certificate (tls.client_cert_pem and its key) before the "
+                        "migration starts");
+        return check_warn(f, "The client certificate for %s expires in %d days", end->ep.label,
+                          (int)client);
+    }
+    return false;
+}
+
 static bool has_tls(const struct check_end *end, struct check_finding *f) {
     if (!end->ep.tls)
         return check_skip(f, "TLS is not asked for");
     if (end->failed_at == CHECK_STAGE_SECURED) {
-        remedy_for_tls(&end->failure, f);
+        remedy_for_tls(end, f);
         return fail_step(end, f);
     }
     if (end->reached < CHECK_STAGE_SECURED)
         return skip_step(end, f);
-    check_threshold(f, "valid for %d days", CERTIFICATE_WARN_DAYS);
-    if (end->certificate_days != INT32_MAX) {
-        check_observed(f, "%d days left", (int)end->certificate_days);
-        if (end->certificate_days < CERTIFICATE_WARN_DAYS) {
-            check_remedy(f, "Renew the server's certificate before the migration starts");
-            return check_warn(f, "The certificate of %s expires in %d days", end->ep.label,
-                              (int)end->certificate_days);
-        }
-    }
+    if (expires_soon(end, f))
+        return true;
     if (end->ep.tls_verify == ENDPOINT_VERIFY_NONE) {
         check_remedy(f, "Set tls.verify to full");
         return check_warn(f, "The certificate of %s is not verified: tls.verify is none",

@@ -69,8 +69,9 @@ struct check_end {
     struct redis_client client;
     enum check_stage reached, failed_at; /* failed_at: NONE = it did not fail */
     struct err failure;
-    int32_t certificate_days; /* INT32_MAX without TLS */
-    struct redis_info info;   /* after the login; unknown where it was not told */
+    int32_t certificate_days;        /* INT32_MAX without TLS */
+    int32_t client_certificate_days; /* INT32_MAX without one */
+    struct redis_info info;          /* after the login; unknown where it was not told */
     bool info_refused;
     bool is_sentinel;
     int64_t configured_databases;         /* REDIS_INFO_UNKNOWN = not told */

@@ -128,19 +128,43 @@ static bool demands_login(const struct resp_value *reply) {
            class == RESP_ERROR_WRONGPASS;
 }
 
+/* The one word user:password. */
+static bool auth_with_one_word(struct redis_client *client, struct str username,
+                               struct str password, struct arena *arena,
+                               const struct resp_value **ret, struct err *err) {
+    struct str pieces[3] = {username, STR_LIT(":"), password};
+    struct buf out = BUF_INIT(4096);
+    bool ok = resp_put_array(&out, 2, err) && resp_put_literal(&out, "AUTH", err) &&
+              resp_put_joined(&out, LENGTH_OF(pieces), pieces, err) &&
+              redis_client_pipeline(client, buf_str(&out), 1, arena, ret, err);
+
+    client->auth_joined = ok && resp_value_is(*ret, "OK");
+    if (out.ptr)
+        explicit_bzero(out.ptr, out.cap);
+    buf_done(&out);
+    return ok;
+}
+
+static bool knows_no_users(const struct resp_value *reply) {
+    return reply->type == RESP_ERROR &&
+           str_starts_with(reply->str, STR_LIT("ERR wrong number of arguments"));
+}
+
 static bool authenticate(struct redis_client *client, const struct endpoint *ep,
                          const struct credentials *cred, struct arena *arena, struct err *err) {
     struct str password = cred ? secret_str(&cred->password) : STR_EMPTY;
-    struct str argv[3] = {STR_LIT("AUTH")};
+    struct str username = str_from(ep->username);
+    struct str argv[3] = {STR_LIT("AUTH"), username, password};
     const struct resp_value *reply;
-    size_t argc = 1;
 
-    if (ep->username[0])
-        argv[argc++] = str_from(ep->username);
-    argv[argc++] = password;
-    if (argc == 2 && password.len == 0)
+    if (username.len == 0 && password.len == 0)
         return true;
-    if (!redis_client_command(client, argc, argv, arena, &reply, err))
+    if (username.len == 0)
+        argv[1] = password;
+    if (!redis_client_command(client, username.len ? 3 : 2, argv, arena, &reply, err))
+        return false;
+    if (username.len > 0 && knows_no_users(reply) &&
+        !auth_with_one_word(client, username, password, arena, &reply, err))
         return false;
     if (resp_value_is(reply, "OK"))
         return true;

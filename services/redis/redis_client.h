@@ -29,6 +29,7 @@ struct redis_client {
     struct resp_reader *reader;
     int64_t timeout_ms; /* of each call; may be changed */
     enum redis_side side;
+    bool auth_joined; /* it logged in with one word, user:password */
     char label[300];
 };
 
@@ -37,6 +38,8 @@ struct redis_client {
 /* Connect, log in (AUTH when there is a user name or a password), SELECT
  * ep->database when named, and say our name (best effort). At most timeout_ms in
  * all (<= 0: the endpoint's connect_timeout_ms); each later call has the same.
+ * A server from before users had names refuses AUTH with two words; managed ones of that age
+ * take user:password as the one word, which is tried then.
  * A server that is loading or busy is opened: the next command will say so.
  * Errors: those of conn_open; SOURCE_AUTH or DEST_AUTH (refused, or a login is
  * demanded, or protected mode); DEST_DB_RANGE, PROTOCOL (SELECT); TIMEOUT. */

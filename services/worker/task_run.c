@@ -26,17 +26,19 @@ bool task_run_new(json_t *spec, const struct store_progress *progress,
                   const struct retry_policy *policy, int identity_fd, struct task_run **ret,
                   struct err *err) {
     const char *job = json_string_value(json_object_get(spec, "job"));
-    const char *label =
-        json_string_value(json_object_get(json_object_get(spec, "source"), "label"));
+    struct endpoint source = ENDPOINT_INIT;
     struct task_run *run;
 
-    if (!job || strlen(job) >= sizeof(run->job) || !label)
-        return err_set(err, ERR_PROTOCOL, "a task's specification names no job or source");
+    if (!job || strlen(job) >= sizeof(run->job))
+        return err_set(err, ERR_PROTOCOL, "a task's specification names no job");
+    if (!endpoint_from_json(json_object_get(spec, "source"), &source, NULL, NULL, err))
+        return err_wrap(err, "the source of a task");
     run = calloc(1, sizeof(*run));
     if (!run)
         abort();
     snprintf(run->job, sizeof(run->job), "%s", job);
-    snprintf(run->source_label, sizeof(run->source_label), "%s", label);
+    endpoint_server(&source, run->source_server);
+    endpoint_done(&source);
     run->task = (uint32_t)json_integer_value(json_object_get(spec, "task"));
     run->lease = (uint64_t)json_integer_value(json_object_get(spec, "lease"));
     run->incremental = json_is_true(json_object_get(spec, "incremental"));

@@ -74,8 +74,8 @@ struct task_run {
     char job[40];
     uint32_t task;
     uint64_t lease;
-    char source_label[300];
-    json_t *spec; /* the message "spec"; owned */
+    char source_server[300]; /* endpoint_server(): whose full syncs are counted */
+    json_t *spec;            /* the message "spec"; owned */
     bool incremental;
     bool claimed_before;
 

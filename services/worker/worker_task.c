@@ -240,7 +240,7 @@ static bool answer_full_sync(struct worker *worker, struct task_run *run, struct
     int64_t retry_after = 0;
     bool allowed = false;
 
-    if (!store_task_full_sync(worker->store, run->source_label, run->job,
+    if (!store_task_full_sync(worker->store, run->source_server, run->job,
                               (int)worker->config->full_syncs_per_hour, &allowed, &retry_after,
                               err))
         return false;

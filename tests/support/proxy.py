@@ -11,6 +11,7 @@ server, in place of the packet rules a test machine does not have.
         proxy.rate = 50_000          # bytes a second and direction, for all connections
         proxy.slices = (1, 900)      # forward in pieces of random sizes
         proxy.refuse = True          # new connections are closed at once
+        proxy.mute = True            # new connections are accepted and stand still, both ways
 
 What a dead client had sent before it died stays in the proxy while it is stalled and
 is delivered by release(): that is how a unit arrives late.
@@ -154,7 +155,7 @@ class _Link:
 class Proxy:
     def __init__(self, target, seed=1):
         self.target = target
-        self.rate, self.slices, self.delay, self.refuse = 0, None, 0, False
+        self.rate, self.slices, self.delay, self.refuse, self.mute = 0, None, 0, False, False
         self.reset_after, self.resets = 0, 0
         self.random = random.Random(seed)
         self.moved = 0  # bytes, both ways
@@ -189,6 +190,9 @@ class Proxy:
             except OSError:  # the server is down: so are we
                 client.close()
                 continue
+            if self.mute:
+                link.requests.gate.clear()
+                link.replies.gate.clear()
             with self.lock:  # known before its first byte moves
                 self._links.append(link)
                 self.accepted += 1

@@ -71,6 +71,28 @@ static void metadata_services_are_never_reached(void) {
     }
 }
 
+static void sockets_are_for_those_who_are_told_so(void) {
+    static const struct {
+        const char *allow;
+        bool permitted, loopback;
+    } rows[] = {
+        {"", false, true},
+        {"unix", true, true},
+        {"10.0.0.0/8", false, false},
+        {"10.0.0.0/8, unix", true, false},
+    };
+    const struct sockaddr socket = {.sa_family = AF_UNIX};
+
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        static struct egress policy;
+        struct err err = ERR_INIT;
+
+        CU_ASSERT_TRUE(egress_parse(str_from(rows[i].allow), STR_EMPTY, &policy, &err));
+        CU_ASSERT_EQUAL(egress_permits(&policy, &socket), rows[i].permitted);
+        CU_ASSERT_EQUAL(permits(rows[i].allow, "", "127.0.0.1"), rows[i].loopback);
+    }
+}
+
 static void a_wrong_block_is_quoted(void) {
     static const char *const lists[] = {
         "10.0.0.0/33", "10.0.0/8", "::/129", "x", "10.0.0.0/", "/8", "10.0.0.1/8/9", "1.2.3.4/-1",
@@ -89,6 +111,7 @@ static void a_wrong_block_is_quoted(void) {
 static const struct cunit_test tests[] = {
     CUNIT_TEST(lists_say_who_may_be_dialled),
     CUNIT_TEST(metadata_services_are_never_reached),
+    CUNIT_TEST(sockets_are_for_those_who_are_told_so),
     CUNIT_TEST(a_wrong_block_is_quoted),
 };
 CUNIT_MAIN("egress", tests)

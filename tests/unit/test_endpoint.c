@@ -13,6 +13,7 @@ struct spelling {
     const char *label;
 };
 
+#define FIFTY "12345678901234567890123456789012345678901234567890"
 #define REFUSED(text, why)                                                                         \
     { .url = (text), .code = (why) }
 
@@ -30,6 +31,20 @@ static const struct spelling spellings[] = {
     {"redis://[::1]:7", 0, "::1", 7, "", "", -1, false, "[::1]:7"},
     {"redis://u:p@[2001:db8::2]/255", 0, "2001:db8::2", 6379, "u", "p", 255, false,
      "[2001:db8::2]:6379/255"},
+    {"unix:///run/redis.sock", 0, "/run/redis.sock", 6379, "", "", -1, false,
+     "unix:/run/redis.sock"},
+    {"UNIX:///a%20b", 0, "/a b", 6379, "", "", -1, false, "unix:/a b"},
+    {"unix://u:p%2F@/s?db=7", 0, "/s", 6379, "u", "p/", 7, false, "unix:/s?db=7"},
+    REFUSED("unix://", ERR_VALIDATION),
+    REFUSED("unix:/run/redis.sock", ERR_VALIDATION),
+    REFUSED("unix://run/redis.sock", ERR_VALIDATION),
+    REFUSED("unix://p@/s", ERR_AMBIGUOUS_USERINFO),
+    REFUSED("unix:///s?db=256", ERR_VALIDATION),
+    REFUSED("unix:///s?", ERR_VALIDATION),
+    REFUSED("unix:///s?password=x", ERR_VALIDATION),
+    REFUSED("unix:///s%00", ERR_VALIDATION),
+    REFUSED("unix:///" FIFTY FIFTY "1234567", ERR_VALIDATION),
+    REFUSED("redis:///run/redis.sock", ERR_VALIDATION),
     REFUSED("redis://pw@h", ERR_AMBIGUOUS_USERINFO),
     REFUSED("redis://@h", ERR_AMBIGUOUS_USERINFO),
     REFUSED("redis://u:p@q@h", ERR_AMBIGUOUS_USERINFO),
@@ -158,6 +173,17 @@ static const struct {
     {"{\"inline\":{" ADDRESS ",\"topology\":\"auto\",\"database\":4,\"connect_timeout_ms\":100}}",
      0, ""},
     {"{\"inline\":{" ADDRESS ",\"label\":\"h:7\",\"auth\":{\"configured\":true}}}", 0, ""},
+    {"{\"url\":\"redis://h\",\"auth\":{\"secret\":\"u:p:q\"}}", 0, ""},
+    {"{\"url\":\"redis://h\",\"auth\":{\"secret\":\"p\"}}", ERR_AMBIGUOUS_USERINFO, "/auth/secret"},
+    {"{\"url\":\"redis://h\",\"auth\":{\"secret\":\"u:p\",\"password\":\"p\"}}", ERR_VALIDATION,
+     "/auth/secret"},
+    {"{\"url\":\"redis://h\",\"auth\":{\"secret\":\"u:p\",\"username\":\"v\"}}", ERR_VALIDATION,
+     "/auth/secret"},
+    {"{\"inline\":{\"endpoints\":[{\"host\":\"/s\"}]}}", 0, ""},
+    {"{\"inline\":{\"endpoints\":[{\"host\":\"/s\",\"port\":7}]}}", ERR_VALIDATION,
+     "/inline/endpoints/0/port"},
+    {"{\"inline\":{\"endpoints\":[{\"host\":\"/s\"}],\"tls\":{\"enabled\":true}}}", ERR_VALIDATION,
+     "/inline/tls/enabled"},
     {"{\"url\":\"file:a/b.rdb\"}", 0, ""},
     {"{\"inline\":{\"file\":\"a/b.rdb\",\"label\":\"file:a/b.rdb\"}}", 0, ""},
     {"{\"url\":\"file:a\",\"auth\":{\"password\":\"p\"}}", ERR_VALIDATION, "/auth"},
@@ -233,6 +259,43 @@ static const char full_form[] =
         "CERTIFICATE") "\","
                        "\"client_key_pem\":\"" PEM("PRIVATE KEY") "\"}}}";
 
+static void a_secret_is_a_user_and_a_password(void) {
+    json_t *json = json_loads("{\"url\":\"redis://h\",\"auth\":{\"secret\":\"u:p:q\"}}", 0, NULL);
+    struct endpoint ep = ENDPOINT_INIT;
+    struct credentials cred = CREDENTIALS_INIT;
+    struct err err = ERR_INIT;
+
+    CU_ASSERT_TRUE(endpoint_parse_reference(json, &ep, &cred, NULL, &err));
+    CU_ASSERT_STRING_EQUAL(ep.username, "u");
+    CU_ASSERT(str_equal(secret_str(&cred.password), STR_LIT("p:q")));
+    CU_ASSERT_TRUE(ep.has_password);
+    credentials_done(&cred);
+    endpoint_done(&ep);
+    json_decref(json);
+}
+
+static void a_socket_is_stored_as_its_path_and_is_one_server_whatever_the_database(void) {
+    struct endpoint ep = ENDPOINT_INIT, back = ENDPOINT_INIT;
+    struct secret password = SECRET_INIT;
+    struct err err = ERR_INIT;
+    char server[300];
+    json_t *json;
+
+    CU_ASSERT_TRUE(endpoint_parse_url(STR_LIT("unix:///S?db=3"), &ep, &password, &err));
+    json = endpoint_to_json(&ep);
+    CU_ASSERT_PTR_NULL(
+        json_object_get(json_array_get(json_object_get(json, "endpoints"), 0), "port"));
+    CU_ASSERT_TRUE(endpoint_from_json(json, &back, NULL, NULL, &err));
+    CU_ASSERT_TRUE(endpoint_is_unix(&back));
+    CU_ASSERT_STRING_EQUAL(back.label, "unix:/S?db=3");
+    endpoint_server(&back, server);
+    CU_ASSERT_STRING_EQUAL(server, "/S");
+    json_decref(json);
+    CU_ASSERT_TRUE(endpoint_parse_url(STR_LIT("redis://Host:7/3"), &ep, &password, &err));
+    endpoint_server(&ep, server);
+    CU_ASSERT_STRING_EQUAL(server, "host:7");
+}
+
 static void what_is_stored_reads_back_the_same_and_holds_no_secret(void) {
     json_t *json = json_loads(full_form, 0, NULL), *stored, *again;
     struct endpoint ep, back;
@@ -290,6 +353,8 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(every_spelling_is_read_one_way_or_refused),
     CUNIT_TEST(no_refusal_quotes_the_password),
     CUNIT_TEST(a_reference_is_read_or_its_wrong_member_is_named),
+    CUNIT_TEST(a_secret_is_a_user_and_a_password),
+    CUNIT_TEST(a_socket_is_stored_as_its_path_and_is_one_server_whatever_the_database),
     CUNIT_TEST(what_is_stored_reads_back_the_same_and_holds_no_secret),
     CUNIT_TEST(a_file_is_stored_by_its_name_alone),
 };

@@ -134,6 +134,12 @@ static void the_login_stands_behind_the_ping_and_is_not_kept(void) {
                         STR_LIT(PING "*3\r\n$4\r\nAUTH\r\n$4\r\nuser\r\n$6\r\ns3cr\r\n\r\n" PORT)));
     CU_ASSERT_PTR_NULL(memmem(&t.ps, sizeof(t.ps), "s3cr", 4));
     buf_done(&t.out);
+    /* A server that knows no users takes both as one word. */
+    options.auth_joined = true;
+    t = talk(&options, STR_EMPTY, 1);
+    CU_ASSERT(str_starts_with(buf_str(&t.out),
+                              STR_LIT(PING "*2\r\n$4\r\nAUTH\r\n$11\r\nuser:s3cr\r\n\r\n" PORT)));
+    buf_done(&t.out);
 }
 
 static void expect_refusal(bool auth, const char *reply, enum err_code code) {
