@@ -4,9 +4,21 @@
 #include "proto/command/command_hash.inc"
 
 static const struct command_row rows[COMMAND_COUNT] = {
-#define COMMAND(symbol, name, first, last, step, numkeys, fate, fails)                             \
-    [COMMAND_##symbol] = {COMMAND_##symbol,    name, first, last, step, numkeys,                   \
-                          COMMAND_FATE_##fate, fails},
+#define COMMAND(symbol, name, first, last, step, numkeys, fate, fails, class, border, redis,       \
+                valkey, stream)                                                                    \
+    [COMMAND_##symbol] = {COMMAND_##symbol,                                                        \
+                          name,                                                                    \
+                          first,                                                                   \
+                          last,                                                                    \
+                          step,                                                                    \
+                          numkeys,                                                                 \
+                          COMMAND_FATE_##fate,                                                     \
+                          fails,                                                                   \
+                          COMMAND_CLASS_##class,                                                   \
+                          COMMAND_BORDER_##border,                                                 \
+                          redis,                                                                   \
+                          valkey,                                                                  \
+                          stream},
 #include "proto/command/command_table.def"
 #undef COMMAND
 };

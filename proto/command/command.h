@@ -19,7 +19,7 @@
 
 enum command_id {
     COMMAND_NONE = 0,
-#define COMMAND(symbol, name, first, last, step, numkeys, fate, fails) COMMAND_##symbol,
+#define COMMAND(symbol, ...) COMMAND_##symbol,
 #include "proto/command/command_table.def"
 #undef COMMAND
     COMMAND_COUNT
@@ -39,10 +39,32 @@ enum command_fate {
     COMMAND_FATE_FLUSHALL,
     COMMAND_FATE_FLUSHDB,
     COMMAND_FATE_SWAPDB,
+    COMMAND_FATE_PUBLISH,   /* a message to subscribers, no data */
     COMMAND_FATE_REPLCONF,  /* GETACK or nothing */
     COMMAND_FATE_DROP,      /* carries no data, or data of nobody */
     COMMAND_FATE_REFUSE,    /* must not be in a stream, or must not be repeated */
     COMMAND_FATE_CONTAINER, /* the second word decides; without a row of its own: refused */
+};
+
+/* What a second run of the same command does. No part of the data plane relies on it: a unit
+ * is applied once. It is what a person must know before something is done again by hand. */
+enum command_class {
+    COMMAND_CLASS_A, /* the same again */
+    COMMAND_CLASS_E, /* fails, because it is done already */
+    COMMAND_CLASS_C, /* depends on what is there by then */
+    COMMAND_CLASS_R, /* does it once more: a counter counts twice */
+    COMMAND_CLASS_X, /* reads other keys, as they are by then */
+    COMMAND_CLASS_K, /* concerns no single key */
+    COMMAND_CLASS_N, /* is never run */
+    COMMAND_CLASS_V, /* runs code */
+};
+
+/* When a selection takes some of the keys (command_border.h). */
+enum command_border {
+    COMMAND_BORDER_NONE,  /* one key, or none: cannot be; of scripts: refused */
+    COMMAND_BORDER_SPLIT, /* each key stands for itself: those that are taken */
+    COMMAND_BORDER_STORE, /* writes its first key, or the one behind STORE, from the others */
+    COMMAND_BORDER_BOTH,  /* two keys, with a rule of their own */
 };
 
 struct command_row {
@@ -53,6 +75,10 @@ struct command_row {
     int8_t numkeys;     /* argv position of a count with keys behind it; 0: none */
     enum command_fate fate;
     bool fails; /* may fail on a destination whose data differ (WRONGTYPE, ...) */
+    enum command_class class;
+    enum command_border border;
+    uint16_t redis, valkey; /* first version, 804 = 8.4; 0: none, or a module's */
+    const char *stream;     /* what its use looks like in the stream; "": like itself */
 };
 
 /* The row of a one-word name, any case; NULL when there is none. */

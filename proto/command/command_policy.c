@@ -125,6 +125,9 @@ bool command_decide(const struct resp_command *command, struct command_decision 
         decision.action = COMMAND_DO_SWAPDB;
         ok = take_db(command, 1, &decision.db, err) && take_db(command, 2, &decision.db2, err);
         break;
+    case COMMAND_FATE_PUBLISH:
+        decision.action = COMMAND_DO_PUBLISH;
+        break;
     case COMMAND_FATE_REPLCONF:
         if (!arg_is(command, 1, "getack"))
             return refuse(row, err);

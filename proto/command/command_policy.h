@@ -27,8 +27,10 @@ enum command_action {
     COMMAND_DO_FLUSHALL, /* a unit of its own that writes the position again */
     COMMAND_DO_FLUSHDB,  /* same; the current database */
     COMMAND_DO_SWAPDB,   /* same; `db` and `db2`, of the source */
+    COMMAND_DO_PUBLISH,  /* as FORWARD when messages are wanted, else as DROP */
     COMMAND_DO_GETACK,   /* the source wants REPLCONF ACK now; else as DROP */
     COMMAND_DO_DROP,     /* count its bytes, do nothing */
+    COMMAND_DO_REJECT,   /* never of command_decide(): a caller's word for what it puts on record */
 };
 
 struct command_decision {

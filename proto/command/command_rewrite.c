@@ -20,6 +20,7 @@ struct command_target command_target(bool valkey, uint32_t version, uint16_t rdb
         .has_hash_expiry = valkey ? FROM(9, 0) : FROM(7, 4),
         .has_hsetex = valkey ? FROM(9, 0) : FROM(8, 0),
         .has_msetex = valkey ? FROM(9, 1) : FROM(8, 4),
+        .has_hgetdel = valkey ? FROM(9, 1) : FROM(8, 0),
         .has_idmp = !valkey && FROM(8, 6),
     };
 #undef FROM
@@ -60,6 +61,16 @@ static bool forward_xgroup(struct command_job *job, struct err *err) {
             return command_job_put_edited(job, &edit, 1, err);
     }
     return command_job_put_raw(job, err);
+}
+
+/* HGETDEL key FIELDS n field …: nobody reads what it answers. */
+static bool forward_hgetdel(struct command_job *job, struct err *err) {
+    struct command_edit edits[] = {command_job_replace(0, 1, STR_LIT("HDEL")),
+                                   command_job_drop(2, 2)};
+
+    if (job->command->argc < 5 || !str_equal_nocase(command_job_arg(job, 2), STR_LIT("fields")))
+        return command_job_malformed(err);
+    return command_job_put_edited(job, edits, LENGTH_OF(edits), err);
 }
 
 /* The entry has its id; what the producer called it matters to the source alone. */
@@ -105,6 +116,10 @@ static bool forward(struct command_job *job, struct err *err) {
         if (!target->has_entriesread)
             return forward_xgroup(job, err);
         break;
+    case COMMAND_HGETDEL:
+        if (!target->has_hgetdel)
+            return forward_hgetdel(job, err);
+        break;
     case COMMAND_XADD:
         if (!target->has_idmp)
             return forward_xadd(job, err);
@@ -141,6 +156,7 @@ bool command_rewrite(const struct resp_command *command, const struct command_de
         ok = forward_flush(&job, err);
         break;
     case COMMAND_DO_SCRIPT:
+    case COMMAND_DO_PUBLISH:
         ok = command_job_put_raw(&job, err);
         break;
     default:

@@ -37,6 +37,7 @@ struct command_target {
     bool has_hash_expiry; /* Redis 7.4, Valkey 9.0: HPEXPIREAT */
     bool has_hsetex;      /* Redis 8.0, Valkey 9.0 */
     bool has_msetex;      /* Redis 8.4, Valkey 9.1 */
+    bool has_hgetdel;     /* Redis 8.0, Valkey 9.1 */
     bool has_idmp;        /* Redis 8.6: XADD IDMP */
 };
 
@@ -49,7 +50,8 @@ struct command_target command_target(bool valkey, uint32_t version, uint16_t rdb
 static inline bool command_goes_verbatim(const struct command_decision *decision,
                                          const struct command_target *target) {
     return decision->action == COMMAND_DO_FORWARD && target->has_entriesread &&
-           (target->has_idmp || !decision->idempotent);
+           (target->has_idmp || !decision->idempotent) &&
+           (target->has_hgetdel || decision->row->id != COMMAND_HGETDEL);
 }
 
 /* Append the destination's form of a command that command_decide() said to

@@ -11,6 +11,7 @@
 #include "services/common/log.h"
 #include "services/flow/child.h"
 #include "services/flow/copy.h"
+#include "services/flow/selection.h"
 #include "services/flow/settle.h"
 #include "services/flow/spool_meta.h"
 #include "services/flow/tail.h"
@@ -307,6 +308,7 @@ static bool stop(struct applier *a, struct redis_client *client, struct err *err
 
         for (int i = 0; !mapped && i < TASK_DATABASES_MAX; i++)
             mapped = a->spec.database_map[i] == db;
+        options.prefixes = selection_of(&a->spec, db);
         if (mapped && (a->database_ok[db / 8] & (1u << (db % 8))) &&
             !settle_database(client, db, &options, &settled, err))
             return false;

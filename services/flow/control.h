@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "proto/base/err.h"
+#include "proto/command/command.h"
 
 /* What the children are asked to do. Written by the supervisor. */
 enum control_want {
@@ -85,6 +86,9 @@ struct control_block {
     _Atomic uint64_t commands_applied;
     _Atomic uint64_t bytes_applied;
     _Atomic uint64_t commands_skipped;
+    _Atomic uint64_t commands_rejected;
+    _Atomic uint64_t by_command[COMMAND_COUNT][3]; /* by enum command_id: applied, skipped,
+                                                      rejected; COMMAND_NONE: unknown ones */
     _Atomic uint64_t units_applied;
     _Atomic uint64_t latency_us;    /* last heartbeat: written by us to acknowledged */
     _Atomic uint64_t latency_at_ms; /* wall clock when it was measured; 0 = never */

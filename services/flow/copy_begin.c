@@ -4,6 +4,7 @@
 #include "services/common/failpoint.h"
 
 #include "services/flow/copy_parts.h"
+#include "services/flow/selection.h"
 
 /* HSET of our key from `n` further names and values; counts as one command. */
 static bool put_position(struct copy *c, struct unit *unit, struct str *argv, size_t n,
@@ -66,7 +67,6 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
     struct unit *unit = &c->filling->unit;
     struct position p = a->position;
     bool again = p.generation > 0; /* an earlier one may have written keys */
-    struct str flush[] = {STR_LIT("FLUSHDB")};
     char generation[24], lease[24], epoch[24], snapshot[24];
     struct str set[24] = {STR_EMPTY};
     size_t n = 2;
@@ -87,7 +87,7 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
         return false;
     for (int db = 0; again && p.fresh == POSITION_FRESH && db < TASK_DATABASES_MAX; db++) {
         if (is_mapped(a, db) &&
-            (!unit_select(unit, db, err) || !unit_command(unit, flush, LENGTH_OF(flush), err)))
+            (!unit_select(unit, db, err) || !selection_put_flush(&a->spec, db, unit, err)))
             return false;
     }
     p.generation = c->meta.generation;

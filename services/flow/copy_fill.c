@@ -23,7 +23,8 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
     if (!applier_map_database(c->a, ev->key.db, &database, err) ||
         !copy_encoder_key(&c->encoder, ev, &key, err))
         return false;
-    if (database < 0 || is_ours(c->a, key)) {
+    if (database < 0 || is_ours(c->a, key) ||
+        !command_prefixes_take(task_objects_prefixes(&c->a->spec.objects, (int)ev->key.db), key)) {
         CONTROL_ADD(c->a, keys_filtered, 1);
         return true;
     }

@@ -7,6 +7,7 @@
 #include "proto/base/arena.h"
 #include "proto/resp/resp_write.h"
 #include "services/common/failpoint.h"
+#include "services/flow/selection.h"
 
 enum { REQUEST_MAX = 4096, FEW_KEYS = 1000 };
 
@@ -143,6 +144,14 @@ static bool count_keys(struct redis_client *client, const struct task_spec *spec
             return false;
         if (selected->type == RESP_ERROR)
             break; /* past the last database; using it is refused when it is met */
+        if (selection_of(spec, db)) {
+            uint64_t selected_keys;
+
+            if (!selection_count(client, spec, db, &selected_keys, err))
+                return false;
+            *ret_keys += selected_keys;
+            continue;
+        }
         if (!redis_client_call(client, arena, &size, err, "DBSIZE", NULL))
             return false;
         if (size->type != RESP_INTEGER)

@@ -140,18 +140,42 @@ static bool read_keys(struct scan *s, uint32_t db, const struct resp_value *keys
     return true;
 }
 
+/* Of one step's keys those that are selected: the others' values are not asked for. */
+static void select_keys(const struct scan *s, uint32_t db, const struct resp_value *keys,
+                        struct arena *arena, const struct resp_value **ret, size_t *ret_count) {
+    const struct command_prefixes *p = task_objects_prefixes(&s->r->spec.objects, (int)db);
+    struct resp_value *selected;
+    size_t count = 0;
+
+    *ret = keys->items;
+    *ret_count = keys->count;
+    if (!p || keys->count == 0)
+        return;
+    selected = arena_alloc(arena, keys->count * sizeof(*selected));
+    for (size_t i = 0; i < keys->count; i++) {
+        if (command_prefixes_take(p, keys->items[i].str))
+            selected[count++] = keys->items[i];
+    }
+    *ret = selected;
+    *ret_count = count;
+}
+
 static bool read_database(struct scan *s, uint32_t db, struct err *err) {
     do {
         struct arena arena = ARENA_INIT;
-        const struct resp_value *keys;
+        const struct resp_value *keys, *selected;
         uint64_t next = 0;
+        size_t count;
         bool ok = wait_to_ask(s, err);
 
         if (ok && receive_over(s->r))
             return true;
         throttle_take(&s->commands, 1);
-        ok = ok && scan_reader_scan(&s->reader, s->r->mark.cursor, &arena, &keys, &next, err) &&
-             read_keys(s, db, keys->items, keys->count, err);
+        ok = ok && scan_reader_scan(&s->reader, s->r->mark.cursor, &arena, &keys, &next, err);
+        if (ok) {
+            select_keys(s, db, keys, &arena, &selected, &count);
+            ok = read_keys(s, db, selected, count, err);
+        }
         arena_done(&arena);
         if (!ok)
             return err_wrap(err, "reading database %u", (unsigned)db);

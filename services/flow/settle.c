@@ -5,56 +5,76 @@
 
 #include "proto/base/arena.h"
 #include "proto/command/held_expiry.h"
+#include "proto/resp/resp_write.h"
 #include "services/common/clock.h"
 #include "services/common/failpoint.h"
+#include "services/flow/selection.h"
 
 enum {
     COUNT_FIRST = 500, /* keys a script looks at, to begin with */
     COUNT_MIN = 10,
     COUNT_MAX = 5000,
+    COMMAND_MAX = 128 * 1024,
     SCRIPT_US_MAX = 4000, /* the destination serves nobody else meanwhile */
 };
 
-/* ARGV: position's db, db, epoch ("" = nobody's), cursor, count, first, end, pad.
+/* ARGV: position's db, db, epoch ("" = nobody's), cursor, count, first, end, pad, selection.
  * Before 7.0 there is no PEXPIRETIME; a TTL and the server's clock give the same
  * to the millisecond. */
-static const char script[] =
-    "if ARGV[3]~='' then redis.call('SELECT',ARGV[1]) "
-    "if redis.call('HGET',KEYS[1],'epoch')~=ARGV[3] then return 'fenced' end end "
-    "redis.call('SELECT',ARGV[2]) "
-    "local f,e,p=tonumber(ARGV[6]),tonumber(ARGV[7]),tonumber(ARGV[8]) "
-    "local r=redis.call('SCAN',ARGV[4],'COUNT',ARGV[5]) "
-    "local n=0 "
-    "local x=redis.pcall('PEXPIRETIME',KEYS[1]) "
-    "local base=nil "
-    "if type(x)=='table' then local t=redis.call('TIME') base=t[1]*1000+math.floor(t[2]/1000) end "
-    "local fields=type(redis.pcall('HPEXPIRETIME',KEYS[1],'FIELDS','1','x'))=='table' "
-    "and redis.pcall('HPEXPIRETIME',KEYS[1],'FIELDS','1','x')['err']==nil "
-    "for _,k in ipairs(r[2]) do local t "
-    "if base then t=redis.call('PTTL',k) if t>0 then t=t+base end "
-    "else t=redis.call('PEXPIRETIME',k) end "
-    "if t>=f and t<e then redis.call('PEXPIREAT',k,string.format('%.0f',t-p)) n=n+1 end "
-    "if fields and redis.call('TYPE',k)['ok']=='hash' then local c='0' repeat "
-    "local h=redis.call('HSCAN',k,c,'COUNT',200) c=h[1] "
-    "for i=1,#h[2],2 do local x=redis.call('HPEXPIRETIME',k,'FIELDS','1',h[2][i]) "
-    "if x[1] and x[1]>=f and x[1]<e then "
-    "redis.call('HPEXPIREAT',k,string.format('%.0f',x[1]-p),'FIELDS','1',h[2][i]) n=n+1 end end "
-    "until c=='0' end end "
-    "return {r[1],n}";
+static const char script[] = SELECTION_LUA(
+    "9") "if ARGV[3]~='' then redis.call('SELECT',ARGV[1]) "
+         "if redis.call('HGET',KEYS[1],'epoch')~=ARGV[3] then return 'fenced' end end "
+         "redis.call('SELECT',ARGV[2]) "
+         "local f,e,p=tonumber(ARGV[6]),tonumber(ARGV[7]),tonumber(ARGV[8]) "
+         "local r=redis.call('SCAN',ARGV[4],'COUNT',ARGV[5]) "
+         "local n=0 "
+         "local x=redis.pcall('PEXPIRETIME',KEYS[1]) "
+         "local base=nil "
+         "if type(x)=='table' then local t=redis.call('TIME') base=t[1]*1000+math.floor(t[2]/1000) "
+         "end "
+         "local fields=type(redis.pcall('HPEXPIRETIME',KEYS[1],'FIELDS','1','x'))=='table' "
+         "and redis.pcall('HPEXPIRETIME',KEYS[1],'FIELDS','1','x')['err']==nil "
+         "for _,k in ipairs(r[2]) do if all or sel(k) then local t "
+         "if base then t=redis.call('PTTL',k) if t>0 then t=t+base end "
+         "else t=redis.call('PEXPIRETIME',k) end "
+         "if t>=f and t<e then redis.call('PEXPIREAT',k,string.format('%.0f',t-p)) n=n+1 end "
+         "if fields and redis.call('TYPE',k)['ok']=='hash' then local c='0' repeat "
+         "local h=redis.call('HSCAN',k,c,'COUNT',200) c=h[1] "
+         "for i=1,#h[2],2 do local x=redis.call('HPEXPIRETIME',k,'FIELDS','1',h[2][i]) "
+         "if x[1] and x[1]>=f and x[1]<e then "
+         "redis.call('HPEXPIREAT',k,string.format('%.0f',x[1]-p),'FIELDS','1',h[2][i]) n=n+1 end "
+         "end "
+         "until c=='0' end end end "
+         "return {r[1],n}";
 
 static bool one_script(struct redis_client *client, struct arena *arena, int db,
                        const struct settle_options *o, const char *cursor, unsigned count,
                        const struct resp_value **ret_reply, struct err *err) {
-    const char *key = o && o->position_key ? o->position_key : "keyferry";
-    const char *epoch = o && o->position_key ? arena_printf(arena, "%" PRIu64, o->epoch) : "";
+    const struct command_prefixes *p = o ? o->prefixes : NULL;
+    bool owned = o && o->position_key;
+    struct str argv[] = {
+        STR_LIT("EVAL"),
+        str_from(script),
+        STR_LIT("1"),
+        str_from(owned ? o->position_key : "keyferry"),
+        str_from(arena_printf(arena, "%d", o ? o->position_database : 0)),
+        str_from(arena_printf(arena, "%d", db)),
+        str_from(owned ? arena_printf(arena, "%" PRIu64, o->epoch) : ""),
+        str_from(cursor),
+        str_from(arena_printf(arena, "%u", count)),
+        str_from(arena_printf(arena, "%" PRIu64, HELD_EXPIRY_FIRST_MS)),
+        str_from(arena_printf(arena, "%" PRIu64, HELD_EXPIRY_END_MS)),
+        str_from(arena_printf(arena, "%" PRIu64, HELD_EXPIRY_PAD_MS)),
+    };
+    struct buf command = BUF_INIT(COMMAND_MAX);
+    bool ok = resp_put_array(&command, LENGTH_OF(argv) + selection_arg_count(p, false), err);
 
-    return redis_client_call(client, arena, ret_reply, err, "EVAL", script, "1", key,
-                             arena_printf(arena, "%d", o ? o->position_database : 0),
-                             arena_printf(arena, "%d", db), epoch, cursor,
-                             arena_printf(arena, "%u", count),
-                             arena_printf(arena, "%" PRIu64, HELD_EXPIRY_FIRST_MS),
-                             arena_printf(arena, "%" PRIu64, HELD_EXPIRY_END_MS),
-                             arena_printf(arena, "%" PRIu64, HELD_EXPIRY_PAD_MS), NULL);
+    for (size_t i = 0; ok && i < LENGTH_OF(argv); i++)
+        ok = resp_put_bulk(&command, argv[i], err);
+    ok = ok && selection_put_args(p, false, &command, err) &&
+         redis_client_pipeline(client, buf_str(&command), 1, arena, ret_reply, err);
+    buf_done(&command);
+    return ok;
 }
 
 bool settle_database(struct redis_client *client, int db, const struct settle_options *options,

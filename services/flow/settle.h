@@ -11,13 +11,15 @@
 #include <stdint.h>
 
 #include "proto/base/err.h"
+#include "proto/command/command_selection.h"
 #include "services/redis/redis_client.h"
 
 struct settle_options {
     const char *position_key; /* with an epoch: every script first checks the owner */
     int position_database;
     uint64_t epoch;
-    _Atomic uint64_t *keys_done; /* counts settled keys; may be NULL */
+    const struct command_prefixes *prefixes; /* other keys are left alone; NULL = all */
+    _Atomic uint64_t *keys_done;             /* counts settled keys; may be NULL */
 };
 
 /* Settle database `db`. `options` may be NULL: no owner is checked.

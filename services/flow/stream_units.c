@@ -1,4 +1,4 @@
-#include "services/flow/stream_units.h"
+#include "services/flow/stream_parts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -6,6 +6,14 @@
 
 void stream_heartbeat_key(const struct task_spec *spec, char *dst, size_t dst_size) {
     snprintf(dst, dst_size, "%s:%s:%" PRIu32, spec->heartbeat_prefix, spec->job, spec->task);
+}
+
+/* Selects a source database: what is taken of it holds until the next SELECT. */
+static void enter_database(struct stream_units *s, uint32_t db) {
+    s->source_db = db < TASK_DATABASES_MAX ? (int)db : TASK_DATABASES_MAX;
+    s->keeper.here = s->a->spec.map_all || (s->source_db < TASK_DATABASES_MAX &&
+                                            s->a->spec.database_map[s->source_db] >= 0);
+    s->keeper.prefixes_here = task_objects_prefixes(&s->a->spec.objects, s->source_db);
 }
 
 void stream_units_init(struct stream_units *s, struct applier *a, uint64_t start, int source_db) {
@@ -17,18 +25,37 @@ void stream_units_init(struct stream_units *s, struct applier *a, uint64_t start
                                .commands_max = STREAM_UNIT_COMMANDS};
     s->scan.stream_offset = start;
     stream_heartbeat_key(&a->spec, s->heartbeat, sizeof(s->heartbeat));
+    s->keeper.never[0] = STR_LIT(POSITION_PREFIX);
+    s->keeper.never[1] = str_from(a->spec.heartbeat_prefix);
+    enter_database(s, (uint32_t)source_db);
+}
+
+void stream_unit_init(struct stream_unit *u, size_t own_max, const struct applier *a) {
+    memset(u, 0, sizeof(*u));
+    unit_init(&u->unit, own_max);
+    u->reject_bytes = BUF_INIT((size_t)STREAM_REJECTS_MAX * STREAM_REJECT_BYTES_MAX);
+    stream_unit_clear(u, a);
+}
+
+void stream_unit_done(struct stream_unit *u) {
+    unit_done(&u->unit);
+    buf_done(&u->reject_bytes);
 }
 
 void stream_unit_clear(struct stream_unit *u, const struct applier *a) {
     unit_clear(&u->unit, a->spec.lowest_database);
-    u->next = u->commands = u->skipped = 0;
+    u->next = u->commands = u->skipped = u->rejected = 0;
+    buf_clear(&u->reject_bytes);
+    for (uint32_t i = 0; i < u->touched_count; i++)
+        memset(u->counts[u->touched[i]], 0, sizeof(u->counts[0]));
+    u->touched_count = u->reject_count = 0;
     u->alone = false;
     u->heartbeat_ms = 0;
 }
 
 /* ---- forwarding ---------------------------------------------------------------- */
 
-static bool end_run(struct stream_units *s, struct stream_unit *out, struct err *err) {
+bool stream_end_run(struct stream_units *s, struct stream_unit *out, struct err *err) {
     struct str run = str_of(s->run, s->run_len);
 
     s->run = NULL;
@@ -36,12 +63,12 @@ static bool end_run(struct stream_units *s, struct stream_unit *out, struct err 
     return run.len == 0 || unit_borrow(&out->unit, run, err);
 }
 
-static bool forward(struct stream_units *s, struct str raw, struct stream_unit *out,
+bool stream_forward(struct stream_units *s, struct str raw, struct stream_unit *out,
                     struct err *err) {
     if (s->run && s->run + s->run_len == raw.ptr) {
         s->run_len += raw.len;
     } else {
-        if (!end_run(s, out, err))
+        if (!stream_end_run(s, out, err))
             return false;
         s->run = raw.ptr;
         s->run_len = raw.len;
@@ -50,13 +77,13 @@ static bool forward(struct stream_units *s, struct str raw, struct stream_unit *
     return true;
 }
 
-static bool rewrite(struct stream_units *s, const struct resp_command *command,
+bool stream_rewrite(struct stream_units *s, const struct resp_command *command,
                     const struct command_decision *decision, struct stream_unit *out,
                     struct err *err) {
     size_t before;
     uint32_t count;
 
-    if (!end_run(s, out, err))
+    if (!stream_end_run(s, out, err))
         return false;
     before = out->unit.own.len;
     if (!command_rewrite(command, decision, &s->a->target,
@@ -68,87 +95,9 @@ static bool rewrite(struct stream_units *s, const struct resp_command *command,
     return true;
 }
 
-static bool select_database(struct stream_units *s, int database, struct stream_unit *out,
-                            struct err *err) {
+bool stream_select(struct stream_units *s, int database, struct stream_unit *out, struct err *err) {
     return out->unit.database == database ||
-           (end_run(s, out, err) && unit_select(&out->unit, database, err));
-}
-
-/* ---- commands over whole databases ------------------------------------------------ */
-
-static bool put_words(struct stream_units *s, struct stream_unit *out, struct err *err,
-                      struct str a, struct str b, struct str c) {
-    struct str argv[3] = {a, b, c};
-
-    return end_run(s, out, err) && unit_command(&out->unit, argv,
-                                                c.len   ? 3u
-                                                : b.len ? 2u
-                                                        : 1u,
-                                                err);
-}
-
-/* FLUSHALL reaches the mapped databases only: the others are not the job's. */
-static bool flush_all(struct stream_units *s, const struct resp_command *command,
-                      struct stream_unit *out, struct err *err) {
-    if (s->a->spec.map_all)
-        return forward(s, command->raw, out, err);
-    for (int db = 0; db < TASK_DATABASES_MAX; db++) {
-        int target = s->a->spec.database_map[db];
-
-        if (target >= 0 && (!select_database(s, target, out, err) ||
-                            !put_words(s, out, err, STR_LIT("FLUSHDB"), STR_EMPTY, STR_EMPTY)))
-            return false;
-    }
-    return true;
-}
-
-static bool swap_databases(struct stream_units *s, const struct command_decision *d,
-                           struct stream_unit *out, struct err *err) {
-    char a_text[16], b_text[16], key[POSITION_KEY_MAX];
-    int home = s->a->spec.lowest_database;
-    int a, b;
-
-    if (!applier_map_database(s->a, d->db, &a, err) || !applier_map_database(s->a, d->db2, &b, err))
-        return false;
-    if (a < 0 && b < 0) {
-        out->skipped++;
-        return true;
-    }
-    if (a < 0 || b < 0)
-        return err_set(err, ERR_COMMAND_REFUSED,
-                       "SWAPDB of a migrated and a database that is not migrated");
-    snprintf(a_text, sizeof(a_text), "%d", a);
-    snprintf(b_text, sizeof(b_text), "%d", b);
-    if (!put_words(s, out, err, STR_LIT("SWAPDB"), str_from(a_text), str_from(b_text)))
-        return false;
-    if (a == b || (a != home && b != home))
-        return true;
-    /* Our key went along; the unit writes it again at home. */
-    position_key(&s->a->spec, key);
-    return select_database(s, a == home ? b : a, out, err) &&
-           put_words(s, out, err, STR_LIT("DEL"), str_from(key), STR_EMPTY);
-}
-
-/* MOVE and COPY … DB, when the other database is another one there too. */
-static bool cross_databases(struct stream_units *s, const struct resp_command *command,
-                            const struct command_decision *d, struct stream_unit *out,
-                            struct err *err) {
-    size_t before;
-    int other;
-
-    if (!applier_map_database(s->a, d->db, &other, err))
-        return false;
-    if (other < 0)
-        return err_set(err, ERR_COMMAND_REFUSED, "%s into a database that is not migrated",
-                       d->row->name);
-    if (!end_run(s, out, err))
-        return false;
-    before = out->unit.own.len;
-    if (!command_rewrite_cross_db(command, d, (uint32_t)other, &out->unit.own, err) ||
-        !unit_added(&out->unit, before, err))
-        return false;
-    out->unit.commands++;
-    return true;
+           (stream_end_run(s, out, err) && unit_select(&out->unit, database, err));
 }
 
 /* ---- one command ----------------------------------------------------------------- */
@@ -158,70 +107,107 @@ static bool is_alone(enum command_action action) {
            action == COMMAND_DO_SWAPDB;
 }
 
-static bool is_ours(const struct stream_units *s, struct str key) {
-    return str_starts_with(key, STR_LIT(POSITION_PREFIX)) ||
-           str_starts_with(key, str_from(s->a->spec.heartbeat_prefix));
-}
-
-static void note_heartbeat(const struct resp_command *command, struct stream_unit *out) {
+static void note_heartbeat(const struct stream_units *s, const struct resp_command *command,
+                           struct stream_unit *out) {
     bool setex = command->argv[0].len > 3; /* SETEX and PSETEX: the value comes last */
-    struct str value = command->argv[setex && command->argv_count > 3 ? 3 : 2];
+    struct str value = command->argv_count > 2
+                           ? command->argv[setex && command->argv_count > 3 ? 3 : 2]
+                           : STR_EMPTY;
     char text[32];
 
-    if (value.len >= sizeof(text))
+    if (command->argv_count < 3 || value.len >= sizeof(text) ||
+        !str_equal(command->argv[1], str_from(s->heartbeat)))
         return;
     memcpy(text, value.ptr, value.len);
     text[value.len] = '\0';
     out->heartbeat_ms = strtod(text, NULL);
 }
 
-/* Keys of ours, and heartbeats of anybody's, are not data. *ret_drop: the command
- * names no other key.
- * Errors: COMMAND_REFUSED when it names both kinds. */
-static bool drop_ours(struct stream_units *s, const struct resp_command *command,
-                      const struct command_row *row, struct stream_unit *out, bool *ret_drop,
-                      struct err *err) {
-    struct command_keys keys = command_keys(command, row);
-    bool ours = false, others = false;
-    struct str key;
+static void note_skipped(const struct command_decision *d, struct stream_unit *out) {
+    out->skipped++;
+    if (d->row)
+        stream_count(out, d->row->id, STREAM_SKIPPED);
+}
 
-    while (command_keys_next(&keys, &key)) {
-        if (is_ours(s, key))
-            ours = true;
-        else
-            others = true;
+/* A command all of whose keys are the job's. */
+static bool emit_whole(struct stream_units *s, const struct resp_command *command,
+                       const struct command_decision *d, bool lasting, struct stream_unit *out,
+                       struct err *err) {
+    int database;
+
+    if (!applier_map_database(s->a, (uint64_t)s->source_db, &database, err) ||
+        !stream_select(s, database, out, err))
+        return false;
+    if (d->action == COMMAND_DO_CROSS_DB)
+        return stream_cross_databases(s, command, d, out, err);
+    if (lasting && command_goes_verbatim(d, &s->a->target))
+        return stream_forward(s, command->raw, out, err);
+    return stream_rewrite(s, command, d, out, err);
+}
+
+/* A command some of whose keys are the job's: what it means for those. */
+static bool emit_partly(struct stream_units *s, const struct resp_command *command,
+                        const struct command_decision *d, struct stream_unit *out,
+                        struct err *err) {
+    struct buf bytes = BUF_INIT(STREAM_TRANSACTION_BYTES_MAX);
+    struct resp_scan scan = RESP_SCAN_INIT;
+    struct resp_command part;
+    struct command_decision again;
+    bool ok = command_border_rewrite(command, d, &s->keeper, &bytes, err) &&
+              (resp_command_scan(&scan, buf_str(&bytes), &part, err) == RESP_GOT ||
+               err_set(err, ERR_INTERNAL, "a part of %s is no command", d->row->name)) &&
+              command_decide(&part, &again, err) && emit_whole(s, &part, &again, false, out, err);
+
+    buf_done(&bytes);
+    return ok;
+}
+
+/* Data of keys, by what the selection takes of them. */
+static bool emit_data(struct stream_units *s, const struct resp_command *command,
+                      const struct command_decision *d, struct stream_unit *out, struct err *err) {
+    enum command_share share;
+
+    if (d->action == COMMAND_DO_CROSS_DB)
+        stream_look_across(s, d);
+    share = command_border_share(command, d, &s->keeper);
+    if (share == COMMAND_SHARE_NONE) {
+        note_heartbeat(s, command, out);
+        note_skipped(d, out);
+        return true;
     }
-    if (ours && others)
-        return err_set(err, ERR_COMMAND_REFUSED,
-                       "%s names a key of Keyferry beside keys that are not", row->name);
-    if (ours && command->argv_count > 2 && str_equal(command->argv[1], str_from(s->heartbeat)))
-        note_heartbeat(command, out);
-    *ret_drop = ours;
-    return true;
+    if (d->action == COMMAND_DO_SCRIPT && s->a->spec.objects.lua != TASK_APPLY_IT)
+        return stream_script_policy(s, command, d, out, err);
+    out->commands++;
+    stream_count(out, d->row->id, STREAM_APPLIED);
+    return share == COMMAND_SHARE_ALL ? emit_whole(s, command, d, true, out, err)
+                                      : emit_partly(s, command, d, out, err);
 }
 
 static bool emit(struct stream_units *s, const struct resp_command *command,
                  const struct command_decision *d, struct stream_unit *out, struct err *err) {
-    int database;
-    bool drop = false;
-
+    if (d->row && task_objects_excludes(&s->a->spec.objects, d->row->id)) {
+        note_skipped(d, out);
+        return true;
+    }
     switch (d->action) {
     case COMMAND_DO_SELECT:
-        s->source_db = d->db < TASK_DATABASES_MAX ? (int)d->db : TASK_DATABASES_MAX;
+        enter_database(s, d->db);
         return true;
     case COMMAND_DO_MULTI:
     case COMMAND_DO_EXEC:
     case COMMAND_DO_GETACK:
-    case COMMAND_DO_DROP:
-        out->skipped += d->action == COMMAND_DO_DROP;
         return true;
+    case COMMAND_DO_DROP:
+        note_skipped(d, out);
+        return true;
+    case COMMAND_DO_REJECT:
+        return stream_reject(s, command, d, STREAM_REJECT_UNKNOWN, out, err);
+    case COMMAND_DO_PUBLISH:
+        return stream_publish(s, command, d, out, err);
     case COMMAND_DO_FLUSHALL:
-        out->commands++;
-        return flush_all(s, command, out, err);
-    case COMMAND_DO_SWAPDB:
-        out->commands++;
-        return swap_databases(s, d, out, err);
     case COMMAND_DO_FLUSHDB:
+    case COMMAND_DO_SWAPDB:
+        return stream_flush(s, command, d, out, err);
     case COMMAND_DO_CROSS_DB:
     case COMMAND_DO_FORWARD:
     case COMMAND_DO_EXPIRY:
@@ -229,22 +215,21 @@ static bool emit(struct stream_units *s, const struct resp_command *command,
     case COMMAND_DO_SCRIPT:
         break;
     }
-    if (!applier_map_database(s->a, (uint64_t)s->source_db, &database, err))
-        return false;
-    if (database >= 0 && !drop_ours(s, command, d->row, out, &drop, err))
-        return false;
-    if (database < 0 || drop) {
-        out->skipped++;
+    if (stream_is_server_wide(d->row))
+        return stream_server_wide(s, command, d, out, err);
+    return emit_data(s, command, d, out, err);
+}
+
+/* As command_decide(), but for commands that the job knows how to leave out. */
+static bool decide(const struct stream_units *s, const struct resp_command *command,
+                   struct command_decision *ret, struct err *err) {
+    if (command_decide(command, ret, err))
         return true;
-    }
-    if (!select_database(s, database, out, err))
+    if (err->code != ERR_UNKNOWN_COMMAND || !s->a->spec.objects.skip_unknown || command_of(command))
         return false;
-    out->commands++;
-    if (d->action == COMMAND_DO_CROSS_DB)
-        return cross_databases(s, command, d, out, err);
-    if (command_goes_verbatim(d, &s->a->target))
-        return forward(s, command->raw, out, err);
-    return rewrite(s, command, d, out, err);
+    err_clear(err);
+    *ret = (struct command_decision){.action = COMMAND_DO_REJECT};
+    return true;
 }
 
 /* ---- whole units ------------------------------------------------------------------ */
@@ -262,7 +247,8 @@ static bool emit_transaction(struct stream_units *s, struct str bytes, struct st
         if (resp_command_scan(&scan, bytes, &command, err) != RESP_GOT)
             return err->code ? false
                              : err_set(err, ERR_INTERNAL, "a transaction changed under our eyes");
-        if (!command_decide(&command, &decision, err) || !emit(s, &command, &decision, out, err))
+        s->command_at = scan.stream_offset - command.raw.len;
+        if (!decide(s, &command, &decision, err) || !emit(s, &command, &decision, out, err))
             return false;
         bytes = str_skip(bytes, command.raw.len);
     }
@@ -286,7 +272,8 @@ static bool take_one(struct stream_units *s, struct str view, const struct resp_
     struct command_decision decision;
 
     *ret_full = false;
-    if (!command_decide(command, &decision, err))
+    s->command_at = s->at;
+    if (!decide(s, command, &decision, err))
         return false;
     if (decision.action == COMMAND_DO_MULTI) {
         if (s->in_multi)
@@ -350,5 +337,5 @@ bool stream_units_take(struct stream_units *s, struct str view, struct stream_un
     }
     if (full) /* scan it again when its turn comes */
         resp_scan_clear(&s->scan, s->at);
-    return end_run(s, out, err) && ok;
+    return stream_end_run(s, out, err) && ok;
 }

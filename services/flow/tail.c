@@ -51,6 +51,16 @@ static void note_latency(struct tail *t, double heartbeat_ms) {
     CONTROL_SET(t->a, latency_at_ms, (uint64_t)now);
 }
 
+static void note_counts(struct tail *t, const struct stream_unit *u) {
+    for (uint32_t i = 0; i < u->touched_count; i++) {
+        uint16_t id = u->touched[i];
+
+        for (int c = 0; c < STREAM_COUNTERS; c++)
+            if (u->counts[id][c] > 0)
+                CONTROL_ADD(t->a, by_command[id][c], u->counts[id][c]);
+    }
+}
+
 static bool note_acknowledged(struct tail *t, struct err *err) {
     struct applier *a = t->a;
     struct stream_unit *u = t->flying;
@@ -65,6 +75,8 @@ static bool note_acknowledged(struct tail *t, struct err *err) {
     CONTROL_SET(a, applied_offset, u->next);
     CONTROL_ADD(a, commands_applied, u->commands);
     CONTROL_ADD(a, commands_skipped, u->skipped);
+    CONTROL_ADD(a, commands_rejected, u->rejected);
+    note_counts(t, u);
     CONTROL_ADD(a, bytes_applied, u->unit.bytes);
     CONTROL_ADD(a, units_applied, 1);
     note_latency(t, u->heartbeat_ms);
@@ -288,10 +300,8 @@ bool tail_run(struct applier *a, struct redis_client client, enum applier_next *
     }
     t.filling = &t.buffers[0];
     t.flying = &t.buffers[1];
-    for (int i = 0; i < 2; i++) {
-        unit_init(&t.buffers[i].unit, UNIT_OWN_MAX);
-        stream_unit_clear(&t.buffers[i], a);
-    }
+    for (int i = 0; i < 2; i++)
+        stream_unit_init(&t.buffers[i], UNIT_OWN_MAX, a);
     memcpy(t.replid, a->position.replid, sizeof(t.replid));
     t.replid_seen = UINT64_MAX; /* look once in any case */
     stream_units_init(&t.units, a, a->position.next, a->position.source_db);
@@ -303,7 +313,7 @@ bool tail_run(struct applier *a, struct redis_client client, enum applier_next *
          loop(&t, ret_next, err) && lane_leave(&t.lane, ret_client, err);
     lane_close(&t.lane);
     spool_reader_close(&t.reader);
-    unit_done(&t.buffers[0].unit);
-    unit_done(&t.buffers[1].unit);
+    stream_unit_done(&t.buffers[0]);
+    stream_unit_done(&t.buffers[1]);
     return ok;
 }

@@ -212,7 +212,6 @@ static bool take_faults(const json_t *spec, struct task_spec *task, struct err *
 
 static bool take_all(const json_t *spec, struct task_spec *task, struct err *err) {
     static const char *const expiries[] = {"exact", "held"};
-    const json_t *prefixes = json_object_get(spec, "prefixes");
     int expiry;
 
     if (!take_text(spec, "job", task->job, sizeof(task->job), err) ||
@@ -227,12 +226,10 @@ static bool take_all(const json_t *spec, struct task_spec *task, struct err *err
         !take_bool(spec, "incremental", &task->incremental, err) ||
         !take_reading(spec, task, err) ||
         !take_word(spec, "expiry", expiries, LENGTH_OF(expiries), &expiry, err) ||
-        !take_databases(spec, task, err) || !take_heartbeat(spec, task, err) ||
-        !take_conflict_mode(spec, task, err) || !take_recopy(spec, task, err) ||
-        !take_faults(spec, task, err))
+        !take_databases(spec, task, err) || !task_objects_parse(spec, &task->objects, err) ||
+        !take_heartbeat(spec, task, err) || !take_conflict_mode(spec, task, err) ||
+        !take_recopy(spec, task, err) || !take_faults(spec, task, err))
         return false;
-    if (prefixes && !json_is_null(prefixes))
-        return err_set(err, ERR_NOT_SUPPORTED_YET, "a selection by prefixes");
     task->held_expiry = expiry == 1;
     /* A copy alone has no lag to measure, and what we write would look like a writer. */
     task->heartbeat = task->heartbeat && task->incremental;
@@ -252,7 +249,16 @@ bool task_spec_parse(const json_t *message, struct task_spec *ret_spec, struct e
     return true;
 }
 
+int task_spec_source_of(const struct task_spec *spec, int destination) {
+    for (int db = 0; !spec->map_all && db < TASK_DATABASES_MAX; db++) {
+        if (spec->database_map[db] == destination)
+            return db;
+    }
+    return spec->map_all && destination >= 0 && destination < TASK_DATABASES_MAX ? destination : -1;
+}
+
 void task_spec_done(struct task_spec *spec) {
+    task_objects_done(&spec->objects);
     endpoint_done(&spec->source);
     endpoint_done(&spec->destination);
 }

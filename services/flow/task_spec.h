@@ -9,11 +9,12 @@
  *    "import_dir":"…" (where the file of a source lies; missing = none),
  *    "incremental":bool, "read_mode":"auto"|"psync"|"scan", "expiry":"held"|"exact",
  *    "databases":[{"source":n,"destination":n}] or null for all, one to one,
- *    "prefixes":[…] or null, "heartbeat":{"mode":"auto|on|off","key_prefix":…,"interval_ms":n},
+ *    "policies":{…} (both: task_objects.h),
+ * "heartbeat":{"mode":"auto|on|off","key_prefix":…,"interval_ms":n},
  *    "conflict_mode":"precheck_error|overwrite", "recopy":null|"overwrite"|"flush_destination",
  *    "faults":[…] (test builds)}
  *
- * What is not built yet ("prefixes", other conflict modes) is refused, never ignored.
+ * What is not built yet (other conflict modes) is refused, never ignored.
  *
  * ENDPOINT is the object endpoint.h reads.
  */
@@ -24,9 +25,10 @@
 #include <stdint.h>
 
 #include "proto/base/err.h"
+#include "services/flow/task_objects.h"
 #include "services/net/endpoint.h"
 
-enum { TASK_DATABASES_MAX = 256, TASK_PIECE_BYTES = 4 * 1024 * 1024 };
+enum { TASK_PIECE_BYTES = 4 * 1024 * 1024 };
 
 /* What to do when only a new full copy can go on: a person's answer to
  * needs_recopy, given with `resume`. */
@@ -59,6 +61,7 @@ struct task_spec {
     bool map_all;                             /* every database, one to one */
     int16_t database_map[TASK_DATABASES_MAX]; /* source -> destination; -1 = not selected */
     int lowest_database;                      /* of the destination: where the position lives */
+    struct task_objects objects;
     bool heartbeat;
     char heartbeat_prefix[65];
     uint32_t heartbeat_interval_ms;
@@ -67,7 +70,15 @@ struct task_spec {
     unsigned faults; /* of enum task_fault */
 };
 
-/* Frees what the endpoints own. */
+/* The source database that goes into database `destination`; -1 = none. */
+int task_spec_source_of(const struct task_spec *spec, int destination);
+
+/* Every database and every key is migrated. */
+static inline bool task_spec_is_whole(const struct task_spec *spec) {
+    return spec->map_all && !spec->objects.prefixes;
+}
+
+/* Frees what the endpoints and objects own. */
 void task_spec_done(struct task_spec *spec);
 
 /* Errors: PROTOCOL names the member, NOT_SUPPORTED_YET what is not built. *ret_spec

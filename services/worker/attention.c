@@ -42,6 +42,17 @@ static const struct choice unable_choices[] = {
     {NULL, NULL, NULL},
 };
 
+static const struct choice flush_choices[] = {
+    {"patch", "{\"objects\": {\"flush_policy\": \"apply\"}}",
+     "After a resume, what the source flushed is flushed on the destination too, as far as it is "
+     "selected; so is what it flushes later."},
+    {"patch", "{\"objects\": {\"flush_policy\": \"skip\"}}",
+     "After a resume the destination keeps what the source has flushed, and the job goes on. Both "
+     "ends differ from then on."},
+    CHOICE_STOP,
+    {NULL, NULL, NULL},
+};
+
 static const struct choice end_choices[] = {
     {"stop", "{\"drain\": false}", "Ends the job. The destination is not changed by it."},
     {NULL, NULL, NULL},

@@ -10,7 +10,7 @@ static const char whole[] =
     "\"destination\":{\"endpoints\":[{\"host\":\"b\",\"port\":6380}]},"
     "\"spool_dir\":\"/var/spool/x\",\"spool_quota_bytes\":1073741824,\"incremental\":true,"
     "\"expiry\":\"held\",\"databases\":[{\"source\":3,\"destination\":5},"
-    "{\"source\":1,\"destination\":9}],\"prefixes\":null,"
+    "{\"source\":1,\"destination\":9}],\"policies\":null,"
     "\"heartbeat\":{\"mode\":\"auto\",\"key_prefix\":\"HB\",\"interval_ms\":1000},"
     "\"conflict_mode\":\"overwrite\",\"recopy\":\"flush_destination\"}";
 
@@ -136,7 +136,10 @@ static void what_cannot_be_meant_is_refused(void) {
          ERR_PROTOCOL},
         {"databases", "[{\"source\":1,\"destination\":2},{\"source\":3,\"destination\":2}]",
          ERR_PROTOCOL},
-        {"prefixes", "[\"a\"]", ERR_NOT_SUPPORTED_YET},
+        {"policies", "{\"lua\":\"perhaps\"}", ERR_PROTOCOL},
+        {"policies", "{\"exclude\":[\"nosuch\"]}", ERR_PROTOCOL},
+        {"databases", "[{\"source\":1,\"destination\":1,\"include\":[\"6\"]}]", ERR_PROTOCOL},
+        {"databases", "[{\"source\":1,\"destination\":1,\"exclude\":[\"\"]}]", ERR_PROTOCOL},
         {"conflict_mode", "\"skip_existing\"", ERR_NOT_SUPPORTED_YET},
         {"expiry", "\"sometimes\"", ERR_PROTOCOL},
         {"recopy", "\"yes\"", ERR_PROTOCOL},

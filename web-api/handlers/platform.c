@@ -109,6 +109,7 @@ static const char *fate_name(enum command_fate fate) {
     case COMMAND_FATE_SWAPDB:
         return "rewritten";
     case COMMAND_FATE_REPLCONF:
+    case COMMAND_FATE_PUBLISH:
     case COMMAND_FATE_DROP:
         return "skipped";
     case COMMAND_FATE_REFUSE:
