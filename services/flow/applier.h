@@ -32,6 +32,12 @@ struct applier {
     bool keeps_freq;   /* RESTORE … FREQ is */
     bool can_seal;     /* it counts error replies and lets us read the count */
     uint8_t database_ok[TASK_DATABASES_MAX / 8]; /* SELECT n works */
+
+    /* How fast it answers: control.destination_latency_us. */
+    struct {
+        uint64_t slowest_us, quickest_us; /* since `since_us`; ever */
+        int64_t since_us;
+    } answers;
 };
 
 /* Open one more connection to the destination, logged in and in the position's
@@ -46,6 +52,9 @@ MUST_CHECK bool applier_map_database(const struct applier *a, uint64_t source_db
 
 /* Tell receive, by way of the supervisor, where the task is now. Errors: of child_send. */
 MUST_CHECK bool applier_say_start(struct applier *a, struct err *err);
+
+/* A unit was answered after so long. */
+void applier_note_answer(struct applier *a, uint64_t took_us);
 
 /* What the supervisor wants, now. */
 static inline enum control_want applier_want(const struct applier *a) {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "services/common/clock.h"
 #include "services/common/failpoint.h"
 #include "services/common/log.h"
 #include "services/flow/child.h"
@@ -189,6 +190,20 @@ static bool say(struct applier *a, json_t *message, struct err *err) {
 
 static bool say_type(struct applier *a, const char *type, struct err *err) {
     return say(a, json_pack("{s:s}", "type", type), err);
+}
+
+void applier_note_answer(struct applier *a, uint64_t took_us) {
+    int64_t now = clock_mono_us();
+
+    if (took_us < a->answers.quickest_us || a->answers.quickest_us == 0)
+        a->answers.quickest_us = took_us;
+    if (took_us > a->answers.slowest_us)
+        a->answers.slowest_us = took_us;
+    if (now - a->answers.since_us < 1000000)
+        return;
+    CONTROL_SET(a, destination_latency_us, a->answers.slowest_us - a->answers.quickest_us);
+    a->answers.slowest_us = 0;
+    a->answers.since_us = now;
 }
 
 bool applier_say_start(struct applier *a, struct err *err) {

@@ -66,14 +66,16 @@ struct control_block {
     _Atomic uint64_t received_bytes; /* since the child started */
     _Atomic uint64_t reconnects;
     _Atomic uint64_t full_syncs;
-    _Atomic uint64_t spool_bytes;     /* on disk now */
-    _Atomic uint64_t source_offset;   /* the source's end, counted as stream_end; once a second */
-    _Atomic uint64_t source_keys;     /* of the mapped databases, by INFO, when the copy began */
-    _Atomic uint64_t backlog_bytes;   /* of the source's replication backlog; 0 = unknown */
-    _Atomic uint64_t drain_offset;    /* as source_offset, after STOP_DRAIN; 0 = not yet */
-    _Atomic uint64_t replid_changes;  /* the spool's meta file names a newer replid; raised
-                                         (release) before the first byte that follows it */
-    _Atomic uint32_t heartbeat_state; /* 0 off, 1 writing, 2 refused by the source */
+    _Atomic uint64_t spool_bytes;       /* on disk now */
+    _Atomic uint64_t source_offset;     /* the source's end, counted as stream_end; once a second */
+    _Atomic uint64_t source_keys;       /* of the mapped databases, by INFO, when the copy began */
+    _Atomic uint64_t backlog_bytes;     /* of the source's replication backlog; 0 = unknown */
+    _Atomic uint64_t drain_offset;      /* as source_offset, after STOP_DRAIN; 0 = not yet */
+    _Atomic uint64_t replid_changes;    /* the spool's meta file names a newer replid; raised
+                                           (release) before the first byte that follows it */
+    _Atomic uint32_t heartbeat_state;   /* 0 off, 1 writing, 2 refused by the source */
+    _Atomic uint64_t source_latency_us; /* its last answer to the heartbeat, beyond its quickest */
+    _Atomic uint64_t source_waited_us;  /* in all, for the limit of what SCAN asks */
 
     /* Written by apply. */
     _Atomic uint32_t phase;          /* enum control_phase */
@@ -90,8 +92,12 @@ struct control_block {
     _Atomic uint64_t by_command[COMMAND_COUNT][3]; /* by enum command_id: applied, skipped,
                                                       rejected; COMMAND_NONE: unknown ones */
     _Atomic uint64_t units_applied;
-    _Atomic uint64_t latency_us;    /* last heartbeat: written by us to acknowledged */
-    _Atomic uint64_t latency_at_ms; /* wall clock when it was measured; 0 = never */
+    _Atomic uint64_t latency_us;             /* last heartbeat: written by us to acknowledged */
+    _Atomic uint64_t latency_at_ms;          /* wall clock when it was measured; 0 = never */
+    _Atomic uint64_t destination_latency_us; /* slowest answer to a unit within a second, beyond
+                                                the quickest ever */
+    _Atomic uint64_t full_waited_us;         /* in all, for the limits of the copy */
+    _Atomic uint64_t tail_waited_us;         /* … of the tail */
     _Atomic uint64_t settle_keys_done;
     _Atomic uint64_t destination_epoch; /* ours, as claimed */
     _Atomic uint32_t settled;           /* no held expiry is left on the destination */

@@ -2,6 +2,7 @@
 
 #include "services/common/failpoint.h"
 
+#include "services/common/clock.h"
 #include "services/flow/copy_parts.h"
 
 enum { UNIT_OWN_MAX = 640 * 1024 * 1024 }; /* one value of the largest size and its neighbours */
@@ -32,6 +33,7 @@ static void note_acknowledged(struct copy *c) {
 
     failpoint_pass(FAILPOINT_COPY_UNIT_ACKNOWLEDGED);
     c->in_flight = false;
+    applier_note_answer(a, c->lane.took_us);
     if (c->unit_bytes < COPY_UNIT_BYTES_MAX)
         c->unit_bytes *= 2;
     a->position.next = mark->at.offset;
@@ -110,6 +112,9 @@ static bool step(struct copy *c, struct err *err) {
     if (!pump(c, err) || (!copy_is_full(c) && !c->ended && !copy_fill(c, &starved, err)))
         return false;
     wait_us = copy_throttled_us(c);
+    if (wait_us > 0 || c->waits_since_us)
+        CONTROL_ADD(c->a, full_waited_us,
+                    throttle_waited_us(&c->waits_since_us, wait_us > 0, clock_mono_us()));
     /* What is half full goes out when there is nothing to add to it. */
     if (!c->in_flight && (copy_is_full(c) || starved || c->ended || wait_us > 0) &&
         (c->filling->unit.commands > 0 || c->encoder.group_count > 0))

@@ -46,6 +46,7 @@ struct copy {
     int stream_db;
     bool ended; /* the snapshot's last record was taken */
     struct throttle bytes, keys;
+    int64_t waits_since_us; /* for one of them; 0 = it does not */
 };
 
 /* Take records into the unit being filled until it is full, the records are at an

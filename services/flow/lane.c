@@ -228,7 +228,8 @@ bool lane_send(struct lane *lane, struct unit *unit, const struct position *posi
 
     lane->unit = unit;
     lane->sent = 0;
-    lane->moved_at_ms = clock_mono_ms();
+    lane->sent_at_us = clock_mono_us();
+    lane->moved_at_ms = lane->sent_at_us / 1000;
     if (!frame_unit(lane, position, end, &own, err))
         return false;
     lane->queued_left = lane->exec_count = unit->commands + own;

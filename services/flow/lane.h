@@ -58,6 +58,8 @@ struct lane {
     struct unit *unit;   /* borrowed while BUSY */
     size_t sent;         /* bytes of head, unit and tail together */
     int64_t moved_at_ms; /* monotonic: when the connection last took or gave something */
+    int64_t sent_at_us;  /* monotonic: when the unit began to go out */
+    uint64_t took_us;    /* until it was answered; of the last unit */
 
     /* Coming in. */
     struct buf in;

@@ -1,6 +1,7 @@
 #include <inttypes.h>
 
 #include "proto/resp/resp_error.h"
+#include "services/common/clock.h"
 #include "services/common/failpoint.h"
 #include "services/flow/lane_parts.h"
 
@@ -248,6 +249,8 @@ static enum resp_status take_step(struct lane *lane, struct str in, size_t *ret_
     case STEP_MULTI:
         status = take_status(lane, in, ret_used, STEP_QUEUED, err);
         if (status == RESP_GOT) {
+            if (lane->unit)
+                lane->took_us = (uint64_t)(clock_mono_us() - lane->sent_at_us);
             lane->state = LANE_READY;
             lane->unit = NULL;
             failpoint_pass(FAILPOINT_LANE_READY);

@@ -24,6 +24,7 @@ struct scan {
     struct rdb_composer composer;
     struct buf records; /* on their way to the log */
     struct throttle commands;
+    int64_t waits_since_us; /* for it; 0 = it does not */
     uint64_t keys_gone;
 };
 
@@ -39,9 +40,13 @@ static bool wait_to_ask(struct scan *s, struct err *err) {
     while (!receive_over(s->r)) {
         int64_t wait_us =
             throttle_wait_us(&s->commands, commands_per_second_max(s), clock_mono_us());
+        uint64_t waited_us;
 
         if (!receive_turn(s->r, err))
             return false;
+        waited_us = throttle_waited_us(&s->waits_since_us, wait_us > 0, clock_mono_us());
+        atomic_fetch_add_explicit(&s->r->control->source_waited_us, waited_us,
+                                  memory_order_relaxed);
         if (receive_has_room(s->r) && wait_us == 0)
             return true;
         receive_sleep(s->r, wait_us > 0 ? wait_us / 1000 + 1 : WAIT_MS);

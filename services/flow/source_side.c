@@ -67,11 +67,18 @@ void source_side_close(struct source_side *side, bool remove_heartbeat) {
     redis_client_close(&side->client);
 }
 
+static void note_answer(struct source_side *side, uint64_t took_us) {
+    if (took_us < side->quickest_us || side->quickest_us == 0)
+        side->quickest_us = took_us;
+    atomic_store_explicit(&side->control->source_latency_us, took_us - side->quickest_us,
+                          memory_order_relaxed);
+}
+
 static bool beat(struct source_side *side, struct err *err) {
     struct arena arena = ARENA_INIT;
     const struct resp_value *reply;
     uint64_t ttl_ms = (uint64_t)side->spec->heartbeat_interval_ms * 5;
-    int64_t now_us = clock_wall_us();
+    int64_t now_us = clock_wall_us(), asked_us = clock_mono_us();
     char key[160];
     bool ok;
 
@@ -85,6 +92,7 @@ static bool beat(struct source_side *side, struct err *err) {
         arena_printf(&arena, "%llu", (unsigned long long)ttl_ms),
         arena_printf(&arena, "%lld.%03d", (long long)(now_us / 1000), (int)(now_us % 1000)), NULL);
     if (ok) {
+        note_answer(side, (uint64_t)(clock_mono_us() - asked_us));
         side->heartbeat_refused = reply->type == RESP_ERROR;
         atomic_store_explicit(&side->control->heartbeat_state, side->heartbeat_refused ? 2u : 1u,
                               memory_order_relaxed);

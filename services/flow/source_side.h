@@ -23,8 +23,9 @@ struct source_side {
     struct redis_client client;
     int64_t next_at_ms; /* monotonic: when to do something again */
     bool heartbeat_refused;
-    bool auth_joined;    /* how the source took the login; the links do the same */
-    int64_t asked_at_ms; /* credentials were asked for; 0 = no question is open */
+    bool auth_joined;     /* how the source took the login; the links do the same */
+    uint64_t quickest_us; /* of its answers to the heartbeat; 0 = none yet */
+    int64_t asked_at_ms;  /* credentials were asked for; 0 = no question is open */
 };
 
 void source_side_init(struct source_side *side, const struct task_spec *spec,

@@ -37,6 +37,7 @@ struct tail {
 
     bool said_caught_up;
     struct throttle bytes, commands;
+    int64_t waits_since_us; /* for one of them; 0 = it does not */
 };
 
 /* ---- acknowledged ------------------------------------------------------------------ */
@@ -79,6 +80,7 @@ static bool note_acknowledged(struct tail *t, struct err *err) {
     note_counts(t, u);
     CONTROL_ADD(a, bytes_applied, u->unit.bytes);
     CONTROL_ADD(a, units_applied, 1);
+    applier_note_answer(a, t->lane.took_us);
     note_latency(t, u->heartbeat_ms);
     stream_unit_clear(u, a);
     spool_reader_release(&t->reader, a->position.next);
@@ -133,18 +135,22 @@ static bool refresh_replid(struct tail *t, struct err *err) {
 static int64_t throttled_us(struct tail *t) {
     uint64_t bytes_max = CONTROL_GET(t->a, tail_bytes_per_second_max);
     uint64_t commands_max = CONTROL_GET(t->a, tail_commands_per_second_max);
-    int64_t bytes_us, commands_us, now;
+    int64_t bytes_us, commands_us, wait_us, now;
 
     /* A unit is never split: under a limit it is a tenth of a second's worth at most. */
     t->units.commands_max = commands_max == 0 || commands_max / 10 >= STREAM_UNIT_COMMANDS
                                 ? STREAM_UNIT_COMMANDS
                                 : (uint32_t)(commands_max / 10) + 1;
-    if (bytes_max == 0 && commands_max == 0)
+    if (bytes_max == 0 && commands_max == 0 && t->waits_since_us == 0)
         return 0;
     now = clock_mono_us();
     bytes_us = throttle_wait_us(&t->bytes, bytes_max, now);
     commands_us = throttle_wait_us(&t->commands, commands_max, now);
-    return bytes_us > commands_us ? bytes_us : commands_us;
+    wait_us = bytes_us > commands_us ? bytes_us : commands_us;
+    CONTROL_ADD(
+        t->a, tail_waited_us,
+        throttle_waited_us(&t->waits_since_us, wait_us > 0 && t->filling->unit.commands > 0, now));
+    return wait_us;
 }
 
 static bool worth_sending(const struct tail *t) {

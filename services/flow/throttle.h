@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define THROTTLE_HALT UINT64_MAX /* as a limit: nothing may move */
+#define THROTTLE_HALT_US 200000  /* look again then */
+
 struct throttle {
     double level; /* what may be taken now; negative = overdrawn */
     int64_t filled_us;
@@ -19,10 +22,10 @@ struct throttle {
 static inline int64_t throttle_wait_us(struct throttle *t, uint64_t per_second, int64_t now_us) {
     double rate = (double)per_second / 1e6;
 
-    if (per_second == 0) {
+    if (per_second == 0 || per_second == THROTTLE_HALT) {
         t->level = 0;
         t->filled_us = now_us;
-        return 0;
+        return per_second == 0 ? 0 : THROTTLE_HALT_US;
     }
     t->level += rate * (double)(now_us - t->filled_us);
     t->filled_us = now_us;
@@ -33,4 +36,13 @@ static inline int64_t throttle_wait_us(struct throttle *t, uint64_t per_second, 
 
 static inline void throttle_take(struct throttle *t, uint64_t n) {
     t->level -= (double)n;
+}
+
+/* Say whether a limit keeps one waiting now. *since_us (0 = it did not) is kept for the next
+ * call; returns what has passed while it did, each microsecond once. */
+static inline uint64_t throttle_waited_us(int64_t *since_us, bool waits, int64_t now_us) {
+    uint64_t passed = *since_us ? (uint64_t)(now_us - *since_us) : 0;
+
+    *since_us = waits ? now_us : 0;
+    return passed;
 }

@@ -7,6 +7,7 @@
 
 #include "services/job/job_spec_fields.h"
 #include "services/job/job_spec_reading.h"
+#include "services/job/throttle_plan.h"
 #include "services/secret/api_key.h"
 
 enum { LABELS_MAX = 32, LABEL_KEY_MAX = 63, LABEL_VALUE_MAX = 255, DATABASES_MAX = 256 };
@@ -374,6 +375,15 @@ static bool judge(const struct spec_report *report, struct err *err) {
     return false;
 }
 
+static void read_throttle(struct reading *r) {
+    const json_t *given = member_of(r, NULL, "throttle");
+    json_t *throttle = json_object_get(r->spec->spec, "throttle");
+
+    job_spec_fields_limits(given, throttle);
+    if (json_is_object(throttle))
+        throttle_plan_read(json_object_get(given, "schedule"), throttle, r->report);
+}
+
 bool job_spec_read(const json_t *body, struct job_spec *ret, struct err *err) {
     struct spec_report report = {.first = ERR_INIT};
     struct reading r = {.body = body, .spec = ret, .report = &report};
@@ -396,7 +406,7 @@ bool job_spec_read(const json_t *body, struct job_spec *ret, struct err *err) {
     if (json_is_object(json_object_get(ret->spec, "objects")))
         read_databases(&r);
     read_expiry(&r);
-    job_spec_fields_limits(member_of(&r, NULL, "throttle"), json_object_get(ret->spec, "throttle"));
+    read_throttle(&r);
     check_together(&r);
     job_spec_check_reading(ret->spec, r.has_end[0] ? &r.ends[0] : NULL,
                            r.has_end[1] ? &r.ends[1] : NULL, &report);

@@ -154,6 +154,11 @@ void gauges_sample(struct gauges *g, const struct control_block *block, int64_t 
     p->units_applied = to_i64(READ(units_applied));
     p->heartbeat_state = READ(heartbeat_state);
     p->latency_us = to_i64(READ(latency_us));
+    p->source_latency_us = to_i64(READ(source_latency_us));
+    p->destination_latency_us = to_i64(READ(destination_latency_us));
+    p->source_waited_us = to_i64(READ(source_waited_us));
+    p->full_waited_us = to_i64(READ(full_waited_us));
+    p->tail_waited_us = to_i64(READ(tail_waited_us));
     p->latency_at_ms = to_i64(READ(latency_at_ms));
     p->spool_bytes = to_i64(READ(spool_bytes));
     p->backlog_bytes = to_i64(READ(backlog_bytes));
@@ -186,5 +191,8 @@ void gauges_seed(struct control_block *block, const struct store_progress *p) {
     SEED(reconnects, p->reconnects);
     SEED(full_syncs, p->full_syncs);
     SEED(latency_us, p->latency_us);
+    SEED(source_waited_us, p->source_waited_us);
+    SEED(full_waited_us, p->full_waited_us);
+    SEED(tail_waited_us, p->tail_waited_us);
     SEED(latency_at_ms, p->latency_at_ms);
 }

@@ -127,26 +127,3 @@ void task_order_policy(const json_t *spec, struct retry_policy *ret_policy) {
         p.backoff.jitter = json_number_value(jitter);
     *ret_policy = p;
 }
-
-static uint64_t limit_of(const json_t *phase, const char *name) {
-    const json_t *value = json_object_get(phase, name);
-
-    if (!json_is_true(json_object_get(phase, "enabled")) || !json_is_integer(value) ||
-        json_integer_value(value) < 1)
-        return 0;
-    return (uint64_t)json_integer_value(value);
-}
-
-void task_order_limits(const json_t *spec, struct task_limits *ret_limits) {
-    const json_t *throttle = json_object_get(spec, "throttle");
-    const json_t *full = json_object_get(throttle, "full");
-    const json_t *tail = json_object_get(throttle, "incremental");
-
-    *ret_limits = (struct task_limits){
-        .full_bytes = limit_of(full, "bytes_per_second"),
-        .full_keys = limit_of(full, "rps"),
-        .full_source_commands = limit_of(full, "source_qps"),
-        .tail_bytes = limit_of(tail, "bytes_per_second"),
-        .tail_commands = limit_of(tail, "rps"),
-    };
-}

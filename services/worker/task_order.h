@@ -32,4 +32,3 @@ MUST_CHECK bool task_order_make(const struct task_order *order, const json_t *sp
 
 /* What is missing in the specification has its default. */
 void task_order_policy(const json_t *spec, struct retry_policy *ret_policy);
-void task_order_limits(const json_t *spec, struct task_limits *ret_limits);

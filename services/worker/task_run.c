@@ -147,15 +147,20 @@ void task_run_aim(struct task_run *run, enum task_goal goal) {
         run->child[TASK_RECEIVE].kill_ms = 0;
 }
 
-void task_run_limit(struct task_run *run, const struct task_limits *limits) {
-    struct control_block *block = run->control;
+static bool set_limit(_Atomic uint64_t *limit, uint64_t to) {
+    return atomic_exchange(limit, to) != to;
+}
 
-    atomic_store(&block->full_bytes_per_second_max, limits->full_bytes);
-    atomic_store(&block->full_keys_per_second_max, limits->full_keys);
-    atomic_store(&block->full_source_commands_per_second_max, limits->full_source_commands);
-    atomic_store(&block->tail_bytes_per_second_max, limits->tail_bytes);
-    atomic_store(&block->tail_commands_per_second_max, limits->tail_commands);
-    control_bell_ring(run->apply_bell, &block->apply_sleeps);
+void task_run_limit(struct task_run *run, const struct throttle_limits *limits) {
+    struct control_block *block = run->control;
+    bool changed = set_limit(&block->full_bytes_per_second_max, limits->full_bytes);
+
+    changed |= set_limit(&block->full_keys_per_second_max, limits->full_keys);
+    changed |= set_limit(&block->full_source_commands_per_second_max, limits->full_source_commands);
+    changed |= set_limit(&block->tail_bytes_per_second_max, limits->tail_bytes);
+    changed |= set_limit(&block->tail_commands_per_second_max, limits->tail_commands);
+    if (changed)
+        control_bell_ring(run->apply_bell, &block->apply_sleeps);
 }
 
 static void stop_child(struct task_child *child) {

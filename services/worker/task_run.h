@@ -22,6 +22,7 @@
 
 #include "proto/base/err.h"
 #include "services/flow/control.h"
+#include "services/job/throttle_plan.h"
 #include "services/worker/child_process.h"
 #include "services/worker/retry_clock.h"
 #include "sql/store_progress.h"
@@ -122,11 +123,8 @@ void task_run_start(struct task_run *run, enum task_goal goal);
 /* Something else is wanted. */
 void task_run_aim(struct task_run *run, enum task_goal goal);
 
-/* Limits per second of both phases; 0 = none. */
-struct task_limits {
-    uint64_t full_bytes, full_keys, full_source_commands, tail_bytes, tail_commands;
-};
-void task_run_limit(struct task_run *run, const struct task_limits *limits);
+/* Hand the children the limits of both phases, when they are others than before. */
+void task_run_limit(struct task_run *run, const struct throttle_limits *limits);
 
 /* Read what a child said; call it when its socket is readable. */
 void task_run_read(struct task_run *run, enum task_duty duty);

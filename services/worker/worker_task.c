@@ -50,7 +50,6 @@ static void heed(struct worker_task *task, const char *state_name, const json_t 
 static bool refresh(struct worker *worker, struct worker_task *task, int64_t version,
                     struct err *err) {
     struct store_job job = STORE_JOB_INIT;
-    struct task_limits limits;
     bool ok = store_job_get(worker->store, NULL, task->run->job, &job, err);
 
     if (!ok && err->code == ERR_NOT_FOUND) {
@@ -66,8 +65,7 @@ static bool refresh(struct worker *worker, struct worker_task *task, int64_t ver
     task->sealed = job.sealed;
     job.sealed = BUF_INIT(STORE_SEALED_MAX);
     task_order_policy(task->spec, &task->run->policy);
-    task_order_limits(task->spec, &limits);
-    task_run_limit(task->run, &limits);
+    task->pace.due_ms = 0;
     task->version = version;
     store_job_done(&job);
     return true;
@@ -91,7 +89,6 @@ static bool make_run(struct worker *worker, const struct store_claim *claim, str
     };
     const char *recopy = json_string_value(json_object_get(claim->wanted, "on_full_resync_needed"));
     struct retry_policy policy;
-    struct task_limits limits;
     json_t *message = NULL;
     bool ok;
 
@@ -100,13 +97,11 @@ static bool make_run(struct worker *worker, const struct store_claim *claim, str
         !task_order_make(&order, claim->spec, &message, err))
         return false;
     task_order_policy(claim->spec, &policy);
-    task_order_limits(claim->spec, &limits);
     ok = task_run_new(message, &claim->progress, &policy, worker->identity->lock_fd, ret, err);
     json_decref(message);
     if (!ok)
         return false;
     (*ret)->progress.spool_quota_bytes = worker->config->spool_quota_bytes;
-    task_run_limit(*ret, &limits);
     if (recopy && strcmp(recopy, "fail") != 0)
         snprintf((*ret)->recopy, sizeof((*ret)->recopy), "%s", recopy);
     return true;
@@ -164,6 +159,7 @@ bool worker_task_open(struct worker *worker, struct store_claim *claim,
     store_job_done(&job);
     log_event(LOG_LEVEL_INFO, "task.claimed", LOG_TEXT("job", claim->job),
               LOG_TEXT("state", claim->state), LOG_INT("lease", claim->lease_epoch));
+    worker_pace(&task->pace, json_object_get(task->spec, "throttle"), run);
     if (task_view_goal(state, task->drain_wanted, task_run_has_begun(run), TASK_GOAL_RUN, &goal))
         task_run_start(run, goal);
     *ret_task = task;
@@ -204,6 +200,7 @@ static void answer_login(struct worker *worker, struct worker_task *task, enum t
 }
 
 void worker_task_answer(struct worker *worker, struct worker_task *task) {
+    worker_pace(&task->pace, json_object_get(task->spec, "throttle"), task->run);
     for (int duty = 0; duty < TASK_DUTIES; duty++) {
         if (task->run->child[duty].asks_login)
             answer_login(worker, task, (enum task_duty)duty);

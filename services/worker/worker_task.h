@@ -12,6 +12,7 @@
 #include "services/worker/gauges.h"
 #include "services/worker/task_run.h"
 #include "services/worker/worker_identity.h"
+#include "services/worker/worker_pace.h"
 #include "sql/store_task.h"
 
 /* What all tasks of a worker share. */
@@ -27,6 +28,7 @@ struct worker {
 struct worker_task {
     struct task_run *run;
     struct gauges gauges;
+    struct pace pace;
     enum job_state state;
     bool is_state_known; /* false after a commit in doubt, until the next report */
     int64_t version;     /* of the job; 0 = not yet known */

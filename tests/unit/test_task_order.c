@@ -94,26 +94,10 @@ static void retry_times_are_the_jobs_or_the_defaults(void) {
     CU_ASSERT_EQUAL(policy.minutes[RETRY_KIND_CONNECTION], 720);
 }
 
-static void a_limit_that_is_not_enabled_is_none(void) {
-    struct task_limits limits;
-    json_t *spec = json_loads("{\"throttle\":{\"full\":{\"enabled\":true,\"rps\":100,"
-                              "\"bytes_per_second\":null},\"incremental\":{\"enabled\":false,"
-                              "\"rps\":5,\"bytes_per_second\":6}}}",
-                              0, NULL);
-
-    task_order_limits(spec, &limits);
-    CU_ASSERT_EQUAL(limits.full_keys, 100);
-    CU_ASSERT_EQUAL(limits.full_bytes, 0);
-    CU_ASSERT_EQUAL(limits.tail_commands, 0);
-    CU_ASSERT_EQUAL(limits.tail_bytes, 0);
-    json_decref(spec);
-}
-
 static const struct cunit_test tests[] = {
     CUNIT_TEST(the_smallest_job_becomes_an_order_with_every_default),
     CUNIT_TEST(what_was_asked_for_arrives),
     CUNIT_TEST(a_specification_without_an_end_is_no_order),
     CUNIT_TEST(retry_times_are_the_jobs_or_the_defaults),
-    CUNIT_TEST(a_limit_that_is_not_enabled_is_none),
 };
 CUNIT_MAIN("task_order", tests)

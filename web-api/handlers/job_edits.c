@@ -1,5 +1,8 @@
 /* Changes of a job that exists: its specification and its limits. */
+#include "services/common/clock.h"
+#include "services/flow/throttle.h"
 #include "services/job/job_edit.h"
+#include "services/job/throttle_plan.h"
 
 #include "web-api/app.h"
 #include "web-api/call.h"
@@ -32,19 +35,34 @@ bool job_edits_patch(struct call *call, struct reply *reply, struct err *err) {
 
 /* ---- throttle ---- */
 
-static json_t *effective(const json_t *throttle, const char *phase) {
-    static const char *const limits[] = {"source_qps", "rps", "bytes_per_second"};
-    const json_t *configured = json_object_get(throttle, phase);
-    bool on = json_is_true(json_object_get(configured, "enabled"));
-    json_t *view = json_object();
+/* null = none, 0 = a window of the schedule halts the job. */
+static json_t *limit_view(uint64_t limit) {
+    return limit == 0               ? json_null()
+           : limit == THROTTLE_HALT ? json_integer(0)
+                                    : json_integer((json_int_t)limit);
+}
 
-    for (size_t i = 0; i < LENGTH_OF(limits); i++) {
-        json_t *limit = json_object_get(configured, limits[i]);
+static json_t *effective_view(const json_t *throttle) {
+    struct throttle_limits l;
+    int window;
 
-        if (limit)
-            json_object_set(view, limits[i], on ? limit : json_null());
-    }
-    return view;
+    throttle_plan_at(throttle, clock_wall_ms(), &l, &window);
+    return json_pack("{s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o}", "full", "source_qps",
+                     limit_view(l.full_source_commands), "rps", limit_view(l.full_keys),
+                     "bytes_per_second", limit_view(l.full_bytes), "incremental", "rps",
+                     limit_view(l.tail_commands), "bytes_per_second", limit_view(l.tail_bytes),
+                     "window", window < 0 ? json_null() : json_integer(window));
+}
+
+static json_t *measured_view(const struct store_progress *p) {
+    return json_pack(
+        "{s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:f, s:f}", "keys_per_second",
+        (json_int_t)p->keys_per_second, "commands_per_second", (json_int_t)p->commands_per_second,
+        "bytes_per_second", (json_int_t)p->bytes_per_second, "waited_ms", "source",
+        (json_int_t)(p->source_waited_us / 1000), "full", (json_int_t)(p->full_waited_us / 1000),
+        "incremental", (json_int_t)(p->tail_waited_us / 1000), "source_latency_ms",
+        (double)p->source_latency_us / 1000, "destination_latency_ms",
+        (double)p->destination_latency_us / 1000);
 }
 
 static bool reply_throttle(struct call *call, struct reply *reply, const char *id,
@@ -56,12 +74,8 @@ static bool reply_throttle(struct call *call, struct reply *reply, const char *i
     if (!store_job_get(call->store, call->caller.account, id, &job, err))
         return false;
     throttle = json_object_get(job.spec, "throttle");
-    view = json_pack("{s:O?, s:{s:o, s:o}, s:{s:I, s:I, s:I}}", "configured", throttle, "effective",
-                     "full", effective(throttle, "full"), "incremental",
-                     effective(throttle, "incremental"), "measured", "keys_per_second",
-                     (json_int_t)job.progress.keys_per_second, "commands_per_second",
-                     (json_int_t)job.progress.commands_per_second, "bytes_per_second",
-                     (json_int_t)job.progress.bytes_per_second);
+    view = json_pack("{s:O?, s:o, s:o}", "configured", throttle, "effective",
+                     effective_view(throttle), "measured", measured_view(&job.progress));
     etag_add(view, job.version);
     store_job_done(&job);
     call_reply_tagged(reply, 200, view);
