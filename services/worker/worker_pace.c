@@ -2,7 +2,7 @@
 
 #include "services/common/clock.h"
 
-enum { LOOK_MS = 500, STEP_MS = 1000, CAP_LOWEST = 10, UNUSED_MAX = 10 };
+enum { LOOK_MS = 500, STEP_MS = 1000, CAP_LOWEST = 100, UNUSED_MAX = 10 };
 
 void worker_pace_step(struct pace *pace, bool is_slow, uint64_t rate) {
     if (is_slow) {
@@ -15,7 +15,7 @@ void worker_pace_step(struct pace *pace, bool is_slow, uint64_t rate) {
     if (pace->cap == 0)
         return;
     pace->unused = rate < pace->cap / 2 ? pace->unused + 1 : 0;
-    pace->cap += pace->cap / 10 + 1;
+    pace->cap += pace->cap / 4 + 1;
     if (pace->unused >= UNUSED_MAX)
         pace->cap = 0;
 }

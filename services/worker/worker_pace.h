@@ -18,7 +18,7 @@ struct pace {
 /* Look, when it is time, and tell the children. Call it often. */
 void worker_pace(struct pace *pace, const json_t *throttle, struct task_run *run);
 
-/* One second of an adaptive job: a slow one halves what may be moved, a quick one adds a tenth
+/* One second of an adaptive job: a slow one halves what may be moved, a quick one adds a quarter
  * (as TCP shares a link). Ten quick ones in which not half of it was used take the cap away
  * again. `rate` is what was moved per second. Pure. */
 void worker_pace_step(struct pace *pace, bool is_slow, uint64_t rate);

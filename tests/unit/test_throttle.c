@@ -179,10 +179,10 @@ static void a_slow_end_halves_the_pace_and_a_quick_one_raises_it(void) {
     worker_pace_step(&pace, true, 3900);
     CU_ASSERT_EQUAL(pace.cap, 1950);
     worker_pace_step(&pace, false, 1950);
-    CU_ASSERT_EQUAL(pace.cap, 2146);
+    CU_ASSERT_EQUAL(pace.cap, 2438);
     for (int i = 0; i < 30; i++)
         worker_pace_step(&pace, true, 1);
-    CU_ASSERT_EQUAL(pace.cap, 10);
+    CU_ASSERT_EQUAL(pace.cap, 100);
 }
 
 static void a_pace_that_nobody_uses_is_taken_away(void) {
