@@ -74,22 +74,22 @@ static json_t *drained(const struct store_job *job) {
     return json_boolean(job->progress.not_drained == 0);
 }
 
-/* Conflicts and unsupported values stop a job today, so none is ever skipped for
- * them; the members are the contract's. */
+/* Unsupported values stop a job today, so none is ever skipped for that; the member is
+ * the contract's. */
 static json_t *view_progress(const struct store_job *job) {
     const struct store_progress *p = &job->progress;
 
-    return json_pack("{s:{s:I, s:o, s:I, s:o, s:f, s:o, s:{s:I, s:I, s:i, s:i}, s:i}, s:{s:I, s:I, "
+    return json_pack("{s:{s:I, s:o, s:I, s:o, s:f, s:o, s:{s:I, s:I, s:I, s:i}, s:i}, s:{s:I, s:I, "
                      "s:I, s:i, s:o}}",
                      "full", "keys_done", (json_int_t)p->keys_done, "keys_total",
                      positive_or_null(p->keys_total), "bytes_done", (json_int_t)p->bytes_done,
                      "bytes_total", positive_or_null(p->bytes_total), "percent", percent_done(job),
                      "eta_seconds", eta_seconds(job), "skipped", "expired",
                      (json_int_t)p->keys_expired, "filtered", (json_int_t)p->keys_filtered,
-                     "conflict", 0, "unsupported", 0, "failed", 0, "incremental",
-                     "commands_applied", (json_int_t)p->commands_applied, "bytes_applied",
-                     (json_int_t)p->bytes_applied, "skipped", (json_int_t)p->commands_skipped,
-                     "rejected", 0, "drained", drained(job));
+                     "conflict", (json_int_t)p->keys_conflict, "unsupported", 0, "failed", 0,
+                     "incremental", "commands_applied", (json_int_t)p->commands_applied,
+                     "bytes_applied", (json_int_t)p->bytes_applied, "skipped",
+                     (json_int_t)p->commands_skipped, "rejected", 0, "drained", drained(job));
 }
 
 static bool is_moving(const struct store_job *job) {

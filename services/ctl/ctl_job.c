@@ -178,7 +178,8 @@ int ctl_job_resume(const struct ctl_args *args) {
     if (copy && !body) {
         struct err err = ERR_INIT;
 
-        (void)err_set(&err, ERR_USAGE, "--on-full-resync-needed takes fail or overwrite");
+        (void)err_set(&err, ERR_USAGE,
+                      "--on-full-resync-needed takes fail, overwrite or flush_destination");
         return ctl_exit_with(&err);
     }
     code = act(args, "/resume", body, CTL_UNTIL_RUNNING);

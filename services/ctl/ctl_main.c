@@ -20,7 +20,7 @@
      CTL_TAKES(SOURCE_KEY) | CTL_TAKES(SOURCE_SERVER_NAME) | CTL_TAKES(DEST_PASSWORD_FILE) |       \
      CTL_TAKES(DEST_CA) | CTL_TAKES(DEST_CERT) | CTL_TAKES(DEST_KEY) |                             \
      CTL_TAKES(DEST_SERVER_NAME) | CTL_TAKES(DATABASE) | CTL_TAKES(PREFIX) |                       \
-     CTL_TAKES(CONFLICT_MODE) | CTL_TAKES(FULL_ONLY))
+     CTL_TAKES(CONFLICT_MODE) | CTL_TAKES(CONFIRM_FLUSH) | CTL_TAKES(FULL_ONLY))
 
 static int show_version(const struct ctl_args *args) {
     (void)args;

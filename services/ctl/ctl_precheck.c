@@ -76,7 +76,8 @@ bool ctl_precheck_spec(const struct ctl_args *args, json_t **ret, struct err *er
     bool ok = ctl_secrets_endpoint(args, CTL_SOURCE, args->argument[0], &source, err) &&
               ctl_secrets_endpoint(args, CTL_DESTINATION, args->argument[1], &destination, err) &&
               add_objects(args, spec, err) && add_text(args, CTL_NAME, "name", spec, err) &&
-              add_text(args, CTL_CONFLICT_MODE, "conflict_mode", spec, err);
+              add_text(args, CTL_CONFLICT_MODE, "conflict_mode", spec, err) &&
+              add_text(args, CTL_CONFIRM_FLUSH, "confirm_flush", spec, err);
 
     if (ok) {
         json_object_set(spec, "source", source);

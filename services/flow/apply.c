@@ -270,8 +270,7 @@ static bool claim(struct applier *a, struct redis_client *ret_client, struct err
         redis_client_close(&client);
         return false;
     }
-    if (a->position.state == POSITION_COPY)
-        a->spec.recopy = a->spec.recopy == TASK_RECOPY_FLUSH ? TASK_RECOPY_FAIL : a->spec.recopy;
+    a->spec.recopy = TASK_RECOPY_FAIL; /* the position knows the answer now */
     *ret_client = client;
     return true;
 }

@@ -40,6 +40,7 @@ static void note_acknowledged(struct copy *c) {
     copy_mark_format(mark, a->position.mark);
     CONTROL_SET(a, keys_done, mark->keys_done);
     CONTROL_SET(a, keys_expired, mark->keys_expired);
+    CONTROL_SET(a, keys_conflict, mark->keys_conflict);
     CONTROL_SET(a, copy_bytes_done, mark->at.offset);
     unit_clear(&c->flying->unit, a->spec.lowest_database);
     spool_reader_release(&c->reader, mark->at.offset);
@@ -84,6 +85,7 @@ bool copy_send(struct copy *c, struct err *err) {
             .at = rdb_parser_mark(&c->parser),
             .keys_done = c->keys_done,
             .keys_expired = c->keys_expired,
+            .keys_conflict = c->keys_conflict,
             .stream_db = c->stream_db,
             .temporary = COPY_TEMPORARY_NONE,
         };
@@ -139,13 +141,21 @@ static bool same_snapshot(const struct copy *c) {
             strcmp(c->meta.former_replid, p->replid) == 0);
 }
 
+/* A copy that a person let go over everything asks for nothing. */
+static bool asks_first(const struct applier *a) {
+    enum position_fresh fresh = a->position.fresh;
+
+    return (a->spec.conflict == TASK_CONFLICT_SKIP || a->spec.conflict == TASK_CONFLICT_FAIL) &&
+           (fresh == POSITION_SHARED || fresh == POSITION_FRESH);
+}
+
 static bool prepare(struct copy *c, struct redis_client client, struct err *err) {
     struct applier *a = c->a;
     struct copy_mark mark;
 
     c->lane.client = client; /* closed with the lane if what follows fails */
     if (!spool_meta_read(a->spool_fd, &c->meta, err) ||
-        !lane_start(&c->lane, client, &a->position, false, err) || !wait_ready(c, err))
+        !lane_start(&c->lane, client, &a->position, a->can_seal, err) || !wait_ready(c, err))
         return false;
     if (a->position.mark[0]) {
         if (!copy_mark_parse(str_from(a->position.mark), &mark, err))
@@ -169,10 +179,13 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
     if (a->position.mark[0]) {
         rdb_parser_resume(&c->parser, &mark.at);
         c->keys_expired = mark.keys_expired;
+        c->keys_conflict = mark.keys_conflict;
         c->stream_db = mark.stream_db;
         copy_encoder_set_source(&c->encoder, c->parser.vendor, &c->templates);
     }
     rdb_parser_use_templates(&c->parser, &c->templates);
+    if (asks_first(a) && !copy_scout_open(&c->scout, a, err))
+        return false;
     CONTROL_SET(a, copy_bytes_done, c->parser.offset);
     atomic_store_explicit(&a->control->copy_generation, c->meta.generation, memory_order_release);
     return spool_reader_open(&c->reader, a->spool_fd, "snapshot", c->parser.offset, err);
@@ -232,6 +245,7 @@ bool copy_run(struct applier *a, struct redis_client client, enum applier_next *
                                       .keeps_idle = a->keeps_idle,
                                       .keeps_freq = a->keeps_freq,
                                   });
+    copy_scout_init(&c.scout);
     ok = prepare(&c, client, err) && run(&c, ret_next, err);
     if (!ok && !c.ended && superseded(&c)) {
         /* The files went away under us because a new snapshot begins. */
@@ -246,6 +260,7 @@ bool copy_run(struct applier *a, struct redis_client client, enum applier_next *
     unit_done(&c.buffers[1].unit);
     copy_encoder_done(&c.encoder);
     rdb_templates_done(&c.templates);
+    copy_scout_done(&c.scout);
     spool_reader_close(&c.reader);
     return ok;
 }

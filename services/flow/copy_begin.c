@@ -4,6 +4,7 @@
 #include "services/common/failpoint.h"
 
 #include "services/flow/copy_parts.h"
+#include "services/flow/position_others.h"
 #include "services/flow/selection.h"
 
 /* HSET of our key from `n` further names and values; counts as one command. */
@@ -22,9 +23,14 @@ bool copy_begin_tail(struct copy *c, struct err *err) {
     struct unit *unit = &c->filling->unit;
     uint64_t first = c->meta.snapshot_offset + 1;
     char next[24], db[16];
-    struct str set[16] = {STR_EMPTY};
+    struct str set[18] = {STR_EMPTY};
+    enum position_fresh fresh = a->position.fresh;
     size_t n = 2;
 
+    /* All keys are of this snapshot now, or nobody can tell. */
+    fresh = fresh == POSITION_SWEEPING      ? POSITION_FRESH
+            : fresh == POSITION_OVERWRITING ? POSITION_SHARED
+                                            : fresh;
     snprintf(next, sizeof(next), "%" PRIu64, first);
     snprintf(db, sizeof(db), "%d", c->stream_db < 0 ? 0 : c->stream_db);
     set[n++] = STR_LIT("state");
@@ -39,11 +45,14 @@ bool copy_begin_tail(struct copy *c, struct err *err) {
     set[n++] = str_from(db);
     set[n++] = STR_LIT("seq");
     set[n++] = STR_LIT("0");
+    set[n++] = STR_LIT("fresh");
+    set[n++] = fresh == POSITION_FRESH ? STR_LIT("1") : STR_LIT("0");
     unit_clear(unit, a->spec.lowest_database);
     if (!put_position(c, unit, set, n, err) || !copy_send_alone(c, unit, first, err) ||
         !failpoint(FAILPOINT_COPY_TAIL_BEGUN, err))
         return false;
     a->position.state = POSITION_TAIL;
+    a->position.fresh = fresh;
     memcpy(a->position.replid, c->meta.replid, sizeof(a->position.replid));
     a->position.next = first;
     a->position.mark[0] = '\0';
@@ -52,55 +61,108 @@ bool copy_begin_tail(struct copy *c, struct err *err) {
     return true;
 }
 
-static bool is_mapped(const struct applier *a, int db) {
-    if (!(a->database_ok[db / 8] & (1u << (db % 8))))
+/* Keys of other jobs guard what those wrote, and a flush would take them along. */
+static bool check_alone(struct applier *a, struct err *err) {
+    struct redis_client client = REDIS_CLIENT_INIT;
+    bool ok = applier_connect(a, &client, err) && position_is_alone(&client, &a->spec, err);
+
+    redis_client_close(&client);
+    return ok;
+}
+
+/* An earlier snapshot of ours is in an otherwise empty destination. */
+static bool replace_ours(struct copy *c, enum position_fresh *fresh, bool *ret_flush,
+                         struct err *err) {
+    const struct applier *a = c->a;
+
+    if (a->position.foreign_keys > c->keys_done + (c->leftover.database >= 0 ? 1 : 0) &&
+        !(a->spec.faults & TASK_FAULT_COPY_UNFENCED))
+        return err_set(
+            err, ERR_FULL_RESYNC_NEEDED,
+            "the copy was interrupted, and the destination holds more keys than it wrote: "
+            "emptying it for a new copy would take somebody else's keys");
+    *ret_flush = check_alone(c->a, err);
+    if (*ret_flush)
+        return true;
+    if (err->code != ERR_DEST_IN_USE)
         return false;
-    for (int i = 0; !a->spec.map_all && i < TASK_DATABASES_MAX; i++) {
-        if (a->spec.database_map[i] == db)
-            return true;
+    err_clear(err);
+    *fresh = POSITION_SWEEPING;
+    return true;
+}
+
+/* How what is there goes. *fresh becomes what it is once the generation has begun. */
+static bool decide_clearing(struct copy *c, enum position_fresh *fresh, bool *ret_flush,
+                            struct err *err) {
+    bool again = c->a->position.generation > 0; /* an earlier one may have written keys */
+
+    *ret_flush = false;
+    switch (*fresh) {
+    case POSITION_SHARED:
+    case POSITION_OVERWRITING:
+        return !again ||
+               err_set(err, ERR_FULL_RESYNC_NEEDED,
+                       "the copy was interrupted and the destination was not empty before it: "
+                       "keys deleted on the source since then cannot be told from keys that were "
+                       "there");
+    case POSITION_FRESH:
+        return !again || replace_ours(c, fresh, ret_flush, err);
+    case POSITION_OVERWRITE_ONCE:
+        *fresh = POSITION_OVERWRITING;
+        return true;
+    case POSITION_FLUSH_ONCE:
+        *ret_flush = true;
+        *fresh = POSITION_FRESH;
+        return check_alone(c->a, err);
+    case POSITION_SWEEP_ONCE:
+    case POSITION_SWEEPING:
+        *fresh = POSITION_SWEEPING;
+        return true;
     }
-    return a->spec.map_all;
+    return true;
+}
+
+static bool put_flush(struct copy *c, struct unit *unit, struct err *err) {
+    const struct applier *a = c->a;
+    struct str all[] = {STR_LIT("FLUSHALL")};
+
+    /* The instance only where the mode says so and nothing was written yet: from then on
+     * others may use the databases that are not ours. */
+    if (a->spec.conflict_instance && a->position.generation == 0)
+        return unit_command(unit, all, LENGTH_OF(all), err);
+    for (int db = 0; db < TASK_DATABASES_MAX; db++) {
+        if (task_spec_source_of(&a->spec, db) >= 0 && (a->database_ok[db / 8] & (1u << (db % 8))) &&
+            (!unit_select(unit, db, err) || !selection_put_flush(&a->spec, db, unit, err)))
+            return false;
+    }
+    return true;
 }
 
 bool copy_begin_generation(struct copy *c, struct err *err) {
     struct applier *a = c->a;
     struct unit *unit = &c->filling->unit;
     struct position p = a->position;
-    bool again = p.generation > 0; /* an earlier one may have written keys */
-    char generation[24], lease[24], epoch[24], snapshot[24];
+    char generation[24], lease[24], epoch[24], snapshot[24], fresh[8];
     struct str set[24] = {STR_EMPTY};
     size_t n = 2;
+    bool flush;
 
-    if (again && p.fresh == POSITION_SHARED)
-        return err_set(err, ERR_FULL_RESYNC_NEEDED,
-                       "the copy was interrupted and the destination was not empty before it: keys "
-                       "deleted on the source since then cannot be told from keys that were there");
-    if (again && p.fresh == POSITION_FRESH &&
-        p.foreign_keys > c->keys_done + (c->leftover.database >= 0 ? 1 : 0) &&
-        !(a->spec.faults & TASK_FAULT_COPY_UNFENCED))
-        return err_set(
-            err, ERR_FULL_RESYNC_NEEDED,
-            "the copy was interrupted, and the destination holds more keys than it wrote: "
-            "emptying it for a new copy would take somebody else's keys");
-    unit_clear(unit, a->spec.lowest_database);
-    if (!copy_pieces_put_removal(&c->leftover, &a->target, &a->spec, unit, err))
+    if (!decide_clearing(c, &p.fresh, &flush, err))
         return false;
-    for (int db = 0; again && p.fresh == POSITION_FRESH && db < TASK_DATABASES_MAX; db++) {
-        if (is_mapped(a, db) &&
-            (!unit_select(unit, db, err) || !selection_put_flush(&a->spec, db, unit, err)))
-            return false;
-    }
+    unit_clear(unit, a->spec.lowest_database);
+    if (!copy_pieces_put_removal(&c->leftover, &a->target, &a->spec, unit, err) ||
+        (flush && !put_flush(c, unit, err)))
+        return false;
     p.generation = c->meta.generation;
     p.snapshot_offset = c->meta.snapshot_offset;
     memcpy(p.replid, c->meta.replid, sizeof(p.replid));
-    if (p.fresh == POSITION_OVERWRITE_ONCE)
-        p.fresh = POSITION_SHARED;
     p.next = 0;
     p.mark[0] = '\0';
     snprintf(generation, sizeof(generation), "%" PRIu64, p.generation);
     snprintf(lease, sizeof(lease), "%" PRIu64, p.lease);
     snprintf(epoch, sizeof(epoch), "%" PRIu64, p.epoch);
     snprintf(snapshot, sizeof(snapshot), "%" PRIu64, p.snapshot_offset);
+    snprintf(fresh, sizeof(fresh), "%d", (int)p.fresh);
     set[n++] = STR_LIT("v");
     set[n++] = STR_LIT("1");
     set[n++] = STR_LIT("state");
@@ -112,7 +174,7 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
     set[n++] = STR_LIT("gen");
     set[n++] = str_from(generation);
     set[n++] = STR_LIT("fresh");
-    set[n++] = p.fresh == POSITION_FRESH ? STR_LIT("1") : STR_LIT("0");
+    set[n++] = str_from(fresh);
     set[n++] = STR_LIT("rid");
     set[n++] = str_from(p.replid);
     set[n++] = STR_LIT("snap");

@@ -1,6 +1,9 @@
+#include <inttypes.h>
+
 #include "proto/rdb/rdb_string.h"
 #include "services/common/clock.h"
 #include "services/flow/copy_parts.h"
+#include "services/secret/api_key.h"
 
 bool copy_is_full(const struct copy *c) {
     return c->filling->unit.bytes >= c->unit_bytes ||
@@ -13,6 +16,28 @@ static bool is_ours(const struct applier *a, struct str key) {
         return true;
     /* Where the changes follow, a key that somebody else's copy builds is renamed by them. */
     return !a->spec.incremental && copy_temporary_is(key);
+}
+
+/* The key itself is the customer's and stays out of every log. */
+static bool conflict(int database, struct str key, struct err *err) {
+    char hex[65];
+
+    api_key_sha256_hex(key, hex);
+    return err_set(err, ERR_DEST_CONFLICT,
+                   "database %d of the destination has the key whose SHA-256 begins with %.16s: it "
+                   "was not changed",
+                   database, hex);
+}
+
+/* How many more there are, in what has arrived so far. */
+static bool say_how_many(struct copy *c, struct str rest, struct err *err) {
+    struct err ignored = ERR_INIT;
+    uint64_t more = 0;
+
+    if (!copy_scout_count(&c->scout, c->a, &c->parser, rest, &more, &ignored))
+        more = 0;
+    return err_wrap(err, "keys of the source that the destination has already: at least %" PRIu64,
+                    more + 1);
 }
 
 static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *unit,
@@ -36,6 +61,12 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
         c->keys_expired++;
         return true;
     }
+    if (copy_scout_take(&c->scout, c->parser.offset)) {
+        if (c->a->spec.conflict == TASK_CONFLICT_FAIL)
+            return conflict(database, key, err);
+        c->keys_conflict++;
+        return true;
+    }
     if (!copy_encoder_put(&c->encoder, ev, database, unit, err))
         return false;
     if (copy_encoder_in_pieces(&c->encoder))
@@ -43,6 +74,7 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
             .at = rdb_parser_mark_before(&c->parser, ev),
             .keys_done = c->keys_done,
             .keys_expired = c->keys_expired,
+            .keys_conflict = c->keys_conflict,
             .stream_db = c->stream_db,
             .temporary = c->encoder.pieces.temporary,
         };
@@ -161,6 +193,8 @@ bool copy_fill(struct copy *c, bool *ret_starved, struct err *err) {
                 return false;
             continue;
         }
+        if (!copy_scout_look(&c->scout, c->a, &c->parser, rest, err))
+            return false;
         switch (rdb_parser_next(&c->parser, rest, &ev, err)) {
         case RDB_WRONG:
             return false;
@@ -178,7 +212,8 @@ bool copy_fill(struct copy *c, bool *ret_starved, struct err *err) {
         case RDB_EVENT:
             c->window = COPY_VIEW_BYTES;
             if (!take_event(c, &ev, unit, err))
-                return false;
+                return err->code == ERR_DEST_CONFLICT &&
+                       say_how_many(c, str_skip(view, c->parser.offset - from), err);
             break;
         }
     }

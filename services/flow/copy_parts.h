@@ -5,6 +5,7 @@
 #include "services/flow/copy.h"
 #include "services/flow/copy_encode.h"
 #include "services/flow/copy_mark.h"
+#include "services/flow/copy_scout.h"
 #include "services/flow/spool_meta.h"
 #include "services/flow/spool_reader.h"
 #include "services/flow/throttle.h"
@@ -39,7 +40,8 @@ struct copy {
     struct rdb_templates templates;
     struct copy_mark before;        /* the value that is at work in pieces */
     struct copy_temporary leftover; /* of an attempt that was cut off */
-    uint64_t keys_done, keys_expired;
+    struct copy_scout scout;
+    uint64_t keys_done, keys_expired, keys_conflict;
     size_t unit_bytes; /* how large a unit may grow now */
     uint64_t window;   /* bytes looked at in one go; grows for a record that is longer */
     uint64_t seen_end; /* of the bytes looked at so far */
@@ -62,9 +64,10 @@ MUST_CHECK bool copy_send(struct copy *c, struct err *err);
  * it is acknowledged. */
 MUST_CHECK bool copy_send_alone(struct copy *c, struct unit *unit, uint64_t next, struct err *err);
 
-/* A second snapshot lacks what was deleted since the first: what the first one
- * wrote has to go, which only an otherwise empty destination allows.
- * Errors: FULL_RESYNC_NEEDED; of the lane. */
+/* Begin a snapshot. What stands on the destination goes in the same transaction where a
+ * person asked for it (the mode, an answer) or all of it is of an earlier snapshot of
+ * ours, which lacks what was deleted since; or goes at the end of this one (copy_sweep.h).
+ * Errors: FULL_RESYNC_NEEDED (whose it is cannot be told), DEST_IN_USE; of the lane. */
 MUST_CHECK bool copy_begin_generation(struct copy *c, struct err *err);
 
 /* The position begins where the snapshot was taken: one more fenced unit. */

@@ -108,9 +108,9 @@ static bool put_position(struct lane *lane, struct buf *out, const struct positi
 /* All commands between MULTI and EXEC that are not the unit's own. */
 static bool frame_unit(struct lane *lane, const struct position *position,
                        const struct lane_position *end, uint32_t *ret_own, struct err *err) {
+    bool unfenced = lane->mode == LANE_COPY && (lane->spec->faults & TASK_FAULT_COPY_UNFENCED);
     /* A unit that only moves the position has nothing that could fail. */
-    bool seal =
-        lane->seal && lane->unit->commands > 0 && !end->whole && !end->by_unit && !end->mark;
+    bool seal = lane->seal && lane->unit->commands > 0 && !end->whole && !end->by_unit && !unfenced;
     uint32_t own = 0;
     char db[16];
 
@@ -137,7 +137,7 @@ static bool frame_unit(struct lane *lane, const struct position *position,
                            lane->mode == LANE_TAIL && !end->by_unit;
     /* KF_FAULTS: a copy without its fence has no position either, or the mark of a late
      * unit would be noticed in its stead. */
-    if (lane->mode == LANE_COPY && (lane->spec->faults & TASK_FAULT_COPY_UNFENCED)) {
+    if (unfenced) {
         *ret_own = own;
         return resp_put_words(&lane->tail, err, "EXEC", NULL) &&
                lane_put_gate(lane, &lane->tail, err);

@@ -36,10 +36,7 @@ enum lane_state {
     LANE_BUSY,  /* a unit is out */
 };
 
-enum lane_mode {
-    LANE_COPY,
-    LANE_TAIL, /* errors are counted beside the position */
-};
+enum lane_mode { LANE_COPY, LANE_TAIL };
 
 struct lane {
     enum lane_state state;
@@ -104,7 +101,8 @@ MUST_CHECK bool lane_send(struct lane *lane, struct unit *unit, const struct pos
  *   DEST_DOWN                the connection; no answer within LANE_ANSWER_MAX_MS
  *   FENCED                   EXEC answered nil, or the gate shows another claim
  *   POSITION_MISSING         our key is gone
- *   DIVERGED                 a command of a tail unit failed when executed
+ *   DIVERGED                 a command of a tail unit failed when executed, or of any
+ *                            unit before we died
  *   DEST_OOM, DEST_NOPERM …  the unit was refused as a whole: nothing of it happened
  *   PROTOCOL                 a reply that does not belong here */
 MUST_CHECK bool lane_pump(struct lane *lane, struct err *err);

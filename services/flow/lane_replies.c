@@ -186,7 +186,7 @@ static enum resp_status take_fields(struct lane *lane, struct str in, size_t *re
         return fail(err, ERR_POSITION_MISSING, "our key on the destination is gone");
     if (value[0] != lane->expect_epoch)
         return fail(err, ERR_FENCED, "the position on the destination has another owner");
-    if (lane->mode == LANE_TAIL && value[2] > 0)
+    if (value[2] > 0)
         return fail(err, ERR_DIVERGED, "a command failed on the destination");
     if (!known[1] || value[1] != lane->expect_next)
         return fail(err, ERR_FENCED, "the position on the destination moved without us");

@@ -7,9 +7,9 @@
 #include "proto/base/arena.h"
 #include "proto/resp/resp_write.h"
 #include "services/common/failpoint.h"
-#include "services/flow/selection.h"
+#include "services/flow/position_others.h"
 
-enum { REQUEST_MAX = 4096, FEW_KEYS = 1000 };
+enum { REQUEST_MAX = 4096 };
 
 static const char *const state_names[] = {"copy", "tail", "done", "stopped"};
 
@@ -86,7 +86,10 @@ static bool parse_fields(const struct resp_value *items, struct position *ret, s
         memcpy(p.replid, items[F_RID].str.ptr, 40);
     if (items[F_MARK].type == RESP_BULK && items[F_MARK].str.len < sizeof(p.mark))
         memcpy(p.mark, items[F_MARK].str.ptr, items[F_MARK].str.len);
-    p.fresh = fresh == 1 ? POSITION_FRESH : fresh == 2 ? POSITION_OVERWRITE_ONCE : POSITION_SHARED;
+    if (fresh > POSITION_OVERWRITING)
+        return err_set(err, ERR_POSITION_MISSING,
+                       "our position on the destination was written by a newer version");
+    p.fresh = (enum position_fresh)fresh;
     p.source_db = (int)db;
     *ret = p;
     return true;
@@ -126,56 +129,21 @@ static bool watch_and_read(struct redis_client *client, const struct task_spec *
 
 /* ---- deciding ------------------------------------------------------------------ */
 
-/* Keys in the mapped databases, those of ours not counted. */
-static bool count_keys(struct redis_client *client, const struct task_spec *spec,
-                       struct arena *arena, uint64_t *ret_keys, struct err *err) {
-    *ret_keys = 0;
-    for (int db = 0; db < TASK_DATABASES_MAX; db++) {
-        char number[16], key[POSITION_KEY_MAX];
-        const struct resp_value *selected, *size, *ours;
-        bool mapped = spec->map_all;
+/* A destination with keys, and no position yet: none of them is ours. */
+static enum position_fresh fresh_of_nothing(const struct task_spec *spec) {
+    if (spec->recopy == TASK_RECOPY_FLUSH ||
+        (spec->recopy == TASK_RECOPY_FAIL && spec->conflict == TASK_CONFLICT_FLUSH))
+        return POSITION_FLUSH_ONCE;
+    return spec->recopy == TASK_RECOPY_OVERWRITE ? POSITION_OVERWRITE_ONCE : POSITION_SHARED;
+}
 
-        for (int i = 0; !mapped && i < TASK_DATABASES_MAX; i++)
-            mapped = spec->database_map[i] == db;
-        if (!mapped)
-            continue;
-        snprintf(number, sizeof(number), "%d", db);
-        if (!redis_client_call(client, arena, &selected, err, "SELECT", number, NULL))
-            return false;
-        if (selected->type == RESP_ERROR)
-            break; /* past the last database; using it is refused when it is met */
-        if (selection_of(spec, db)) {
-            uint64_t selected_keys;
-
-            if (!selection_count(client, spec, db, &selected_keys, err))
-                return false;
-            *ret_keys += selected_keys;
-            continue;
-        }
-        if (!redis_client_call(client, arena, &size, err, "DBSIZE", NULL))
-            return false;
-        if (size->type != RESP_INTEGER)
-            return wrong_reply(client, size, "counting the destination's keys", err);
-        *ret_keys += (uint64_t)size->integer;
-        if (size->integer == 0)
-            continue;
-        /* Keys of other jobs of ours may stand there too: looked for only where it is cheap
-         * and can make a difference. */
-        if (size->integer > FEW_KEYS) {
-            position_key(spec, key);
-            if (!redis_client_call(client, arena, &ours, err, "EXISTS", key, NULL))
-                return false;
-            if (ours->type == RESP_INTEGER)
-                *ret_keys -= (uint64_t)ours->integer;
-            continue;
-        }
-        if (!redis_client_call(client, arena, &ours, err, "KEYS", POSITION_PREFIX "*", NULL))
-            return false;
-        if (ours->type != RESP_ARRAY)
-            return wrong_reply(client, ours, "looking for keys of ours", err);
-        *ret_keys -= ours->count;
-    }
-    return true;
+/* What a person answered when a new full copy was needed. */
+static enum position_fresh fresh_of_answer(enum task_recopy recopy, enum position_fresh now) {
+    if (recopy == TASK_RECOPY_FLUSH || now == POSITION_FLUSH_ONCE)
+        return POSITION_FLUSH_ONCE;
+    return now == POSITION_FRESH || now == POSITION_SWEEP_ONCE || now == POSITION_SWEEPING
+               ? POSITION_SWEEP_ONCE
+               : POSITION_OVERWRITE_ONCE;
 }
 
 /* What the position will be once this claim is through. */
@@ -190,11 +158,11 @@ static bool decide(struct redis_client *client, const struct task_spec *spec, bo
             return err_set(err, ERR_POSITION_MISSING,
                            "our key on the destination is gone: it was flushed, replaced or is "
                            "another server");
-        if (!count_keys(client, spec, arena, &keys, err))
+        if (!position_count_keys(client, spec, spec->conflict_instance, arena, &keys, err))
             return false;
-        if (keys > 0 && !spec->overwrite && spec->recopy == TASK_RECOPY_FAIL)
+        if (keys > 0 && spec->conflict == TASK_CONFLICT_EMPTY && spec->recopy == TASK_RECOPY_FAIL)
             return err_set(err, ERR_DEST_NOT_EMPTY, "the destination holds %" PRIu64 " keys", keys);
-        ret->fresh = keys == 0 ? POSITION_FRESH : POSITION_SHARED;
+        ret->fresh = keys == 0 ? POSITION_FRESH : fresh_of_nothing(spec);
         return true;
     }
     *ret = *now;
@@ -204,16 +172,16 @@ static bool decide(struct redis_client *client, const struct task_spec *spec, bo
     if (now->lease > spec->lease)
         return err_set(err, ERR_LEASE_BEHIND, "%" PRIu64, now->lease);
     if (now->state == POSITION_COPY && now->generation > 0 &&
-        !count_keys(client, spec, arena, &ret->foreign_keys, err))
+        !position_count_keys(client, spec, false, arena, &ret->foreign_keys, err))
         return false;
-    if (spec->recopy != TASK_RECOPY_FAIL && (now->state == POSITION_TAIL || now->err > 0)) {
+    if (spec->recopy != TASK_RECOPY_FAIL && (now->state == POSITION_TAIL || now->generation > 0)) {
         /* A generation of its own, of which nothing is written: what it replaces is the
          * business of whoever begins the next one. */
         ret->state = POSITION_COPY;
         ret->generation++;
         ret->next = ret->err = 0;
         ret->mark[0] = '\0';
-        ret->fresh = POSITION_OVERWRITE_ONCE;
+        ret->fresh = fresh_of_answer(spec->recopy, now->fresh);
         return true;
     }
     if (now->err > 0)
@@ -285,6 +253,9 @@ bool position_claim(struct redis_client *client, const struct task_spec *spec,
               failpoint(FAILPOINT_POSITION_READ, err) &&
               decide(client, spec, exists, &now, &arena, &next, err);
 
+    /* Now and, again, right before the flush: a snapshot is a lot to ask for in vain. */
+    if (ok && next.fresh == POSITION_FLUSH_ONCE)
+        ok = position_is_alone(client, spec, err);
     /* Looking around may have left the position's database; the WATCH holds. */
     if (ok) {
         const struct resp_value *selected;

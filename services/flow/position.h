@@ -7,9 +7,8 @@
  *   v      format, 1                    state  copy | tail | done | stopped
  *   lease  of the control database      epoch  raised by every claim
  *   gen    snapshot being copied, 0 = none yet
- *   snap   where in rid it was taken    fresh  0: holds keys of others
- *                                              1: was empty when first claimed
- *                                              2: may be overwritten once (a person agreed)
+ *   snap   where in rid it was taken    fresh  what a new snapshot may do to the keys
+ *                                              that are there: enum position_fresh
  *   rid    history (replid)             off    next byte wanted of it; of the
  *                                              snapshot while the state is copy
  *   mark   where in the snapshot (copy_mark.h)
@@ -35,7 +34,19 @@
 
 enum { POSITION_MARK_MAX = 160 };
 
-enum position_fresh { POSITION_SHARED, POSITION_FRESH, POSITION_OVERWRITE_ONCE };
+/* Whose the keys of the mapped databases are. What is wanted once (a person's answer, the
+ * mode flush_destination) stands here from the claim on and is taken back by the transaction
+ * that does it: neither a crash nor another worker does it again. */
+enum position_fresh {
+    POSITION_SHARED = 0,         /* there were keys of others */
+    POSITION_FRESH = 1,          /* empty when this began: all is ours */
+    POSITION_OVERWRITE_ONCE = 2, /* the next snapshot may be written over what is there */
+    POSITION_FLUSH_ONCE = 3,     /* what is there goes before the next snapshot is written */
+    POSITION_SWEEP_ONCE = 4,     /* as OVERWRITE_ONCE, of what was FRESH */
+    POSITION_SWEEPING = 5,       /* being written over an earlier snapshot of ours: keys that
+                                    this one does not have go at its end */
+    POSITION_OVERWRITING = 6,    /* being written over anything: what goes, nobody can tell */
+};
 
 enum position_state { POSITION_COPY, POSITION_TAIL, POSITION_DONE, POSITION_STOPPED };
 
@@ -70,6 +81,7 @@ const char *position_state_name(enum position_state state);
  *   LEASE_BEHIND      the destination has seen a newer lease
  *   DIVERGED          a command of ours failed there earlier
  *   DEST_NOT_EMPTY    a first claim of a destination that must be empty
+ *   DEST_IN_USE       it is to be flushed, and another task's position is there
  *   FENCED            another claim was at work at this very moment
  *   and those of redis_client_command, DEST_... by reply
  * With SEALED and LEASE_BEHIND *ret_position is what stands there.

@@ -147,14 +147,19 @@ static bool take_recopy(const json_t *spec, struct task_spec *task, struct err *
     return true;
 }
 
-static bool take_conflict_mode(const json_t *spec, struct task_spec *task, struct err *err) {
-    const char *mode = json_string_value(json_object_get(spec, "conflict_mode"));
+static bool take_conflict(const json_t *spec, struct task_spec *task, struct err *err) {
+    static const char *const modes[] = {"precheck_error", "overwrite", "skip_existing",
+                                        "fail_on_conflict", "flush_destination"};
+    static const char *const scopes[] = {"selection", "instance"};
+    int mode, scope = 0;
 
-    if (!mode)
-        return wrong(err, "conflict_mode", "a text");
-    if (strcmp(mode, "precheck_error") != 0 && strcmp(mode, "overwrite") != 0)
-        return err_set(err, ERR_NOT_SUPPORTED_YET, "conflict mode \"%.40s\"", mode);
-    task->overwrite = strcmp(mode, "overwrite") == 0;
+    if (!take_word(spec, "conflict_mode", modes, LENGTH_OF(modes), &mode, err))
+        return false;
+    if (json_object_get(spec, "conflict_scope") &&
+        !take_word(spec, "conflict_scope", scopes, LENGTH_OF(scopes), &scope, err))
+        return false;
+    task->conflict = (enum task_conflict)mode;
+    task->conflict_instance = scope == 1;
     return true;
 }
 
@@ -227,7 +232,7 @@ static bool take_all(const json_t *spec, struct task_spec *task, struct err *err
         !take_reading(spec, task, err) ||
         !take_word(spec, "expiry", expiries, LENGTH_OF(expiries), &expiry, err) ||
         !take_databases(spec, task, err) || !task_objects_parse(spec, &task->objects, err) ||
-        !take_heartbeat(spec, task, err) || !take_conflict_mode(spec, task, err) ||
+        !take_heartbeat(spec, task, err) || !take_conflict(spec, task, err) ||
         !take_recopy(spec, task, err) || !take_faults(spec, task, err))
         return false;
     task->held_expiry = expiry == 1;

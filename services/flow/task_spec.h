@@ -11,10 +11,10 @@
  *    "databases":[{"source":n,"destination":n}] or null for all, one to one,
  *    "policies":{…} (both: task_objects.h),
  * "heartbeat":{"mode":"auto|on|off","key_prefix":…,"interval_ms":n},
- *    "conflict_mode":"precheck_error|overwrite", "recopy":null|"overwrite"|"flush_destination",
+ *    "conflict_mode":"precheck_error|overwrite|skip_existing|fail_on_conflict|flush_destination",
+ *    "conflict_scope":"selection"|"instance" (missing = selection),
+ *    "recopy":null|"fail"|"overwrite"|"flush_destination",
  *    "faults":[…] (test builds)}
- *
- * What is not built yet (other conflict modes) is refused, never ignored.
  *
  * ENDPOINT is the object endpoint.h reads.
  */
@@ -29,6 +29,15 @@
 #include "services/net/endpoint.h"
 
 enum { TASK_PIECE_BYTES = 4 * 1024 * 1024 };
+
+/* What a copy does about keys that the destination had before it. */
+enum task_conflict {
+    TASK_CONFLICT_EMPTY = 0, /* "precheck_error": there must be none */
+    TASK_CONFLICT_OVERWRITE, /* replaced where the source has the name */
+    TASK_CONFLICT_SKIP,      /* kept, and counted */
+    TASK_CONFLICT_FAIL,      /* the first one ends the copy */
+    TASK_CONFLICT_FLUSH,     /* all are removed before it begins */
+};
 
 /* What to do when only a new full copy can go on: a person's answer to
  * needs_recopy, given with `resume`. */
@@ -65,7 +74,8 @@ struct task_spec {
     bool heartbeat;
     char heartbeat_prefix[65];
     uint32_t heartbeat_interval_ms;
-    bool overwrite;
+    enum task_conflict conflict;
+    bool conflict_instance; /* it looks at every database there is, selected or not */
     enum task_recopy recopy;
     unsigned faults; /* of enum task_fault */
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "services/job/job_request.h"
+#include "services/job/job_spec_conflict.h"
 #include "sql/store_job_edit.h"
 #include "sql/store_txn.h"
 
@@ -82,6 +83,8 @@ static bool patched_request(const struct edit *e, const struct store_job *job, j
     if (!ok)
         return false;
     json_object_set_new(body, "name", json_string(job->name));
+    if (!job_spec_conflict_is_chosen(body))
+        json_object_del(body, "conflict_scope"); /* follows the selection */
     /* Said by itself the default earns a warning that it does not earn left out. */
     retry = json_object_get(body, "retry");
     if (json_integer_value(json_object_get(retry, "other_minutes")) == 10)
@@ -89,7 +92,6 @@ static bool patched_request(const struct edit *e, const struct store_job *job, j
     /* A selection that the source's URL made goes with it and comes again with it. */
     if (has_warning(job->warnings, "database_of_url"))
         json_object_del(json_object_get(body, "objects"), "databases");
-    json_object_del(body, "conflict_scope"); /* follows the selection */
     for (int i = 0; i < 2; i++)
         if (json_object_get(e->patch, ends[i]))
             json_object_del(body, ends[i]);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "services/job/job_spec_conflict.h"
 #include "services/job/job_spec_fields.h"
 #include "services/job/job_spec_reading.h"
 #include "services/job/throttle_plan.h"
@@ -253,8 +254,6 @@ static void keep_selection(struct reading *r, struct selection *s) {
 static void read_databases(struct reading *r) {
     const json_t *given = member_of(r, "objects", "databases");
     struct selection s = {.list = json_array()};
-    const char *scope;
-    bool is_filtered;
 
     if (given)
         read_given_databases(r, &s, given);
@@ -266,13 +265,7 @@ static void read_databases(struct reading *r) {
              "looked at");
     keep_selection(r, &s);
 
-    is_filtered = r->spec->destination_database_count > 0;
-    scope = json_string_value(json_object_get(r->spec->spec, "conflict_scope"));
-    if (scope && (strcmp(scope, "selection") == 0) != is_filtered)
-        spec_report_add(r->report, "/conflict_scope", "not_supported_yet",
-                        "is not built yet; here it is %s", is_filtered ? "selection" : "instance");
-    json_object_set_new(r->spec->spec, "conflict_scope",
-                        json_string(is_filtered ? "selection" : "instance"));
+    job_spec_conflict_scope(r->spec->spec, r->spec->destination_database_count > 0);
 }
 
 /* ---- the rest ---- */
@@ -410,6 +403,7 @@ bool job_spec_read(const json_t *body, struct job_spec *ret, struct err *err) {
     check_together(&r);
     job_spec_check_reading(ret->spec, r.has_end[0] ? &r.ends[0] : NULL,
                            r.has_end[1] ? &r.ends[1] : NULL, &report);
+    job_spec_check_conflict(ret->spec, r.has_end[1] ? &r.ends[1] : NULL, ret->warnings, &report);
     endpoint_done(&r.ends[0]);
     endpoint_done(&r.ends[1]);
     return judge(&report, err) && make_digest(ret, err);

@@ -94,9 +94,11 @@ static bool is_ours(const struct check_run *run, struct str key) {
 
 enum { EMPTY_SCAN_MAX = 20 }; /* calls; enough to pass over what can be ours */
 
-/* How many keys of the selected database are not ours, at least. */
+/* How many keys of the selected database are not ours, at least; and whether a job of ours left
+ * its position there. */
 static bool count_foreign(struct check_run *run, struct arena *arena, int64_t *ret_foreign,
-                          const struct resp_value **ret_refusal, struct err *err) {
+                          bool *ret_guarded, const struct resp_value **ret_refusal,
+                          struct err *err) {
     const struct resp_value *reply;
     char cursor[24] = "0";
     int64_t total, ours = 0;
@@ -114,8 +116,10 @@ static bool count_foreign(struct check_run *run, struct arena *arena, int64_t *r
             return false;
         if (reply->type != RESP_ARRAY || reply->count != 2 || reply->items[0].str.len >= 24)
             break; /* then every key counts as the user's */
-        for (size_t i = 0; i < reply->items[1].count; i++)
+        for (size_t i = 0; i < reply->items[1].count; i++) {
             ours += is_ours(run, reply->items[1].items[i].str);
+            *ret_guarded |= str_starts_with(reply->items[1].items[i].str, STR_LIT("{kf}:"));
+        }
         snprintf(cursor, sizeof(cursor), STR_FMT, STR_ARG(reply->items[0].str));
         if (strcmp(cursor, "0") == 0)
             break;
@@ -124,16 +128,56 @@ static bool count_foreign(struct check_run *run, struct arena *arena, int64_t *r
     return true;
 }
 
-/* The databases to look into: the targets, and with all selected whatever the destination has. */
+/* The databases to look into: the targets, or whatever the destination has. */
 static size_t databases_to_count(const struct check_run *run, int numbers[CHECK_DATABASES_MAX]) {
     const struct redis_info *info = &run->destination.info;
     size_t count = 0;
 
-    if (!run->map_all || !info->has_keyspace)
+    if (!run->conflict_instance || !info->has_keyspace)
         return check_target_databases(run, numbers);
     for (uint32_t i = 0; i < info->database_count && count < CHECK_DATABASES_MAX; i++)
         numbers[count++] = info->databases[i].number;
     return count;
+}
+
+/* What the mode makes of keys that are there. */
+static bool judge_keys(const struct check_run *run, int64_t keys, bool guarded, const char *where,
+                       struct check_finding *f) {
+    const char *noun = keys == 1 ? "key" : "keys";
+
+    if (run->conflict == TASK_CONFLICT_FLUSH && guarded) {
+        check_remedy(f, "End and forget the job whose key begins with {kf}:, or choose another "
+                        "conflict_mode");
+        return check_fail(f, "The destination carries the position or the seal of another job: "
+                             "it is not emptied");
+    }
+    if (keys == 0)
+        return check_pass(f, "The destination is empty");
+    switch (run->conflict) {
+    case TASK_CONFLICT_EMPTY:
+        break;
+    case TASK_CONFLICT_OVERWRITE:
+        return check_warn(f,
+                          "The destination holds %" PRId64 " %s (%s): what has a name of the "
+                          "source is overwritten, the rest stays",
+                          keys, noun, where);
+    case TASK_CONFLICT_SKIP:
+        return check_pass(f,
+                          "The destination holds %" PRId64 " %s (%s): they are kept, also where "
+                          "the source has the name",
+                          keys, noun, where);
+    case TASK_CONFLICT_FAIL:
+        return check_pass(f,
+                          "The destination holds %" PRId64 " %s (%s): the job stops before the "
+                          "first that has a name of the source",
+                          keys, noun, where);
+    case TASK_CONFLICT_FLUSH:
+        return check_pass(f,
+                          "The destination holds %" PRId64 " %s (%s): all of them are removed "
+                          "when the copy begins, as was confirmed",
+                          keys, noun, where);
+    }
+    return check_fail(f, "The destination holds %" PRId64 " %s (%s)", keys, noun, where);
 }
 
 bool check_dst_empty(struct check_run *run, struct check_finding *ret, struct err *err) {
@@ -143,8 +187,7 @@ bool check_dst_empty(struct check_run *run, struct check_finding *ret, struct er
     size_t count = databases_to_count(run, numbers), used = 0;
     int64_t keys = 0;
     char where[120] = "", shown[160];
-    const char *noun;
-    bool ok = true;
+    bool ok = true, guarded = false;
 
     for (size_t i = 0; ok && !refusal && i < count; i++) {
         int64_t foreign = 0;
@@ -152,7 +195,7 @@ bool check_dst_empty(struct check_run *run, struct check_finding *ret, struct er
         ok = select_database(run, numbers[i], &arena, &reply, err);
         if (!ok || !resp_value_is(reply, "OK"))
             continue; /* what is out of range holds nothing */
-        ok = count_foreign(run, &arena, &foreign, &refusal, err);
+        ok = count_foreign(run, &arena, &foreign, &guarded, &refusal, err);
         keys += foreign;
         if (foreign > 0 && used < sizeof(where) - 24)
             used += (size_t)snprintf(where + used, sizeof(where) - used, "%sdb%d: %" PRId64,
@@ -170,16 +213,8 @@ bool check_dst_empty(struct check_run *run, struct check_finding *ret, struct er
         check_remedy(ret, "ACL SETUSER %s +dbsize +scan", check_user(&run->destination));
         return check_warn(ret, "The account may not count the destination's keys");
     }
-    noun = keys == 1 ? "key" : "keys";
     check_observed(ret, "%s", keys ? where : "0 keys");
-    if (keys == 0)
-        return check_pass(ret, "The destination is empty");
-    if (run->overwrite)
-        return check_warn(ret,
-                          "The destination holds %" PRId64 " %s (%s): what has a name of the "
-                          "source is overwritten, the rest stays",
-                          keys, noun, where);
-    return check_fail(ret, "The destination holds %" PRId64 " %s (%s)", keys, noun, where);
+    return judge_keys(run, keys, guarded, where, ret);
 }
 
 /* Does `replica` follow the server at the address of `primary`? */

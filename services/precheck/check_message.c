@@ -67,6 +67,20 @@ static bool read_reading(const json_t *message, struct check_run *run, struct er
     return true;
 }
 
+static bool read_conflict(const json_t *spec, struct check_run *run) {
+    static const char *const modes[] = {"precheck_error", "overwrite", "skip_existing",
+                                        "fail_on_conflict", "flush_destination"};
+    const char *mode = json_string_value(json_object_get(spec, "conflict_mode"));
+    const char *scope = json_string_value(json_object_get(spec, "conflict_scope"));
+
+    for (int i = 0; mode && i < (int)LENGTH_OF(modes); i++) {
+        if (strcmp(mode, modes[i]) == 0)
+            run->conflict = (enum task_conflict)i;
+    }
+    run->conflict_instance = run->map_all || (scope && strcmp(scope, "instance") == 0);
+    return true;
+}
+
 static bool read_end(const json_t *message, struct check_end *end, struct err *err) {
     const json_t *object = json_object_get(message, end->name);
 
@@ -98,7 +112,6 @@ static bool read_asked(const json_t *message, struct check_run *run, struct err 
 bool check_message_read(const json_t *message, struct check_run *run, struct err *err) {
     const json_t *spec = json_object_get(message, "spec");
     const json_t *migration = json_object_get(spec, "migration");
-    const char *conflict = json_string_value(json_object_get(spec, "conflict_mode"));
     const char *probe = json_string_value(json_object_get(message, "probe"));
     char id[ULID_ID_SIZE];
 
@@ -109,7 +122,6 @@ bool check_message_read(const json_t *message, struct check_run *run, struct err
     run->may_write = !probe || strcmp(probe, "full") == 0;
     run->full = flag(migration, "full");
     run->incremental = flag(migration, "incremental");
-    run->overwrite = conflict && strcmp(conflict, "overwrite") == 0;
     ulid_make("p", id);
     snprintf(run->probe_key, sizeof(run->probe_key), "%s%s", CHECK_PROBE_PREFIX, id + strlen("p_"));
     run->message = message;
@@ -117,5 +129,6 @@ bool check_message_read(const json_t *message, struct check_run *run, struct err
     return read_end(message, &run->source, err) && read_end(message, &run->destination, err) &&
            (run->source.is_wanted || run->destination.is_wanted || wrong(err, "source")) &&
            read_asked(message, run, err) && read_databases(spec, run, err) &&
-           read_heartbeat(spec, run, err) && read_reading(message, run, err);
+           read_heartbeat(spec, run, err) && read_reading(message, run, err) &&
+           read_conflict(spec, run);
 }

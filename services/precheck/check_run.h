@@ -89,7 +89,9 @@ struct check_run {
     bool asked[CHECK_ROWS_MAX];
     const json_t *message, *spec; /* borrowed: what the run was asked for */
     struct check_end source, destination;
-    bool full, incremental, overwrite, heartbeat;
+    bool full, incremental, heartbeat;
+    enum task_conflict conflict;
+    bool conflict_instance;
     enum task_read_mode read_mode;
     bool scans;           /* the copy reads with SCAN and DUMP: asked for, or found out here */
     char import_dir[512]; /* of this worker */

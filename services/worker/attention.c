@@ -16,12 +16,15 @@ struct choice {
             "it has. What the source wrote since is not on it."                                    \
     }
 
-/* Flushing the destination is no choice before the data plane can do it. */
 static const struct choice recopy_choices[] = {
     {"resume", "{\"on_full_resync_needed\": \"overwrite\"}",
      "Copies everything once more over what is there: one full sync of the source. Keys that the "
-     "source no longer has may stay on the destination; a stop and a new job into an emptied one "
-     "leave none."},
+     "source no longer has are removed when it is done, if the destination was empty when the job "
+     "began; else nobody can tell whose they are and they stay."},
+    {"resume", "{\"on_full_resync_needed\": \"flush_destination\"}",
+     "Removes every key of the databases this job writes on the destination, whoever wrote it, and "
+     "copies everything once more: one full sync of the source. Until that is done the "
+     "destination holds a part."},
     CHOICE_STOP,
     {NULL, NULL, NULL},
 };

@@ -34,6 +34,9 @@ static void on_position(struct task_run *run, const json_t *message) {
     p->position_db = number_of(message, "db");
     p->position_epoch = number_of(message, "epoch");
     p->position_seq = number_of(message, "seq");
+    /* The answer to needs_recopy stands in the position from now on: a child that starts
+     * again must not be told it again, or it would begin yet another copy. */
+    json_object_set_new(run->spec, "recopy", json_string("fail"));
     run->is_claimed = true;
     if (!run->claimed_before)
         run->asks.go = true;
@@ -88,8 +91,6 @@ static void on_error(struct task_run *run, enum task_duty duty, const json_t *me
 
 static void on_copied(struct task_run *run) {
     set_state(run, "tail");
-    /* The answer was used: the next claim finds a tail and must leave it. */
-    json_object_set_new(run->spec, "recopy", json_string("fail"));
     run->asks.copied = true;
     run->was_caught_up = false;
 }

@@ -69,6 +69,7 @@ bool task_order_make(const struct task_order *order, const json_t *spec, json_t 
                      struct err *err) {
     const json_t *migration = json_object_get(spec, "migration");
     const char *conflict = json_string_value(json_object_get(spec, "conflict_mode"));
+    const char *scope = json_string_value(json_object_get(spec, "conflict_scope"));
     const char *mode = json_string_value(json_object_get(migration, "read_mode"));
     json_t *source = end_json(spec, "source", err), *destination, *message;
 
@@ -79,16 +80,17 @@ bool task_order_make(const struct task_order *order, const json_t *spec, json_t 
         json_decref(source);
         return false;
     }
-    message = json_pack(
-        "{s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:s, s:I, s:b, s:s, s:s, s:o, s:n, s:o, s:s, s:s}",
-        "type", "spec", "job", order->job, "task", (json_int_t)order->task, "lease",
-        (json_int_t)order->lease, "claimed_before", order->claimed_before, "source", source,
-        "destination", destination, "spool_dir", order->spool_dir, "spool_quota_bytes",
-        (json_int_t)order->spool_quota_bytes, "incremental",
-        !json_is_false(json_object_get(migration, "incremental")), "read_mode",
-        mode ? mode : "auto", "expiry", expiry_of(spec), "databases", databases_json(spec),
-        "prefixes", "heartbeat", heartbeat_json(spec), "conflict_mode",
-        conflict ? conflict : "precheck_error", "recopy", "fail");
+    message = json_pack("{s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:s, s:I, s:b, s:s, s:s, s:o, s:n, "
+                        "s:o, s:s, s:s, s:s}",
+                        "type", "spec", "job", order->job, "task", (json_int_t)order->task, "lease",
+                        (json_int_t)order->lease, "claimed_before", order->claimed_before, "source",
+                        source, "destination", destination, "spool_dir", order->spool_dir,
+                        "spool_quota_bytes", (json_int_t)order->spool_quota_bytes, "incremental",
+                        !json_is_false(json_object_get(migration, "incremental")), "read_mode",
+                        mode ? mode : "auto", "expiry", expiry_of(spec), "databases",
+                        databases_json(spec), "prefixes", "heartbeat", heartbeat_json(spec),
+                        "conflict_mode", conflict ? conflict : "precheck_error", "conflict_scope",
+                        scope ? scope : "selection", "recopy", "fail");
     if (!message)
         abort(); /* sizes we chose */
     if (order->piece_bytes)

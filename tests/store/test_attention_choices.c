@@ -71,19 +71,19 @@ static void every_choice_a_question_offers_is_one_the_api_takes(void) {
 }
 
 /* The other way round: what is refused today is refused here too, so the test above can fail. */
-static void an_answer_that_is_not_built_is_refused(void) {
-    json_t *body = json_pack("{s:s}", "on_full_resync_needed", "flush_destination");
+static void an_answer_that_is_not_known_is_refused(void) {
+    json_t *body = json_pack("{s:s}", "on_full_resync_needed", "sometimes");
     char account[STORE_ID_SIZE];
     struct err err = ERR_INIT;
 
     store_fixture_account(account);
     CU_ASSERT_EQUAL(status_of(account, "resume", body, &err), 0);
-    CU_ASSERT_EQUAL(err.code, ERR_NOT_SUPPORTED_YET);
+    CU_ASSERT_EQUAL(err.code, ERR_VALIDATION);
     json_decref(body);
 }
 
 static const struct cunit_test tests[] = {
     CUNIT_TEST(every_choice_a_question_offers_is_one_the_api_takes),
-    CUNIT_TEST(an_answer_that_is_not_built_is_refused),
+    CUNIT_TEST(an_answer_that_is_not_known_is_refused),
 };
 STORE_FIXTURE_MAIN("attention_choices", true, tests)

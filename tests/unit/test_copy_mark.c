@@ -14,6 +14,7 @@ static void a_mark_comes_back_as_it_was(void) {
                .crc_enabled = true},
         .keys_done = 3,
         .keys_expired = 4,
+        .keys_conflict = UINT64_MAX,
         .stream_db = -1,
     };
     struct copy_mark back;
@@ -31,11 +32,21 @@ static void a_mark_comes_back_as_it_was(void) {
     CU_ASSERT_EQUAL(back.keys_done, 3);
     CU_ASSERT_EQUAL(back.keys_expired, 4);
     CU_ASSERT_EQUAL(back.stream_db, -1);
+    CU_ASSERT_EQUAL(back.keys_conflict, UINT64_MAX);
+}
+
+static void a_mark_of_the_first_version_is_read(void) {
+    struct copy_mark back;
+    struct err err = ERR_INIT;
+
+    CU_ASSERT_TRUE(copy_mark_parse(STR_LIT("1:2:3:4:0:0:7:8:1"), &back, &err));
+    CU_ASSERT_EQUAL(back.keys_expired, 8);
+    CU_ASSERT_EQUAL(back.keys_conflict, 0);
 }
 
 static void what_is_no_mark_is_refused(void) {
-    static const char *const wrong[] = {"", "1", "1:2:3:4:5:6:7:8", "a:2:3:4:5:6:7:8:9",
-                                        "::::::::"};
+    static const char *const wrong[] = {
+        "", "1", "1:2:3:4:5:6:7:8", "a:2:3:4:5:6:7:8:9", "1:2:3:4:0:0:7:8:1:x", "::::::::"};
     struct copy_mark back;
     struct err err = ERR_INIT;
 
@@ -47,6 +58,7 @@ static void what_is_no_mark_is_refused(void) {
 
 static const struct cunit_test tests[] = {
     CUNIT_TEST(a_mark_comes_back_as_it_was),
+    CUNIT_TEST(a_mark_of_the_first_version_is_read),
     CUNIT_TEST(what_is_no_mark_is_refused),
 };
 CUNIT_MAIN("copy_mark", tests)

@@ -269,8 +269,6 @@ static void what_is_not_built_yet_is_refused_by_its_pointer(void) {
         const char *more, *pointer;
     } cases[] = {
         {", \"kind\": \"slot_move\"", "/kind"},
-        {", \"conflict_mode\": \"skip_existing\"", "/conflict_mode"},
-        {", \"conflict_scope\": \"selection\"", "/conflict_scope"},
         {", \"migration\": {\"read_mode\": \"sync\"}", "/migration/read_mode"},
         {", \"migration\": {\"full\": false}", "/migration/full"},
         {", \"migration\": {\"start_at\": \"2030-01-01T00:00:00Z\"}", "/migration/start_at"},

@@ -42,7 +42,9 @@ static void the_smallest_job_becomes_an_order_with_every_default(void) {
     CU_ASSERT_TRUE(task.source.has_password);
     CU_ASSERT_EQUAL(task.destination.port, 2);
     CU_ASSERT_TRUE(task.map_all && task.incremental && task.held_expiry && task.heartbeat);
-    CU_ASSERT_FALSE(task.overwrite || task.claimed_before);
+    CU_ASSERT_EQUAL(task.conflict, TASK_CONFLICT_EMPTY);
+    CU_ASSERT_TRUE(task.conflict_instance);
+    CU_ASSERT_FALSE(task.claimed_before);
     CU_ASSERT_EQUAL(task.recopy, TASK_RECOPY_FAIL);
     task_spec_done(&task);
 }
@@ -58,7 +60,8 @@ static void what_was_asked_for_arrives(void) {
                "\"expiry\":\"exact\",\"heartbeat\":{\"mode\":\"off\"}}",
                &task, &err));
     CU_ASSERT_FALSE(task.map_all || task.incremental || task.held_expiry || task.heartbeat);
-    CU_ASSERT_TRUE(task.overwrite);
+    CU_ASSERT_EQUAL(task.conflict, TASK_CONFLICT_OVERWRITE);
+    CU_ASSERT_FALSE(task.conflict_instance);
     CU_ASSERT_STRING_EQUAL(task.import_dir, "/srv/import");
     CU_ASSERT_EQUAL(task.read_mode, TASK_READ_AUTO);
     CU_ASSERT_EQUAL(task.database_map[2], 7);

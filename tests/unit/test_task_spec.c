@@ -32,7 +32,7 @@ static void a_whole_spec_is_read(void) {
     CU_ASSERT_TRUE(task.claimed_before);
     CU_ASSERT_STRING_EQUAL(task.source.host, "a");
     CU_ASSERT_EQUAL(task.destination.port, 6380);
-    CU_ASSERT_TRUE(task.incremental && task.held_expiry && task.overwrite && task.heartbeat);
+    CU_ASSERT_TRUE(task.incremental && task.held_expiry && task.heartbeat);
     CU_ASSERT_FALSE(task.map_all);
     CU_ASSERT_EQUAL(task.database_map[3], 5);
     CU_ASSERT_EQUAL(task.database_map[1], 9);
@@ -40,6 +40,8 @@ static void a_whole_spec_is_read(void) {
     CU_ASSERT_EQUAL(task.lowest_database, 5);
     CU_ASSERT_STRING_EQUAL(task.heartbeat_prefix, "HB");
     CU_ASSERT_EQUAL(task.recopy, TASK_RECOPY_FLUSH);
+    CU_ASSERT_EQUAL(task.conflict, TASK_CONFLICT_OVERWRITE);
+    CU_ASSERT_FALSE(task.conflict_instance);
     CU_ASSERT_EQUAL(task.faults, 0);
     task_spec_done(&task);
     json_decref(spec);
@@ -140,7 +142,8 @@ static void what_cannot_be_meant_is_refused(void) {
         {"policies", "{\"exclude\":[\"nosuch\"]}", ERR_PROTOCOL},
         {"databases", "[{\"source\":1,\"destination\":1,\"include\":[\"6\"]}]", ERR_PROTOCOL},
         {"databases", "[{\"source\":1,\"destination\":1,\"exclude\":[\"\"]}]", ERR_PROTOCOL},
-        {"conflict_mode", "\"skip_existing\"", ERR_NOT_SUPPORTED_YET},
+        {"conflict_mode", "\"merge\"", ERR_PROTOCOL},
+        {"conflict_scope", "\"all\"", ERR_PROTOCOL},
         {"expiry", "\"sometimes\"", ERR_PROTOCOL},
         {"recopy", "\"yes\"", ERR_PROTOCOL},
         {"heartbeat", "{\"mode\":\"on\",\"key_prefix\":\"x\",\"interval_ms\":1}", ERR_PROTOCOL},

@@ -60,11 +60,6 @@ bool job_moves_resume(struct call *call, struct reply *reply, struct err *err) {
     json_read_known(call->body, &call->fields, "on_full_resync_needed");
     json_read_choice(call->body, &call->fields, "on_full_resync_needed",
                      "fail|overwrite|flush_destination", &choice);
-    if (!call->fields && strcmp(choice, "flush_destination") == 0) {
-        json_read_wrong(&call->fields, "/on_full_resync_needed", "not_supported_yet",
-                        "flushing the destination is not built yet");
-        return err_set(err, ERR_NOT_SUPPORTED_YET, "flushing the destination is not built yet");
-    }
     wanted = json_pack("{s:s}", "on_full_resync_needed", choice);
     ok = do_move(call, reply, JOB_EV_RESUME, wanted, NULL, err);
     json_decref(wanted);
