@@ -55,11 +55,16 @@ MUST_CHECK bool applier_say_start(struct applier *a, struct err *err);
 
 /* A unit was answered after so long. */
 void applier_note_answer(struct applier *a, uint64_t took_us);
+/* A message that is its type alone. Errors: of child_send. */
+MUST_CHECK bool applier_say(struct applier *a, const char *type, struct err *err);
 
 /* What the supervisor wants, now. */
 static inline enum control_want applier_want(const struct applier *a) {
     return (enum control_want)atomic_load_explicit(&a->control->want, memory_order_relaxed);
 }
+
+/* A cutover may be sealed at this moment. */
+bool applier_may_seal(const struct applier *a);
 
 #define CONTROL_SET(a, field, value)                                                               \
     atomic_store_explicit(&(a)->control->field, (value), memory_order_relaxed)
@@ -72,5 +77,6 @@ enum applier_next {
     APPLIER_ON,      /* the next stage may begin */
     APPLIER_PAUSED,  /* asked to pause */
     APPLIER_STOP,    /* asked to stop: settle and close */
+    APPLIER_SEAL,    /* a cutover: everything is applied and the seal may be set */
     APPLIER_RESTART, /* begin again with a claim (a new snapshot replaced the one at work) */
 };

@@ -24,6 +24,10 @@
  *     {"type":"start", "position":…}        apply, when it knows what receive shall ask
  *                                           for; the supervisor relays it to receive
  *     {"type":"copied"}, {"type":"caught_up"}, {"type":"settled"}, {"type":"done"}
+ *     {"type":"sealed"}            apply: the cutover has passed the point of no return
+ *     {"type":"forgotten"}         apply, of the errand of that name
+ *     {"type":"cutover_over", "because":word, "detail":…}   receive gave the cutover up and
+ *                                  goes on as before; the source takes writes
  *     {"type":"facts", "end":…, "product":…, "version":…}   of the destination also
  *                                  "maxmemory_policy" and "maxmemory_bytes"
  *     {"type":"error", "code":slug, "detail":…, "lease":n, "sealed":…}   then it exits

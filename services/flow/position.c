@@ -11,7 +11,7 @@
 
 enum { REQUEST_MAX = 4096 };
 
-static const char *const state_names[] = {"copy", "tail", "done", "stopped"};
+static const char *const state_names[] = {"copy", "tail", "done", "stopped", "sealed"};
 
 const char *position_state_name(enum position_state state) {
     return state_names[state];
@@ -146,6 +146,10 @@ static enum position_fresh fresh_of_answer(enum task_recopy recopy, enum positio
                : POSITION_OVERWRITE_ONCE;
 }
 
+static bool is_seal(enum position_state state) {
+    return state == POSITION_STOPPED || state == POSITION_DONE || state == POSITION_SEALED;
+}
+
 /* What the position will be once this claim is through. */
 static bool decide(struct redis_client *client, const struct task_spec *spec, bool exists,
                    const struct position *now, struct arena *arena, struct position *ret,
@@ -166,9 +170,12 @@ static bool decide(struct redis_client *client, const struct task_spec *spec, bo
         return true;
     }
     *ret = *now;
-    if (now->state == POSITION_STOPPED || now->state == POSITION_DONE)
+    if (is_seal(now->state) && !(spec->faults & TASK_FAULT_SEAL_IGNORED) &&
+        (now->state != POSITION_SEALED || spec->errand != TASK_ERRAND_FINISH))
         return err_set(err, ERR_SEALED, "the task was closed on the destination (%s)",
                        position_state_name(now->state));
+    if (is_seal(now->state) && spec->faults & TASK_FAULT_SEAL_IGNORED)
+        ret->state = POSITION_TAIL;
     if (now->lease > spec->lease)
         return err_set(err, ERR_LEASE_BEHIND, "%" PRIu64, now->lease);
     if (now->state == POSITION_COPY && now->generation > 0 &&
@@ -294,6 +301,38 @@ bool position_close(struct redis_client *client, const struct task_spec *spec,
         position->state = state;
         position->epoch++;
     }
+    arena_done(&arena);
+    return ok;
+}
+
+bool position_forget(struct redis_client *client, const struct task_spec *spec, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    struct position now = {0};
+    char key[POSITION_KEY_MAX];
+    struct buf commands = BUF_INIT(REQUEST_MAX);
+    const struct resp_value *replies[3];
+    bool exists;
+    bool ok = watch_and_read(client, spec, &arena, &exists, &now, err);
+
+    position_key(spec, key);
+    if (ok && exists && now.state != POSITION_STOPPED && now.state != POSITION_DONE)
+        ok = err_set(err, ERR_INVALID_STATE,
+                     "the position on the destination is \"%s\": nothing is forgotten before it is "
+                     "sealed and settled",
+                     position_state_name(now.state));
+    if (ok && exists) {
+        ok = resp_put_words(&commands, err, "MULTI", NULL) &&
+             resp_put_words(&commands, err, "DEL", key, NULL) &&
+             resp_put_words(&commands, err, "EXEC", NULL) &&
+             redis_client_pipeline(client, buf_str(&commands), 3, &arena, replies, err);
+        for (int i = 0; ok && i < 3; i++) {
+            if (replies[i]->type == RESP_ERROR)
+                ok = wrong_reply(client, replies[i], "removing the position", err);
+        }
+        if (ok && replies[2]->type != RESP_ARRAY)
+            ok = err_set(err, ERR_FENCED, "the position changed while it was being removed");
+    }
+    buf_done(&commands);
     arena_done(&arena);
     return ok;
 }

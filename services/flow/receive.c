@@ -151,7 +151,8 @@ bool receive_over(const struct receiver *r) {
     uint32_t phase = atomic_load_explicit(&r->control->phase, memory_order_relaxed);
 
     return want == CONTROL_PAUSE || want == CONTROL_STOP_NOW ||
-           (want == CONTROL_STOP_DRAIN && phase >= CONTROL_SETTLING) || phase == CONTROL_DONE;
+           (want == CONTROL_STOP_DRAIN && phase >= CONTROL_SETTLING) || phase == CONTROL_DONE ||
+           (want == CONTROL_CUTOVER && r->cutover.step == CUTOVER_WRITERS_FREE);
 }
 
 /* A drain ends where the source is now: asked once. */
@@ -242,6 +243,7 @@ static bool loop(struct receiver *r, struct err *err) {
             return false;
         let_gather(r);
         tick_ms = endpoint_is_file(&r->spec.source) ? WAIT_MS : source_side_tick(&r->side);
+        tick_ms = receive_cutover_tick(r, tick_ms);
         wait(r, read_snapshot,
              r->main_link.stage == LINK_STREAM && !r->stream_heard ? ACK_SOON_MS : tick_ms);
     }
@@ -358,6 +360,7 @@ int receive_main(int socket_fd) {
     ok = r->buffer ? run(r, &err) : err_set(&err, ERR_MEMORY, "no memory for a read buffer");
     if (r->control) {
         atomic_store_explicit(&r->control->link, CONTROL_LINK_DOWN, memory_order_relaxed);
+        receive_cutover_end(r);
         source_side_close(&r->side, atomic_load(&r->control->want) >= CONTROL_STOP_DRAIN);
     }
     if (!ok)

@@ -7,6 +7,7 @@
 #include "services/flow/control.h"
 #include "services/flow/position.h"
 #include "services/flow/reading_mark.h"
+#include "services/flow/receive_cutover.h"
 #include "services/flow/source_link.h"
 #include "services/flow/source_side.h"
 #include "services/flow/spool_meta.h"
@@ -55,6 +56,7 @@ struct receiver {
     uint64_t gathered_end; /* of the stream, when let_gather() last looked */
     int64_t gathered_at_us;
     struct source_side side;
+    struct receive_cutover cutover;
     char *buffer;
 };
 

@@ -1,5 +1,6 @@
 #include "services/flow/source_side.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "services/common/clock.h"
@@ -17,7 +18,12 @@ enum {
 void source_side_init(struct source_side *side, const struct task_spec *spec,
                       struct control_block *control, int socket_fd) {
     *side = (struct source_side){
-        .spec = spec, .control = control, .socket_fd = socket_fd, .client = REDIS_CLIENT_INIT};
+        .spec = spec,
+        .control = control,
+        .socket_fd = socket_fd,
+        .client = REDIS_CLIENT_INIT,
+        .writes = {.count = -1},
+    };
 }
 
 /* The heartbeat lives in the lowest selected database: any will do, it is dropped. */
@@ -82,7 +88,7 @@ static bool beat(struct source_side *side, struct err *err) {
     char key[160];
     bool ok;
 
-    if (!side->spec->heartbeat || side->heartbeat_refused)
+    if (!side->spec->heartbeat || side->heartbeat_refused || side->is_quiet)
         return true;
     stream_heartbeat_key(side->spec, key, sizeof(key));
     if (ttl_ms < BEAT_TTL_MIN_MS)
@@ -94,11 +100,63 @@ static bool beat(struct source_side *side, struct err *err) {
     if (ok) {
         note_answer(side, (uint64_t)(clock_mono_us() - asked_us));
         side->heartbeat_refused = reply->type == RESP_ERROR;
+        side->own_writes += side->heartbeat_refused ? 0 : 1;
         atomic_store_explicit(&side->control->heartbeat_state, side->heartbeat_refused ? 2u : 1u,
                               memory_order_relaxed);
     }
     arena_done(&arena);
     return ok;
+}
+
+/* ---- is it written? --------------------------------------------------------------------- */
+
+uint64_t source_writes_between(const struct source_writes *then, const struct source_writes *now,
+                               bool *ret_is_known) {
+    *ret_is_known =
+        then->count >= 0 && now->count >= then->count && now->last_save_sec == then->last_save_sec;
+    return *ret_is_known ? (uint64_t)(now->count - then->count) : 0;
+}
+
+static void note_writes(struct source_side *side, const struct redis_info *info) {
+    struct source_writes now = {.count = info->changes_since_save,
+                                .last_save_sec = info->last_save_sec};
+    bool is_known;
+    uint64_t writes = source_writes_between(&side->writes, &now, &is_known);
+
+    if (is_known && writes > (uint64_t)side->own_writes)
+        atomic_store_explicit(&side->control->source_written_at_ms, (uint64_t)clock_wall_ms(),
+                              memory_order_relaxed);
+    side->writes = now;
+    side->own_writes = 0;
+}
+
+static bool say_pause(struct source_side *side, const char *doing, const char *const words[4],
+                      struct err *err) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    bool ok = side->client.conn ||
+              err_set(err, ERR_SOURCE_DOWN, "the ordinary connection to the source is down");
+
+    ok = ok && redis_client_call(&side->client, &arena, &reply, err, words[0], words[1], words[2],
+                                 words[3], NULL);
+    if (ok && !resp_value_is(reply, "OK"))
+        ok = redis_client_refused(&side->client, reply, doing, err);
+    arena_done(&arena);
+    return ok;
+}
+
+bool source_side_pause(struct source_side *side, int64_t pause_ms, struct err *err) {
+    char ms[24];
+    const char *const words[4] = {"CLIENT", "PAUSE", ms, "WRITE"};
+
+    snprintf(ms, sizeof(ms), "%lld", (long long)pause_ms);
+    return say_pause(side, "pausing the source's writers", words, err);
+}
+
+bool source_side_unpause(struct source_side *side, struct err *err) {
+    static const char *const words[4] = {"CLIENT", "UNPAUSE", NULL, NULL};
+
+    return say_pause(side, "letting the source's writers go on", words, err);
 }
 
 bool source_side_sample(struct source_side *side, const char *replid, uint64_t *ret_end,
@@ -123,6 +181,7 @@ bool source_side_sample(struct source_side *side, const char *replid, uint64_t *
                      replid);
     if (ok) {
         *ret_end = (uint64_t)info->repl_offset + 1;
+        note_writes(side, info);
         atomic_store_explicit(&side->control->source_offset, *ret_end, memory_order_relaxed);
         atomic_store_explicit(&side->control->backlog_bytes,
                               info->backlog_size > 0 ? (uint64_t)info->backlog_size : 0,

@@ -147,6 +147,17 @@ static bool take_recopy(const json_t *spec, struct task_spec *task, struct err *
     return true;
 }
 
+static bool take_errand(const json_t *spec, struct task_spec *task, struct err *err) {
+    static const char *const words[] = {"none", "finish", "forget"};
+    int at = TASK_ERRAND_NONE;
+
+    if (json_object_get(spec, "errand") &&
+        !take_word(spec, "errand", words, LENGTH_OF(words), &at, err))
+        return false;
+    task->errand = (enum task_errand)at;
+    return true;
+}
+
 static bool take_conflict(const json_t *spec, struct task_spec *task, struct err *err) {
     static const char *const modes[] = {"precheck_error", "overwrite", "skip_existing",
                                         "fail_on_conflict", "flush_destination"};
@@ -190,7 +201,8 @@ static bool take_piece_bytes(const json_t *spec, struct task_spec *task, struct 
 }
 
 static bool take_faults(const json_t *spec, struct task_spec *task, struct err *err) {
-    static const char *const names[] = {"position_outside_unit", "claim_left_out", "copy_unfenced"};
+    static const char *const names[] = {"position_outside_unit", "claim_left_out", "copy_unfenced",
+                                        "seal_ignored"};
     const json_t *list = json_object_get(spec, "faults"), *name;
     size_t i;
 
@@ -233,7 +245,8 @@ static bool take_all(const json_t *spec, struct task_spec *task, struct err *err
         !take_word(spec, "expiry", expiries, LENGTH_OF(expiries), &expiry, err) ||
         !take_databases(spec, task, err) || !task_objects_parse(spec, &task->objects, err) ||
         !take_heartbeat(spec, task, err) || !take_conflict(spec, task, err) ||
-        !take_recopy(spec, task, err) || !take_faults(spec, task, err))
+        !take_recopy(spec, task, err) || !take_errand(spec, task, err) ||
+        !take_faults(spec, task, err))
         return false;
     task->held_expiry = expiry == 1;
     /* A copy alone has no lag to measure, and what we write would look like a writer. */

@@ -14,6 +14,7 @@
  *    "conflict_mode":"precheck_error|overwrite|skip_existing|fail_on_conflict|flush_destination",
  *    "conflict_scope":"selection"|"instance" (missing = selection),
  *    "recopy":null|"fail"|"overwrite"|"flush_destination",
+ *    "errand":"none|finish|forget" (missing = none),
  *    "faults":[…] (test builds)}
  *
  * ENDPOINT is the object endpoint.h reads.
@@ -47,11 +48,19 @@ enum task_recopy { TASK_RECOPY_FAIL = 0, TASK_RECOPY_OVERWRITE, TASK_RECOPY_FLUS
  * account may; a copy alone reads with SCAN where it may not. */
 enum task_read_mode { TASK_READ_AUTO = 0, TASK_READ_PSYNC, TASK_READ_SCAN };
 
+/* What apply is started for when it is not the migration itself. */
+enum task_errand {
+    TASK_ERRAND_NONE = 0,
+    TASK_ERRAND_FINISH, /* settle what a cutover has sealed */
+    TASK_ERRAND_FORGET, /* remove our sealed key */
+};
+
 /* Mechanisms a negative control switches off; builds without KF_FAULTS refuse them. */
 enum task_fault {
     TASK_FAULT_POSITION_OUTSIDE_UNIT = 1 << 0, /* "position_outside_unit" */
     TASK_FAULT_CLAIM_LEFT_OUT = 1 << 1,        /* "claim_left_out" */
     TASK_FAULT_COPY_UNFENCED = 1 << 2,         /* "copy_unfenced" */
+    TASK_FAULT_SEAL_IGNORED = 1 << 3,          /* "seal_ignored" */
 };
 
 struct task_spec {
@@ -77,6 +86,7 @@ struct task_spec {
     enum task_conflict conflict;
     bool conflict_instance; /* it looks at every database there is, selected or not */
     enum task_recopy recopy;
+    enum task_errand errand;
     unsigned faults; /* of enum task_fault */
 };
 

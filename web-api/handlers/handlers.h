@@ -41,6 +41,11 @@ HANDLER(job_moves_pause);
 HANDLER(job_moves_resume);
 HANDLER(job_moves_stop);
 
+/* job_cutover.c */
+HANDLER(job_cutover_begin);
+HANDLER(job_cutover_abort);
+HANDLER(job_cutover_forget);
+
 /* job_views.c */
 HANDLER(job_views_steps);
 HANDLER(job_views_shards);
