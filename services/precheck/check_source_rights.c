@@ -16,6 +16,14 @@ static bool judge_psync(const struct check_run *run, const struct resp_value *re
     check_observed(f, "%s", shown);
     if (reply->type != RESP_ERROR)
         return check_pass(f, "The account may replicate");
+    if (psync_probe_is_silent(reply)) {
+        check_remedy(f, "ACL SETUSER %s +multi +discard, for the precheck alone",
+                     check_user(&run->source));
+        return check_warn(f,
+                          "Whether the account %s may run PSYNC cannot be asked without "
+                          "starting it",
+                          check_user(&run->source));
+    }
     switch (resp_error_class(reply->str)) {
     case RESP_ERROR_NOPERM:
         check_remedy(f, "ACL SETUSER %s +psync +replconf +ping", check_user(&run->source));
@@ -193,7 +201,7 @@ bool check_src_setex_permission(struct check_run *run, struct check_finding *ret
         return false;
     ulid_make("p", id);
     snprintf(key, sizeof(key), "%s:probe:%s", run->heartbeat_prefix, id);
-    ok = check_ask(run, &run->source, &arena, &reply, err, "SET", key, "1", "PX", CHECK_PROBE_TTL);
+    ok = check_ask(run, &run->source, &arena, &reply, err, "PSETEX", key, CHECK_PROBE_TTL, "1");
     written = ok && resp_value_is(reply, "OK");
     run->source.probe_keys += written;
     if (written)
@@ -211,7 +219,7 @@ bool check_src_setex_permission(struct check_run *run, struct check_finding *ret
         check_remedy(ret, "A replica cannot be written: set heartbeat.mode to off, or give the "
                           "primary");
     else
-        check_remedy(ret, "ACL SETUSER %s +set +del ~%s*, or set heartbeat.mode to off",
+        check_remedy(ret, "ACL SETUSER %s +psetex +del ~%s*, or set heartbeat.mode to off",
                      check_user(&run->source), run->heartbeat_prefix);
     return check_warn(ret,
                       "The heartbeat cannot be written (%s): latency is estimated from the "

@@ -22,5 +22,8 @@ MUST_CHECK bool psync_probe_beside(struct redis_client *client, struct arena *ar
                                    const struct resp_value **ret, const char **ret_word,
                                    struct err *err);
 
+/* Redis 6.0 to an account that may not MULTI: what it may is not to be known. */
+bool psync_probe_is_silent(const struct resp_value *reply);
+
 /* The account may not, or the command is not there: asking again does not help. */
 bool psync_probe_is_refusal(const struct resp_value *reply);

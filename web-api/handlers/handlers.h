@@ -21,6 +21,11 @@ HANDLER(platform_workers);
 HANDLER(platform_checks);
 HANDLER(platform_commands);
 
+/* reference.c */
+HANDLER(reference_check);
+HANDLER(reference_problem);
+HANDLER(reference_acl);
+
 /* jobs.c */
 HANDLER(jobs_create);
 HANDLER(jobs_preview);
