@@ -174,6 +174,7 @@ static bool learn_payload_version(struct applier *a, struct redis_client *client
         else if (!rdb_destination_of_footer(version, &a->destination))
             a->destination = (struct rdb_destination){.version = 0};
         a->destination.held = a->target.held;
+        a->destination.extends = a->spec.extend_ttl_ms > 0;
     }
     arena_done(&arena);
     return ok;

@@ -57,7 +57,7 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
     throttle_take(&c->bytes, ev->size);
     /* A copy without a tail writes true expiries, and what is past is gone. */
     if (!c->a->spec.incremental && ev->key.expire_at_ms >= 0 &&
-        ev->key.expire_at_ms <= clock_wall_ms()) {
+        ev->key.expire_at_ms <= clock_wall_ms() - (int64_t)c->a->spec.extend_ttl_ms) {
         c->keys_expired++;
         return true;
     }

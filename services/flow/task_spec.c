@@ -227,6 +227,18 @@ static bool take_faults(const json_t *spec, struct task_spec *task, struct err *
     return true;
 }
 
+/* In a tail an expiry of the source comes as a DEL like any other, which would undo it. */
+static bool take_extension(const json_t *spec, struct task_spec *task, struct err *err) {
+    static const uint64_t most_ms = UINT64_C(315360000) * 1000;
+
+    task->extend_ttl_ms = 0;
+    if (!json_object_get(spec, "extend_ttl_ms"))
+        return true;
+    return take_u64(spec, "extend_ttl_ms", most_ms, &task->extend_ttl_ms, err) &&
+           (task->extend_ttl_ms == 0 || !task->incremental ||
+            wrong(err, "extend_ttl_ms", "0, as following changes demands"));
+}
+
 static bool take_all(const json_t *spec, struct task_spec *task, struct err *err) {
     static const char *const expiries[] = {"exact", "held"};
     int expiry;
@@ -244,9 +256,9 @@ static bool take_all(const json_t *spec, struct task_spec *task, struct err *err
         !take_reading(spec, task, err) ||
         !take_word(spec, "expiry", expiries, LENGTH_OF(expiries), &expiry, err) ||
         !take_databases(spec, task, err) || !task_objects_parse(spec, &task->objects, err) ||
-        !take_heartbeat(spec, task, err) || !take_conflict(spec, task, err) ||
-        !take_recopy(spec, task, err) || !take_errand(spec, task, err) ||
-        !take_faults(spec, task, err))
+        !take_extension(spec, task, err) || !take_heartbeat(spec, task, err) ||
+        !take_conflict(spec, task, err) || !take_recopy(spec, task, err) ||
+        !take_errand(spec, task, err) || !take_faults(spec, task, err))
         return false;
     task->held_expiry = expiry == 1;
     /* A copy alone has no lag to measure, and what we write would look like a writer. */

@@ -15,6 +15,7 @@
  *    "conflict_scope":"selection"|"instance" (missing = selection),
  *    "recopy":null|"fail"|"overwrite"|"flush_destination",
  *    "errand":"none|finish|forget" (missing = none),
+ *    "extend_ttl_ms":n (missing = 0; a copy without a tail only),
  *    "faults":[…] (test builds)}
  *
  * ENDPOINT is the object endpoint.h reads.
@@ -76,6 +77,7 @@ struct task_spec {
     bool incremental;
     enum task_read_mode read_mode;
     bool held_expiry;
+    uint64_t extend_ttl_ms;                   /* added to every expiry of a copy; with a tail: 0 */
     bool map_all;                             /* every database, one to one */
     int16_t database_map[TASK_DATABASES_MAX]; /* source -> destination; -1 = not selected */
     int lowest_database;                      /* of the destination: where the position lives */

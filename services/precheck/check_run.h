@@ -243,6 +243,8 @@ MUST_CHECK bool check_calls(struct check_run *run, const char *name, int64_t *re
                             struct err *err);
 
 /* Is a key of that source database part of the selection? */
+/* Does the job select keys of a source database by prefix? */
+bool check_has_prefixes(const struct check_run *run, int database);
 bool check_selects(const struct check_run *run, int database, struct str name);
 
 /* ---- estimates (check_facts.c): a person wants to know whether it is seconds or hours ---- */
