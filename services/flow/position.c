@@ -340,23 +340,24 @@ bool position_forget(struct redis_client *client, const struct task_spec *spec, 
 /* ---- messages ------------------------------------------------------------------ */
 
 json_t *position_to_json(const struct position *p, const char *type) {
-    return json_pack("{s:s, s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I}", "type", type, "state",
-                     position_state_name(p->state), "replid", p->replid, "offset",
+    return json_pack("{s:s, s:s, s:s, s:I, s:i, s:I, s:I, s:I, s:I, s:I, s:i}", "type", type,
+                     "state", position_state_name(p->state), "replid", p->replid, "offset",
                      (json_int_t)p->next, "db", p->source_db, "generation",
                      (json_int_t)p->generation, "epoch", (json_int_t)p->epoch, "lease",
                      (json_int_t)p->lease, "seq", (json_int_t)p->seq, "snapshot_offset",
-                     (json_int_t)p->snapshot_offset);
+                     (json_int_t)p->snapshot_offset, "fresh", (int)p->fresh);
 }
 
 bool position_from_json(const json_t *message, struct position *ret_position, struct err *err) {
     struct position p = {0};
     const char *state = NULL, *replid = NULL;
     json_int_t next = 0, generation = 0, snapshot_offset = 0;
+    int fresh = POSITION_FRESH;
 
     /* jansson takes a const tree only without const; it does not change it. */
-    if (json_unpack((json_t *)(uintptr_t)message, "{s:s, s:s, s:I, s:I, s:I}", "state", &state,
+    if (json_unpack((json_t *)(uintptr_t)message, "{s:s, s:s, s:I, s:I, s:I, s?i}", "state", &state,
                     "replid", &replid, "offset", &next, "generation", &generation,
-                    "snapshot_offset", &snapshot_offset) != 0 ||
+                    "snapshot_offset", &snapshot_offset, "fresh", &fresh) != 0 ||
         strlen(replid) > 40)
         return err_set(err, ERR_PROTOCOL, "a position message without its members");
     for (int i = 0; i < (int)LENGTH_OF(state_names); i++) {
@@ -367,6 +368,9 @@ bool position_from_json(const json_t *message, struct position *ret_position, st
     p.next = (uint64_t)next;
     p.generation = (uint64_t)generation;
     p.snapshot_offset = (uint64_t)snapshot_offset;
+    /* What is not said or not known is looked at again when the snapshot is there. */
+    if (fresh >= POSITION_SHARED && fresh <= POSITION_OVERWRITING)
+        p.fresh = (enum position_fresh)fresh;
     *ret_position = p;
     return true;
 }

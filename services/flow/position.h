@@ -112,6 +112,16 @@ MUST_CHECK bool position_close(struct redis_client *client, const struct task_sp
 MUST_CHECK bool position_forget(struct redis_client *client, const struct task_spec *spec,
                                 struct err *err);
 
+/* May another snapshot be written where one was begun? Keys that the source lost since could
+ * not be told from keys of others in a destination that had some. */
+#define POSITION_NO_RECOPY                                                                         \
+    "the copy was interrupted and the destination was not empty before it: keys deleted on the "   \
+    "source since then cannot be told from keys that were there"
+static inline bool position_may_recopy(const struct position *position) {
+    return position->generation == 0 ||
+           (position->fresh != POSITION_SHARED && position->fresh != POSITION_OVERWRITING);
+}
+
 /* The members of a "position" message; a new reference. */
 json_t *position_to_json(const struct position *position, const char *type);
 

@@ -145,6 +145,9 @@ bool receive_plan(struct receiver *r, struct err *err) {
     if (r->position.state == POSITION_TAIL)
         return plan_tail(r, err);
     if (!receive_holds(r, &r->position)) {
+        /* Before the source is asked for a snapshot that nobody may write. */
+        if (!position_may_recopy(&r->position))
+            return err_set(err, ERR_FULL_RESYNC_NEEDED, POSITION_NO_RECOPY);
         if (!receive_choose(r, err))
             return false;
         if (r->reading != RECEIVE_PSYNC)

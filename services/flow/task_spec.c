@@ -202,7 +202,7 @@ static bool take_piece_bytes(const json_t *spec, struct task_spec *task, struct 
 
 static bool take_faults(const json_t *spec, struct task_spec *task, struct err *err) {
     static const char *const names[] = {"position_outside_unit", "claim_left_out", "copy_unfenced",
-                                        "seal_ignored"};
+                                        "seal_ignored", "sweep_left_out"};
     const json_t *list = json_object_get(spec, "faults"), *name;
     size_t i;
 
