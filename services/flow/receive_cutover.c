@@ -77,6 +77,12 @@ static bool look(struct receiver *r, uint64_t *ret_end) {
         give_up(r, "source_connection_lost", "the replication link is down");
         return false;
     }
+    if (r->main_link.options.sync) {
+        give_up(r, "source_position_unknown",
+                "a source that is read by SYNC does not tell where it is: stop the writers, then "
+                "the job");
+        return false;
+    }
     if (source_side_sample(&r->side, r->meta.replid, ret_end, &why))
         return true;
     give_up_for(r, NULL, &why);

@@ -58,6 +58,12 @@ static bool start_full(struct receiver *r, const char *reason, struct err *err) 
         return false;
     r->resuming = false;
     receive_number(r);
+    if (r->reading == RECEIVE_SYNC) {
+        options.sync = true;
+        options.position = receive_sync_history(r);
+        r->side.no_offsets = true;
+        return receive_open_link(r, &r->main_link, &options, err);
+    }
     options.rdb_only = has_rdb_only(&r->source);
     return receive_open_link(r, options.rdb_only ? &r->snapshot_link : &r->main_link, &options,
                              err);
@@ -126,6 +132,10 @@ bool receive_serves(const struct receiver *r, const struct position *p) {
 static bool plan_tail(struct receiver *r, struct err *err) {
     const struct position *p = &r->position;
 
+    if (receive_is_sync_history(p->replid))
+        return err_set(err, ERR_FULL_RESYNC_NEEDED,
+                       "the source knows no PSYNC: what was written while the connection was "
+                       "away is in a new snapshot only");
     if (!receive_holds(r, p)) {
         /* The spool was lost, or the destination went back further than it reaches:
          * the source's backlog may still have what is missing. */
@@ -142,15 +152,18 @@ static bool plan_tail(struct receiver *r, struct err *err) {
 }
 
 bool receive_plan(struct receiver *r, struct err *err) {
+    /* Its stream was lost with the connection, and with it what the snapshot is good for. */
+    bool cut_off = r->spec.incremental && receive_is_sync_history(r->meta.replid);
+
     if (r->position.state == POSITION_TAIL)
         return plan_tail(r, err);
-    if (!receive_holds(r, &r->position)) {
+    if (cut_off || !receive_holds(r, &r->position)) {
         /* Before the source is asked for a snapshot that nobody may write. */
         if (!position_may_recopy(&r->position))
             return err_set(err, ERR_FULL_RESYNC_NEEDED, POSITION_NO_RECOPY);
         if (!receive_choose(r, err))
             return false;
-        if (r->reading != RECEIVE_PSYNC)
+        if (r->reading == RECEIVE_SCAN || r->reading == RECEIVE_FILE)
             return true;
         return start_full(r, r->meta.generation == 0 ? "first" : "interrupted", err);
     }

@@ -13,6 +13,7 @@ enum {
     REOPEN_MS = 2000,
     ASK_AGAIN_MS = 30000,
     BEAT_TTL_MIN_MS = 10000,
+    CLOCK_EVERY_MS = 10000,
 };
 
 void source_side_init(struct source_side *side, const struct task_spec *spec,
@@ -47,6 +48,35 @@ static bool open_with(struct source_side *side, const struct credentials *cred, 
     return true;
 }
 
+static bool take_time(const struct resp_value *reply, int64_t *ret_ms) {
+    int64_t seconds, us;
+
+    if (reply->type != RESP_ARRAY || reply->count != 2 ||
+        !str_parse_i64(reply->items[0].str, &seconds) || !str_parse_i64(reply->items[1].str, &us) ||
+        seconds < 0 || seconds > INT32_MAX * (int64_t)10)
+        return false;
+    *ret_ms = seconds * 1000 + us / 1000;
+    return true;
+}
+
+/* An account that may not ask has its expiries counted by our clock. */
+static bool ask_clock(struct source_side *side, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    int64_t before = clock_wall_ms(), source;
+    bool ok;
+
+    if (!side->tells_relative_times ||
+        (side->clock_at_ms && clock_mono_ms() - side->clock_at_ms < CLOCK_EVERY_MS))
+        return true;
+    ok = redis_client_call(&side->client, &arena, &reply, err, "TIME", NULL);
+    if (ok && take_time(reply, &source))
+        side->clock_ahead_ms = source - (before + clock_wall_ms()) / 2;
+    side->clock_at_ms = clock_mono_ms();
+    arena_done(&arena);
+    return ok;
+}
+
 bool source_side_open(struct source_side *side, struct redis_info *ret_info, struct err *err) {
     struct credentials cred = CREDENTIALS_INIT;
     bool refused;
@@ -55,7 +85,9 @@ bool source_side_open(struct source_side *side, struct redis_info *ret_info, str
               redis_client_info(&side->client, ret_info, &refused, err);
 
     credentials_done(&cred);
-    return ok;
+    /* From 7.0 on every expiry in the stream is absolute, as Valkey's are. */
+    side->tells_relative_times = ok && ret_info->redis_compat < 70000;
+    return ok && ask_clock(side, err);
 }
 
 void source_side_close(struct source_side *side, bool remove_heartbeat) {
@@ -93,12 +125,14 @@ static bool beat(struct source_side *side, struct err *err) {
     stream_heartbeat_key(side->spec, key, sizeof(key));
     if (ttl_ms < BEAT_TTL_MIN_MS)
         ttl_ms = BEAT_TTL_MIN_MS;
-    ok = redis_client_call(
-        &side->client, &arena, &reply, err, "PSETEX", key,
-        arena_printf(&arena, "%llu", (unsigned long long)ttl_ms),
-        arena_printf(&arena, "%lld.%03d", (long long)(now_us / 1000), (int)(now_us % 1000)), NULL);
+    snprintf(side->beat, sizeof(side->beat), "%lld.%03d", (long long)(now_us / 1000),
+             (int)(now_us % 1000));
+    ok = redis_client_call(&side->client, &arena, &reply, err, "PSETEX", key,
+                           arena_printf(&arena, "%llu", (unsigned long long)ttl_ms), side->beat,
+                           NULL);
     if (ok) {
         note_answer(side, (uint64_t)(clock_mono_us() - asked_us));
+        side->beats++;
         side->heartbeat_refused = reply->type == RESP_ERROR;
         side->own_writes += side->heartbeat_refused ? 0 : 1;
         atomic_store_explicit(&side->control->heartbeat_state, side->heartbeat_refused ? 2u : 1u,
@@ -227,7 +261,8 @@ int source_side_tick(struct source_side *side) {
     if (!side->client.conn) {
         if (side->asked_at_ms == 0 || now - side->asked_at_ms > ASK_AGAIN_MS)
             ask_again(side, now);
-    } else if (!beat(side, &err) || !source_side_sample(side, NULL, &end, &err)) {
+    } else if (!beat(side, &err) || !ask_clock(side, &err) ||
+               (!side->no_offsets && !source_side_sample(side, NULL, &end, &err))) {
         redis_client_close(&side->client);
         side->next_at_ms = now + REOPEN_MS;
     }

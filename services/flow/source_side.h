@@ -2,9 +2,9 @@
  *
  * I/O, blocking for at most a second a call, also when it has to dial again. Once a heartbeat
  * interval it writes the heartbeat key (its way through the stream is the lag) and asks where the
- * source is (the bytes still to come). A source that refuses the heartbeat is
- * followed without it; a side that fails is opened again later: nothing of the
- * data depends on it, except the goal of a drain.
+ * source is (the bytes still to come), and one that tells relative times what its clock says. A
+ * source that refuses the heartbeat is followed without it; a side that fails is opened again
+ * later: nothing of the data depends on it, except the goal of a drain.
  */
 #pragma once
 
@@ -28,7 +28,13 @@ struct source_side {
     struct control_block *control;
     int socket_fd; /* the supervisor's, for credentials */
     struct redis_client client;
-    int64_t next_at_ms; /* monotonic: when to do something again */
+    int64_t next_at_ms;        /* monotonic: when to do something again */
+    bool tells_relative_times; /* its stream holds expiries that count from its own now */
+    int64_t clock_ahead_ms;    /* its clock less ours, where that matters; 0 = not known */
+    int64_t clock_at_ms;       /* monotonic: when that was asked */
+    bool no_offsets;           /* set by the owner: the source does not count, so it is not asked */
+    char beat[32];             /* the newest heartbeat's value */
+    uint64_t beats;            /* written so far */
     bool heartbeat_refused;
     bool auth_joined;     /* how the source took the login; the links do the same */
     uint64_t quickest_us; /* of its answers to the heartbeat; 0 = none yet */

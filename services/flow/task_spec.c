@@ -175,7 +175,7 @@ static bool take_conflict(const json_t *spec, struct task_spec *task, struct err
 }
 
 static bool take_reading(const json_t *spec, struct task_spec *task, struct err *err) {
-    static const char *const modes[] = {"auto", "psync", "scan"};
+    static const char *const modes[] = {"auto", "psync", "sync", "scan"};
     const json_t *dir = json_object_get(spec, "import_dir");
     int mode = TASK_READ_AUTO;
 

@@ -7,7 +7,7 @@
  *    "source":{ENDPOINT}, "destination":{ENDPOINT},
  *    "spool_dir":"…", "spool_quota_bytes":n, "piece_bytes":n (missing = the usual),
  *    "import_dir":"…" (where the file of a source lies; missing = none),
- *    "incremental":bool, "read_mode":"auto"|"psync"|"scan", "expiry":"held"|"exact",
+ *    "incremental":bool, "read_mode":"auto"|"psync"|"sync"|"scan", "expiry":"held"|"exact",
  *    "databases":[{"source":n,"destination":n}] or null for all, one to one,
  *    "policies":{…} (both: task_objects.h),
  * "heartbeat":{"mode":"auto|on|off","key_prefix":…,"interval_ms":n},
@@ -45,9 +45,9 @@ enum task_conflict {
  * needs_recopy, given with `resume`. */
 enum task_recopy { TASK_RECOPY_FAIL = 0, TASK_RECOPY_OVERWRITE, TASK_RECOPY_FLUSH };
 
-/* How a source that is a server is read. Auto follows by PSYNC, and copies by it where the
- * account may; a copy alone reads with SCAN where it may not. */
-enum task_read_mode { TASK_READ_AUTO = 0, TASK_READ_PSYNC, TASK_READ_SCAN };
+/* How a source that is a server is read. Auto does it by PSYNC; by SYNC where the server knows
+ * no PSYNC; and a copy alone with SCAN where the account may do neither. */
+enum task_read_mode { TASK_READ_AUTO = 0, TASK_READ_PSYNC, TASK_READ_SYNC, TASK_READ_SCAN };
 
 /* What apply is started for when it is not the migration itself. */
 enum task_errand {

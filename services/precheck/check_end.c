@@ -173,6 +173,10 @@ static bool describe(struct check_run *run, struct check_end *end, struct err *e
     if (ok && reply->type == RESP_ARRAY && reply->count == 2 &&
         str_parse_u64(reply->items[1].str, &databases) && databases <= INT32_MAX)
         end->configured_databases = (int64_t)databases;
+    /* Before 3.0 there were no clusters to be part of. */
+    if (end->info.cluster_enabled == REDIS_INFO_UNKNOWN && end->info.version_number > 0 &&
+        end->info.version_number < 30000)
+        end->info.cluster_enabled = 0;
     end->is_sentinel = strcmp(end->info.role, "sentinel") == 0;
     arena_done(&arena);
     return ok;

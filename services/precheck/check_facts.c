@@ -142,9 +142,11 @@ json_t *check_plan(const struct check_run *run) {
                     json_null(), 0);
     /* The last bytes travel, their answer comes back, and the seal is written. */
     pause = 20 + 4 * (run->destination.rtt_us > 0 ? run->destination.rtt_us / 1000 : 0);
-    return plan(
-        run, check_uses_two_connections(run) ? "PSYNC, two connections" : "PSYNC, one connection",
-        run->incremental ? "The account may replicate: one snapshot, then every change"
-                         : "The account may replicate: one snapshot",
-        run->incremental ? json_integer((json_int_t)pause) : json_null(), 1);
+    return plan(run,
+                run->syncs                        ? "SYNC, one connection"
+                : check_uses_two_connections(run) ? "PSYNC, two connections"
+                                                  : "PSYNC, one connection",
+                run->incremental ? "The account may replicate: one snapshot, then every change"
+                                 : "The account may replicate: one snapshot",
+                run->incremental ? json_integer((json_int_t)pause) : json_null(), 1);
 }

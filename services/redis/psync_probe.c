@@ -59,6 +59,23 @@ bool psync_probe_beside(struct redis_client *client, struct arena *arena,
     return true;
 }
 
+/* SYNC takes no argument: given one, every server that knows it complains of that, before it
+ * looks at anything else. */
+bool psync_probe_sync(struct redis_client *client, struct arena *arena, bool *ret_known,
+                      struct err *err) {
+    const struct resp_value *reply;
+
+    if (!redis_client_call(client, arena, &reply, err, "SYNC", "?", NULL))
+        return false;
+    *ret_known = reply->type == RESP_ERROR &&
+                 memmem(reply->str.ptr, reply->str.len, "number of arguments", 19);
+    return true;
+}
+
+bool psync_probe_is_unknown(const struct resp_value *reply) {
+    return reply->type == RESP_ERROR && resp_error_class(reply->str) == RESP_ERROR_UNKNOWN_COMMAND;
+}
+
 bool psync_probe_is_refusal(const struct resp_value *reply) {
     enum resp_error class;
 
