@@ -264,6 +264,10 @@ bool copy_run(struct applier *a, struct redis_client client, enum applier_next *
     copy_scout_init(&c.scout);
     key_set_init(&c.keys_seen);
     ok = prepare(&c, client, err) && run(&c, ret_next, err);
+    if (!ok && c.in_flight && c.lane.state == LANE_READY) {
+        ok = copy_take_back(&c, err);
+        *ret_next = APPLIER_RESTART;
+    }
     if (!ok && !c.ended && superseded(&c)) {
         /* The files went away under us because a new snapshot begins. */
         err_clear(err);

@@ -69,6 +69,7 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
     }
     if (c->keys_seen.fd >= 0 && !key_set_add(&c->keys_seen, database, key, err))
         return false;
+    c->encoder.by_commands = ev->offset < c->a->by_commands_until;
     if (!copy_encoder_put(&c->encoder, ev, database, unit, err))
         return false;
     if (copy_encoder_in_pieces(&c->encoder))

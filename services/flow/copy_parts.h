@@ -66,6 +66,11 @@ MUST_CHECK bool copy_send(struct copy *c, struct err *err);
  * it is acknowledged. */
 MUST_CHECK bool copy_send_alone(struct copy *c, struct unit *unit, uint64_t next, struct err *err);
 
+/* A command of the unit that was sent last failed, and the lane is READY: the position
+ * goes back to where it was before the unit. True, and no error any more: begin again, as
+ * that unit's values are to be written by commands now. False: that was tried already. */
+MUST_CHECK bool copy_take_back(struct copy *c, struct err *err);
+
 /* Begin a snapshot. What stands on the destination goes in the same transaction where a
  * person asked for it (the mode, an answer) or all of it is of an earlier snapshot of
  * ours, which lacks what was deleted since; or goes at the end of this one (copy_sweep.h).
