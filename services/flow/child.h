@@ -18,7 +18,8 @@
  *     {"type":"start", ...}        to receive, relayed from apply, members as they were
  *   child -> supervisor
  *     {"type":"credentials", "end":"source"|"destination"}   before each connect
- *     {"type":"full_sync", "reason":…}      receive asks before it makes the source fork
+ *     {"type":"full_sync", "reason":…, "server":"run id" or ""}
+ *                                          receive asks before it makes the source fork
  *     {"type":"position", "state":"none|copy|tail|done|stopped", "replid":…, "offset":n,
  *      "db":n, "generation":n, "epoch":n, "lease":n, "seq":n}    apply, after each claim
  *     {"type":"start", "position":…}        apply, when it knows what receive shall ask

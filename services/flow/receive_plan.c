@@ -30,7 +30,8 @@ bool receive_open_link(struct receiver *r, struct source_link *link,
 }
 
 bool receive_ask_full_sync(struct receiver *r, const char *reason, struct err *err) {
-    json_t *request = json_pack("{s:s, s:s}", "type", "full_sync", "reason", reason);
+    json_t *request = json_pack("{s:s, s:s, s:s}", "type", "full_sync", "reason", reason, "server",
+                                r->source.run_id);
     json_t *answer = NULL;
     bool ok = child_ask(r->socket_fd, request, "full_sync_answer", &answer, err);
 

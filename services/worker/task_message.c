@@ -117,6 +117,13 @@ static void on_settled(struct task_run *run) {
     set_state(run, "stopped");
 }
 
+static void on_full_sync(struct task_run *run, const json_t *message) {
+    const char *server = json_string_value(json_object_get(message, "server"));
+
+    snprintf(run->asks.full_sync_of, sizeof(run->asks.full_sync_of), "%s", server ? server : "");
+    run->asks.full_sync = true;
+}
+
 /* False: the child speaks another language and is killed. */
 static bool handle(struct task_run *run, enum task_duty duty, const json_t *message) {
     const char *type = json_string_value(json_object_get(message, "type"));
@@ -128,7 +135,7 @@ static bool handle(struct task_run *run, enum task_duty duty, const json_t *mess
     else if (strcmp(type, "start") == 0 && duty == TASK_APPLY)
         on_start(run, message);
     else if (strcmp(type, "full_sync") == 0 && duty == TASK_RECEIVE)
-        run->asks.full_sync = true;
+        on_full_sync(run, message);
     else if (strcmp(type, "copied") == 0)
         on_copied(run);
     else if (strcmp(type, "caught_up") == 0)

@@ -71,10 +71,11 @@ struct task_child {
 
 /* What only the control database can give. Cleared by the answers. */
 struct task_asks {
-    bool go;              /* write down that a position exists, then task_run_go() */
-    uint64_t lease_above; /* raise the lease above it, then task_run_lease(); 0 = no */
-    bool lease_check;     /* somebody else may hold it: look now */
-    bool full_sync;       /* may the source be asked? task_run_full_sync() */
+    bool go;               /* write down that a position exists, then task_run_go() */
+    uint64_t lease_above;  /* raise the lease above it, then task_run_lease(); 0 = no */
+    bool lease_check;      /* somebody else may hold it: look now */
+    bool full_sync;        /* may the source be asked? task_run_full_sync() */
+    char full_sync_of[41]; /* its run id; "" = it does not tell */
     bool copied, caught_up, full_resync; /* for the history */
     json_t *facts[2];                    /* of source, destination; owned; NULL = none new */
 };

@@ -256,13 +256,31 @@ static bool lost_or_down(struct worker_task *task, struct err *err) {
     return false;
 }
 
+/* Counted by the address, and by the server that answers there: under another name it is the
+ * same one, and one that was restarted, or replaced, is at the same address. */
+static bool take_full_sync(struct worker *worker, const struct task_run *run, bool *ret_allowed,
+                           int64_t *ret_retry_after_ms, struct err *err) {
+    int per_hour = (int)worker->config->full_syncs_per_hour;
+    char server[48];
+
+    if (!store_task_full_sync(worker->store, run->source_server, run->job, per_hour, ret_allowed,
+                              ret_retry_after_ms, err))
+        return false;
+    if (!*ret_allowed || !run->asks.full_sync_of[0])
+        return true;
+    snprintf(server, sizeof(server), "run:%s", run->asks.full_sync_of);
+    if (!store_task_full_sync(worker->store, server, run->job, per_hour, ret_allowed,
+                              ret_retry_after_ms, err))
+        return false;
+    return *ret_allowed ||
+           store_task_full_sync_unused(worker->store, run->source_server, run->job, err);
+}
+
 static bool answer_full_sync(struct worker *worker, struct task_run *run, struct err *err) {
     int64_t retry_after = 0;
     bool allowed = false;
 
-    if (!store_task_full_sync(worker->store, run->source_server, run->job,
-                              (int)worker->config->full_syncs_per_hour, &allowed, &retry_after,
-                              err))
+    if (!take_full_sync(worker, run, &allowed, &retry_after, err))
         return false;
     failpoint_pass(FAILPOINT_WORKER_FULL_SYNC_NOTED);
     if (allowed)

@@ -3,10 +3,12 @@ without PSYNC is a front of ours (support/old_server.py); that SYNC is meant as 
 with a stock server too. The verdict is an independent client's."""
 
 import random
+import signal
 import threading
 import time
 
 import pytest
+from support import processes
 from support.compare import compare
 from support.old_server import OldServer
 from support.service import wait_marker
@@ -168,3 +170,72 @@ def test_the_password_of_a_server_without_users_is_one_word(service, source, des
             "source": {"url": old.url(), "auth": {"secret": "mover:geheim"}}})
         check = service._finished("/v1/prechecks/" + answer["id"], 60)
         assert item(check, "src.auth")["result"] == "pass"
+
+
+# ---------------------------------------------------------------- sources that are replicas
+
+
+def wait_link(replica):
+    deadline = time.monotonic() + 30
+    while replica.client().info("replication")["master_link_status"] != "up":
+        assert time.monotonic() < deadline, "the replica has no primary"
+        time.sleep(0.05)
+
+
+def test_a_replica_as_the_source_keeps_the_database_its_stream_is_in(service, redis_server, destination):
+    """A replica passes its primary's bytes on: no SELECT begins our stream, nor what follows a
+    lost link."""
+    primary = redis_server()
+    fill(primary.url(), KEYS)
+    primary.client(5).set("before", 1)
+    replica = redis_server("--replicaof", "127.0.0.1 %d" % primary.port)
+    wait_link(replica)
+    primary.client(5).set("last", 1)  # the replica's stream is in database 5 from now on
+    job, check = caught_up(service, replica.url(), destination)
+    assert item(check, "src.role")["result"] == "ignored"
+    there = destination.client(5)
+
+    def arrives(key):
+        primary.client(5).set(key, 1)
+        deadline = time.monotonic() + 30
+        while there.get(key) is None:
+            assert time.monotonic() < deadline, "%s is not in database 5" % key
+            time.sleep(0.02)
+
+    arrives("first of the stream")
+    (receive,) = service.wait_role("receive")
+    processes.send(receive, signal.SIGKILL)
+    service.wait_role("receive", other_than=[receive])
+    arrives("after the link was lost")
+    job.pause()
+    primary.client(5).set("while paused", 1)
+    job.resume()
+    arrives("after the pause")
+    with Writer(primary.url()) as writer:
+        time.sleep(0.5)
+        acknowledged = writer.stop()
+    wait_marker(primary, destination, job=job)
+    job.stop()
+    assert_equal(primary, destination)
+    assert check_model(destination.url(), acknowledged) == []
+    assert replica.client().info("stats")["sync_full"] == 1
+    assert destination.client(0).exists("first of the stream", "after the pause") == 0
+
+
+# ---------------------------------------------------------------- how often a source is asked
+
+
+def test_full_syncs_are_counted_for_a_server_whatever_job_and_database_ask(start_service, redis_server):
+    service = start_service()
+    source = redis_server()
+    for db in (0, 3, 9):
+        source.client(db).set("k", 1)
+    jobs = [service.job(source.url(db), redis_server().url()).check_and_start() for db in (0, 3)]
+    for job in jobs:
+        job.wait_caught_up()
+    # Neither another database nor another name makes it another server.
+    for url in (source.url(9), "redis://localhost:%d/9" % source.port):
+        job = service.job(url, redis_server().url()).check_and_start()
+        answer = job.wait(lambda j: j["last_error"], "an error")
+        assert answer["last_error"]["code"] == "full_sync_budget", answer
+    assert source.client().info("stats")["sync_full"] == 2
