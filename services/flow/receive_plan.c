@@ -3,6 +3,9 @@
 #include "services/common/failpoint.h"
 #include "services/flow/child.h"
 #include "services/flow/receiver.h"
+#include "services/redis/redis_primary.h"
+
+enum { FIND_MS = 5000 };
 
 /* Redis sends its snapshot and its stream over two connections from 6.2 on, and
  * every Valkey does: nothing then piles up in the source's output buffer. */
@@ -22,8 +25,10 @@ static struct psync_options options_for(const struct receiver *r) {
 bool receive_open_link(struct receiver *r, struct source_link *link,
                        const struct psync_options *options, struct err *err) {
     struct credentials cred = CREDENTIALS_INIT;
+    struct endpoint source; /* borrowed */
     bool ok = child_ask_credentials(r->socket_fd, "source", &cred, err) &&
-              source_link_open(link, &r->spec.source, &cred, options, err);
+              redis_primary_find(&r->spec.source, &cred, REDIS_SOURCE, FIND_MS, &source, err) &&
+              source_link_open(link, &source, &cred, options, err);
 
     credentials_done(&cred);
     return ok || err_wrap(err, "attaching to the source %s", r->spec.source.label);

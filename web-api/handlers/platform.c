@@ -72,18 +72,19 @@ bool platform_classes(struct call *call, struct reply *reply, struct err *err) {
 bool platform_capabilities(struct call *call, struct reply *reply, struct err *err) {
     (void)call;
     (void)err;
-    reply_json(reply, 200,
-               json_pack("{s:[s], s:{s:[s], s:[s], s:[s]}, s:{s:[s], s:[s]}, s:[s, s, s, s, s], "
-                         "s:[s, s], s:[s, s],"
-                         " s:{s:i, s:i, s:i, s:i, s:i}}",
-                         "kinds", "migration", "source", "topologies", "standalone", "read_modes",
-                         "psync", "references", "url|inline", "destination", "topologies",
-                         "standalone", "references", "url|inline", "conflict_modes",
-                         "precheck_error", "overwrite", "skip_existing", "fail_on_conflict",
-                         "flush_destination", "expiry", "held", "exact", "migrations", "full",
-                         "full+incremental", "limits", "body_bytes_max", 1024 * 1024,
-                         "list_limit_max", 200, "wait_seconds_max", 30, "idempotency_hours", 24,
-                         "precheck_valid_hours", 24));
+    reply_json(
+        reply, 200,
+        json_pack("{s:[s], s:{s:[s, s], s:[s], s:[s]}, s:{s:[s, s], s:[s]}, s:[s, s, s, s, s], "
+                  "s:[s, s], s:[s, s],"
+                  " s:{s:i, s:i, s:i, s:i, s:i}}",
+                  "kinds", "migration", "source", "topologies", "standalone", "sentinel",
+                  "read_modes", "psync", "references", "url|inline", "destination", "topologies",
+                  "standalone", "sentinel", "references", "url|inline", "conflict_modes",
+                  "precheck_error", "overwrite", "skip_existing", "fail_on_conflict",
+                  "flush_destination", "expiry", "held", "exact", "migrations", "full",
+                  "full+incremental", "limits", "body_bytes_max", 1024 * 1024, "list_limit_max",
+                  200, "wait_seconds_max", 30, "idempotency_hours", 24, "precheck_valid_hours",
+                  24));
     return true;
 }
 
