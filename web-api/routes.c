@@ -87,9 +87,10 @@ const struct route routes[] = {
     {"GET", "/v1/jobs/{job}/verifications/{verification}", SCOPE_READ, "", route_later},
     {"POST", "/v1/verifications", SCOPE_OPERATE, "", route_later},
 
-    {"POST", "/v1/connectivity-tests", SCOPE_OPERATE, "", route_later},
-    {"GET", "/v1/connectivity-tests/{test}", SCOPE_READ, "", route_later},
-    {"POST", "/v1/discover", SCOPE_OPERATE, "", route_later},
+    {"POST", "/v1/connectivity-tests", SCOPE_OPERATE, "", probes_connectivity},
+    {"GET", "/v1/connectivity-tests/{test}", SCOPE_READ, "", probes_connectivity_get},
+    {"POST", "/v1/discover", SCOPE_OPERATE, "", probes_discover},
+    {"GET", "/v1/discover/{discovery}", SCOPE_READ, "", probes_discover_get},
     {"POST", "/v1/instances", SCOPE_OPERATE, "", route_later},
     {"GET", "/v1/instances", SCOPE_READ, LIST, route_later},
     {"GET", "/v1/instances/{instance}", SCOPE_READ, "", route_later},

@@ -232,6 +232,10 @@ MUST_CHECK bool check_sample_keys(struct check_run *run, const struct check_samp
                                   struct err *err);
 void check_sample_done(struct check_run *run);
 
+/* What a person learns from a sample: {"keys", "is_complete", "types":{name: n},
+ * "largest_bytes", "prefixes":[{"prefix", "keys"}]}, most frequent first. A new reference. */
+json_t *check_sample_json(const struct check_sample *sample);
+
 /* Wait until that much time has passed since the end's first INFO, or the check's is over. */
 void check_wait_since(const struct check_end *end, int64_t ms);
 

@@ -21,6 +21,12 @@ HANDLER(platform_workers);
 HANDLER(platform_checks);
 HANDLER(platform_commands);
 
+/* probes.c */
+HANDLER(probes_connectivity);
+HANDLER(probes_connectivity_get);
+HANDLER(probes_discover);
+HANDLER(probes_discover_get);
+
 /* reference.c */
 HANDLER(reference_check);
 HANDLER(reference_problem);
