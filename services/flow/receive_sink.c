@@ -9,6 +9,8 @@ enum { ACK_SOON_MS = 100 };
 void receive_publish(struct receiver *r) {
     struct control_block *c = r->control;
 
+    /* Who died between noting a new name and telling it has told nobody. */
+    atomic_fetch_add_explicit(&c->replid_changes, 1, memory_order_release);
     atomic_store_explicit(&c->snapshot_complete, r->meta.snapshot_complete ? 1u : 0u,
                           memory_order_relaxed);
     atomic_store_explicit(&c->snapshot_bytes, r->snapshot.end, memory_order_release);
@@ -25,8 +27,7 @@ bool receive_begin(struct receiver *r, const struct repl_position *at, struct er
     memcpy(r->meta.replid, at->replid, sizeof(r->meta.replid));
     r->consistency = RECEIVE_UNJUDGED;
     r->mark = (struct reading_mark){.generation = r->new_generation,
-                                    .is_composed =
-                                        r->reading == RECEIVE_SCAN || r->reading == RECEIVE_FILE,
+                                    .is_composed = r->reading != RECEIVE_PSYNC,
                                     .changes = r->source.changes_since_save,
                                     .last_save_sec = r->source.last_save_sec};
     /* Nothing may be taken for the new snapshot before the logs are empty. */
@@ -37,7 +38,6 @@ bool receive_begin(struct receiver *r, const struct repl_position *at, struct er
         !spool_meta_write(r->spool_fd, &r->meta, err) ||
         (!r->spec.incremental && !reading_mark_write(r->spool_fd, &r->mark, err)))
         return false;
-    atomic_fetch_add_explicit(&c->replid_changes, 1, memory_order_release);
     receive_publish(r);
     return failpoint(FAILPOINT_RECEIVE_SNAPSHOT_BEGUN, err);
 }
@@ -165,13 +165,10 @@ static bool on_stream(void *ctx, struct str bytes, struct err *err) {
         return err_set(err, ERR_PROTOCOL, "the stream does not begin with a command");
     r->stream_heard = true;
     if (!failpoint(FAILPOINT_RECEIVE_STREAM_HEARD, err) ||
-        !spool_writer_append(&r->stream, bytes,
-                             (uint64_t)(clock_wall_ms() + r->side.clock_ahead_ms), err) ||
+        !spool_writer_append(&r->stream, bytes, (uint64_t)clock_wall_ms(), err) ||
         !failpoint(FAILPOINT_RECEIVE_STREAM_SPOOLED, err))
         return false;
     atomic_store_explicit(&r->control->stream_end, r->stream.end, memory_order_release);
-    if (r->main_link.options.sync)
-        receive_marker_look(r, bytes);
     atomic_fetch_add_explicit(&r->control->received_bytes, bytes.len, memory_order_relaxed);
     control_bell_ring(r->apply_bell, &r->control->apply_sleeps);
     failpoint_pass(FAILPOINT_RECEIVE_STREAM_SHOWN);
