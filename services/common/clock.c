@@ -1,6 +1,7 @@
 #include "services/common/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 static int64_t us_of(clockid_t id) {
@@ -18,8 +19,21 @@ int64_t clock_mono_ms(void) {
     return clock_mono_us() / 1000;
 }
 
+#ifdef KF_FAULTS
+/* How wrong a test wants the clock to be. */
+static int64_t skew_us(void) {
+    const char *text = getenv("KEYFERRY_TEST_CLOCK_SKEW_MS");
+
+    return text ? strtoll(text, NULL, 10) * 1000 : 0;
+}
+#else
+static int64_t skew_us(void) {
+    return 0;
+}
+#endif
+
 int64_t clock_wall_us(void) {
-    return us_of(CLOCK_REALTIME);
+    return us_of(CLOCK_REALTIME) + skew_us();
 }
 
 int64_t clock_wall_ms(void) {

@@ -36,6 +36,7 @@ static const char *const passed_on[] = {
     "GCOV_PREFIX_STRIP",
 #ifdef KF_FAULTS
     "KEYFERRY_TEST_FAILPOINTS",
+    "KEYFERRY_TEST_CLOCK_SKEW_MS",
 #endif
 };
 
