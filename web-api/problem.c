@@ -5,7 +5,8 @@
 
 #include "proto/base/arena.h"
 
-const char *problem_type(struct arena *a, enum err_code code) {
+/* "not_found" as "/problems/not-found". */
+static const char *problem_type(struct arena *a, enum err_code code) {
     char *type = arena_printf(a, "/problems/%s", err_slug(code));
 
     for (char *c = type; *c; c++)

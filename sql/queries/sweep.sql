@@ -14,6 +14,5 @@ WITH answers AS (
 )
 DELETE FROM precheck
  WHERE job IS NULL AND id = ANY (ARRAY(SELECT id FROM precheck
-                                        WHERE job IS NULL AND created_at < now() - CASE purpose
-                                              WHEN 'discover' THEN interval '1 hour' ELSE interval '7 days' END
+                                        WHERE job IS NULL AND created_at < now() - interval '7 days'
                                         LIMIT 1000))

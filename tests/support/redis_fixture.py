@@ -23,7 +23,7 @@ from support.processes import register
 
 
 class RedisServer:
-    def __init__(self, *arguments, binary=None, databases=16):
+    def __init__(self, *arguments, binary=None, databases=16, password=None):
         self.binary = binary or os.environ.get("KF_REDIS_SERVER", "redis-server")
         self.arguments = list(arguments)
         self.databases = databases
@@ -31,7 +31,9 @@ class RedisServer:
         self.log = self.directory / "log"
         self.process = None
         self.port = None
-        self.password = None
+        self.password = password
+        if password:
+            self.arguments += ["--requirepass", password, "--masterauth", password]
         for _ in range(5):
             self.port = free_port()
             try:
@@ -50,11 +52,8 @@ class RedisServer:
                    "--repl-diskless-sync-delay", "0"]
         if "--save" not in self.arguments:
             command += ["--save", ""]
-        return self.start_command(command + self.arguments, timeout)
-
-    def start_command(self, command, timeout):
         self.process = register(subprocess.Popen(
-            command, stdin=subprocess.DEVNULL,
+            command + self.arguments, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:

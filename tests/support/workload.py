@@ -3,7 +3,7 @@
 
     workload.py fill  redis://HOST:PORT [--keys N] [--databases 0,3,9] [--seed S]
     workload.py write redis://HOST:PORT [--databases 0,3,9] [--seed S] [--rate N] [--client NAME]
-                                        [--mix all|model]
+                                        [--mix all|model] [--failover URL]
 
 `fill` makes mixed keys (six types, small and beyond every packed encoding's limit,
 binary names, expiries) and prints what it made. `write` goes on writing until SIGTERM
@@ -18,7 +18,8 @@ looking at the source:
 
 Beside these invariants it runs most of what changes a key; whether that arrived is for
 compare.py to say. `--mix model` leaves the rest out: then no command can fail, however often it is
-repeated (a repeated XADD does), and only a reader who counts can tell.
+repeated (a repeated XADD does), and only a reader who counts can tell. With `--failover` a server
+that has become a replica is left for the other one, and what it refused is written there.
 """
 
 import argparse
@@ -46,6 +47,10 @@ def pack(*arguments):
     return b"".join(out)
 
 
+class Refused(bytes):
+    """An error reply, without its minus sign."""
+
+
 class Pipe:
     """A connection that sends many commands and counts the replies. It understands
     just enough to know how many there were and which were errors."""
@@ -59,23 +64,26 @@ class Pipe:
             user = [parts.username] if parts.username else []
             self.run([pack("AUTH", *user, urllib.parse.unquote(parts.password))])
 
-    def run(self, commands):
+    def run(self, commands, refusals=False):
         """Send packed commands, read as many replies. Raises on an error reply, also on one
-        inside an EXEC. Returns the replies."""
+        inside an EXEC; with `refusals` a whole reply that is one is returned as it is. Returns
+        the replies."""
         replies = []
         # In portions whose replies fit into the socket's buffers: a server that cannot
         # write its replies stops reading, and both sides would wait for ever.
         for at in range(0, len(commands), 1000):
             portion = commands[at:at + 1000]
             self.socket.sendall(b"".join(portion))
-            replies += [self._reply() for _ in portion]
+            replies += [self._reply(refusals) for _ in portion]
         return replies
 
-    def _reply(self):
+    def _reply(self, refusals=False):
         line = self.reader.readline()
         if not line:
             raise ConnectionError("the server closed the connection")
         kind, rest = line[:1], line[1:-2]
+        if kind == b"-" and refusals:
+            return Refused(rest)
         if kind == b"-":
             raise RuntimeError("the server refused a command: %r" % rest)
         if kind == b"$":
@@ -164,8 +172,9 @@ def fill(url, keys=200000, databases=DATABASES, seed=1, expiring=0.25):
 class Client:
     """One writer: batches of random commands, each batch in one database."""
 
-    def __init__(self, url, seed, name, databases, mix="all"):
+    def __init__(self, url, seed, name, databases, mix="all", failover=None):
         self.pipe = Pipe(url)
+        self.urls = [url] + ([failover] if failover else [])
         self.mix = mix
         self.rng = random.Random("%s:%s" % (seed, name))
         self.name = name
@@ -196,12 +205,67 @@ class Client:
             elif chance < 0.35 or self.mix != "all":
                 batch += self._transfer(db)
                 self.transactions += 1
+            elif chance < 0.38:
+                batch += self._transaction()
             else:
-                make = MIXED[rng.randrange(len(MIXED))]
-                batch += make(rng, rng.randrange(25), self)
-        self.pipe.run(batch)
+                batch += self.some(1)
+        if len(self.urls) == 1:
+            self.pipe.run(batch)
+        else:
+            self._run_anywhere(batch)
         self.sequence[db] += steps
         self.commands += len(batch)
+
+    def _run_anywhere(self, batch):
+        """As run(); what a server refuses because it is no primary any more goes to the other one.
+        What it had taken before, it has handed over."""
+        deadline = time.monotonic() + 60
+        while True:
+            replies = self.pipe.run(batch, refusals=True)
+            refused = [i for i, reply in enumerate(replies) if isinstance(reply, Refused)]
+            if not refused:
+                return
+            first = refused[0]
+            for word in (replies[i] for i in refused):
+                if not word.startswith((b"READONLY", b"EXECABORT")):
+                    raise RuntimeError("the server refused a command: %r" % word)
+            while self._open_part(batch[:first]):
+                first -= 1  # a transaction was refused as a whole
+            taken = [i for i in range(first, len(batch)) if i not in refused and self._writes(batch[i])
+                     and not self._open_part(batch[:i])]
+            if taken:
+                raise RuntimeError("a server that had become a replica took a write")
+            if time.monotonic() > deadline:
+                raise RuntimeError("no primary was found for a minute")
+            self.urls.append(self.urls.pop(0))
+            self.pipe.close()
+            time.sleep(0.05)
+            self.pipe = Pipe(self.urls[0])
+            batch = [pack("SELECT", self.database)] + batch[first:]
+
+    @staticmethod
+    def _writes(command):
+        return b"\r\nSELECT\r\n" not in command and command != pack("MULTI")
+
+    @staticmethod
+    def _open_part(batch):
+        """The commands since a MULTI that has no EXEC yet."""
+        for i in range(len(batch) - 1, -1, -1):
+            if batch[i] == pack("EXEC"):
+                return []
+            if batch[i] == pack("MULTI"):
+                return batch[i:]
+        return []
+
+    def load_functions(self):
+        """From 7.0 on."""
+        replies = self.pipe.run([pack("FUNCTION", "LOAD", "REPLACE", FUNCTIONS)], refusals=True)
+        self.has_functions = not isinstance(replies[0], Refused)
+
+    def some(self, count):
+        """So many random steps, to stand in a transaction."""
+        return [command for _ in range(count)
+                for command in MIXED[self.rng.randrange(len(MIXED))](self.rng, self.rng.randrange(25), self)]
 
     def _model(self, db, n):
         commands = [pack("INCR", "kfw:seq:" + self.name), pack("RPUSH", "kfw:log:" + self.name, n),
@@ -223,6 +287,17 @@ class Client:
             out.append(pack("SELECT", db))
         return out + [pack("EXEC")]
 
+    def _transaction(self):
+        """2 to 50 steps as one, sometimes under a WATCH that others may break; rarely ten thousand."""
+        rng = self.rng
+        self.transactions += 1
+        watch = [pack("WATCH", "kfw:s:%d" % rng.randrange(25))] if rng.random() < 0.3 else []
+        if rng.random() < 0.002:
+            inside = [pack("INCRBY", "kfw:i:%d" % (i % 25), i) for i in range(10_000)]
+        else:
+            inside = self.some(rng.randrange(2, 50) // 2 + 1)
+        return watch + [pack("MULTI")] + inside + [pack("EXEC")]
+
     def other(self, rng):
         """A database that is not the one of this round, for MOVE."""
         return rng.choice([db for db in self.databases if db != self.database] or [self.database + 1])
@@ -230,6 +305,21 @@ class Client:
     def next_id(self, key):
         self.streams[key] = self.streams.get(key, 0) + 1
         return self.streams[key]
+
+
+FUNCTIONS = """#!lua name=kfw
+redis.register_function('kfw_push', function(keys, args)
+    redis.call('RPUSH', keys[1], args[1])
+    redis.call('HINCRBY', keys[2], 'calls', 1)
+    return redis.call('LLEN', keys[1])
+end)
+"""
+
+
+def _function(rng, i, client):
+    if not client.has_functions:
+        return _p("RPUSH", "kfw:l:%d" % i, "f")
+    return _p("FCALL", "kfw_push", 2, "kfw:l:%d" % i, "kfw:h:%d" % rng.randrange(25), rng.randrange(99))
 
 
 def _stream(rng, i, client):
@@ -290,7 +380,8 @@ MIXED = (
     lambda r, i, c: _p("ZPOPMIN", "kfw:z:%d" % i) + _p("ZREMRANGEBYRANK", "kfw:z:%d" % r.randrange(25), 30, -1),
     lambda r, i, c: _p("ZUNIONSTORE", "kfw:z:%d" % i, 2, "kfw:z:%d" % i, "kfw:z:%d" % r.randrange(25)),
     lambda r, i, c: _p("SORT", "kfw:m:%d" % r.randrange(25), "STORE", "kfw:l:%d" % i),
-    _stream, _stream,
+    lambda r, i, c: _p("LPOP", "kfw:l:%d" % i) + _p("RPOP", "kfw:l:%d" % r.randrange(25)),
+    _stream, _stream, _function,
     lambda r, i, c: _p("EXPIRE", "kfw:h:%d" % i, r.randrange(1, 900)),
     lambda r, i, c: _p("PEXPIRE", "kfw:l:%d" % i, r.randrange(50, 90000)),
     lambda r, i, c: _p("PEXPIRE", "kfw:z:%d" % i, r.randrange(20000, 90000), "GT"),
@@ -308,13 +399,16 @@ MIXED = (
 )
 
 
-def write(url, seed=1, name="w0", databases=DATABASES, rate=3000, mix="all", pipeline=(1, 40)):
+def write(url, seed=1, name="w0", databases=DATABASES, rate=3000, mix="all", pipeline=(1, 40),
+          failover=None):
     """Write until SIGTERM or end of standard input; print what was acknowledged."""
     running = [True]
     signal.signal(signal.SIGTERM, lambda *_: running.__setitem__(0, False))
     signal.signal(signal.SIGINT, lambda *_: running.__setitem__(0, False))
-    client = Client(url, seed, name, tuple(databases), mix)
+    client = Client(url, seed, name, tuple(databases), mix, failover)
     client.open_accounts()
+    if mix == "all":
+        client.load_functions()
     began = time.monotonic()
     print("writing", flush=True)
     while running[0]:
@@ -337,11 +431,13 @@ class Writer:
         acknowledged = writer.stop()
     """
 
-    def __init__(self, url, seed=1, name="w0", databases=DATABASES, rate=3000, mix="all"):
+    def __init__(self, url, seed=1, name="w0", databases=DATABASES, rate=3000, mix="all",
+                 failover=None):
         self.acknowledged = None
         self.process = subprocess.Popen(
             [sys.executable, __file__, "write", url, "--seed", str(seed), "--client", name,
-             "--rate", str(rate), "--mix", mix, "--databases", ",".join(map(str, databases))],
+             "--rate", str(rate), "--mix", mix, "--databases", ",".join(map(str, databases))]
+            + (["--failover", failover] if failover else []),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         line = self.process.stdout.readline()
         if line != b"writing\n":
@@ -421,12 +517,14 @@ def main():
     parser.add_argument("--rate", type=float, default=3000, help="commands a second")
     parser.add_argument("--client", default="w0", help="a name of its own for each writer")
     parser.add_argument("--mix", choices=("all", "model"), default="all")
+    parser.add_argument("--failover", help="another server that may take the first one's place")
     options = parser.parse_args()
     databases = tuple(int(db) for db in options.databases.split(","))
     if options.action == "fill":
         print(json.dumps(fill(options.url, options.keys, databases, options.seed)))
     else:
-        write(options.url, options.seed, options.client, databases, options.rate, options.mix)
+        write(options.url, options.seed, options.client, databases, options.rate, options.mix,
+              failover=options.failover)
 
 
 if __name__ == "__main__":
