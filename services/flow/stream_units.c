@@ -149,7 +149,7 @@ static bool emit_whole(struct stream_units *s, const struct resp_command *comman
 static bool emit_partly(struct stream_units *s, const struct resp_command *command,
                         const struct command_decision *d, struct stream_unit *out,
                         struct err *err) {
-    struct buf bytes = BUF_INIT(STREAM_TRANSACTION_BYTES_MAX);
+    struct buf bytes = BUF_INIT(STREAM_PART_BYTES_MAX);
     struct resp_scan scan = RESP_SCAN_INIT;
     struct resp_command part;
     struct command_decision again;
@@ -286,10 +286,11 @@ static bool take_one(struct stream_units *s, struct str view, const struct resp_
     if (s->in_multi && decision.action != COMMAND_DO_EXEC) {
         s->multi_alone |= is_alone(decision.action);
         s->at += command->raw.len;
-        if (s->at - s->start > STREAM_TRANSACTION_BYTES_MAX)
+        if (s->at - s->start > s->a->spec.transaction_bytes)
             return err_set(err, ERR_UNIT_TOO_LARGE,
-                           "the transaction at offset %" PRIu64 " is longer than %" PRIu64 " bytes",
-                           s->start, STREAM_TRANSACTION_BYTES_MAX);
+                           "the transaction at offset %" PRIu64 " is longer than %" PRIu64
+                           " bytes (KEYFERRY_TRANSACTION_BYTES of the worker)",
+                           s->start, s->a->spec.transaction_bytes);
         return true;
     }
     if (decision.action == COMMAND_DO_EXEC && !s->in_multi)

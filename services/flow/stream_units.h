@@ -16,8 +16,8 @@
 
 enum { STREAM_UNIT_COMMANDS = 5000, STREAM_UNIT_BYTES = 1024 * 1024 };
 
-/* A transaction of the source is applied as one, so as much of it as that. */
-#define STREAM_TRANSACTION_BYTES_MAX ((uint64_t)1 << 30)
+/* A command that is taken in part is made anew: at most so long. */
+#define STREAM_PART_BYTES_MAX ((size_t)1 << 30)
 
 /* Commands of the source, by what became of them. */
 enum stream_counter { STREAM_APPLIED, STREAM_SKIPPED, STREAM_REJECTED, STREAM_COUNTERS };

@@ -15,7 +15,7 @@ enum {
     WAIT_MS = 200,         /* wishes of the supervisor are looked at this often at least */
     EMPTY_EVERY_MS = 1000, /* a position that only passed a PING is written so often */
     WINDOW_BYTES = 64 * 1024 * 1024,
-    UNIT_OWN_MAX = 1200 * 1024 * 1024,
+    UNIT_OWN_SPARE = 176 * 1024 * 1024, /* what a rewritten transaction is longer by */
 };
 
 struct tail {
@@ -307,7 +307,7 @@ bool tail_run(struct applier *a, struct redis_client client, enum applier_next *
     t.filling = &t.buffers[0];
     t.flying = &t.buffers[1];
     for (int i = 0; i < 2; i++)
-        stream_unit_init(&t.buffers[i], UNIT_OWN_MAX, a);
+        stream_unit_init(&t.buffers[i], a->spec.transaction_bytes + UNIT_OWN_SPARE, a);
     memcpy(t.replid, a->position.replid, sizeof(t.replid));
     t.replid_seen = UINT64_MAX; /* look once in any case */
     stream_units_init(&t.units, a, a->position.next, a->position.source_db);

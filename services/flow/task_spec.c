@@ -183,10 +183,13 @@ static bool take_reading(const json_t *spec, struct task_spec *task, struct err 
     return true;
 }
 
-static bool take_piece_bytes(const json_t *spec, struct task_spec *task, struct err *err) {
+static bool take_bounds(const json_t *spec, struct task_spec *task, struct err *err) {
     task->piece_bytes = TASK_PIECE_BYTES;
-    return !json_object_get(spec, "piece_bytes") ||
-           take_u64(spec, "piece_bytes", INT64_MAX, &task->piece_bytes, err);
+    task->transaction_bytes = TASK_TRANSACTION_BYTES;
+    return (!json_object_get(spec, "piece_bytes") ||
+            take_u64(spec, "piece_bytes", INT64_MAX, &task->piece_bytes, err)) &&
+           (!json_object_get(spec, "transaction_bytes") ||
+            take_u64(spec, "transaction_bytes", INT64_MAX, &task->transaction_bytes, err));
 }
 
 static bool take_faults(const json_t *spec, struct task_spec *task, struct err *err) {
@@ -227,7 +230,7 @@ static bool take_all(const json_t *spec, struct task_spec *task, struct err *err
         !take_endpoint(spec, "destination", &task->destination, err) ||
         !take_text(spec, "spool_dir", task->spool_dir, sizeof(task->spool_dir), err) ||
         !take_u64(spec, "spool_quota_bytes", INT64_MAX, &task->spool_quota_bytes, err) ||
-        !take_piece_bytes(spec, task, err) ||
+        !take_bounds(spec, task, err) ||
         !take_bool(spec, "incremental", &task->incremental, err) ||
         !take_reading(spec, task, err) ||
         !take_word(spec, "expiry", expiries, LENGTH_OF(expiries), &expiry, err) ||

@@ -5,7 +5,8 @@
  *
  *   {"type":"spec", "job":"job_…", "task":0, "lease":n, "claimed_before":bool,
  *    "source":{ENDPOINT}, "destination":{ENDPOINT},
- *    "spool_dir":"…", "spool_quota_bytes":n, "piece_bytes":n (missing = the usual),
+ *    "spool_dir":"…", "spool_quota_bytes":n, "piece_bytes":n,
+ *    "transaction_bytes":n (missing = the usual, of both),
  *    "import_dir":"…" (where the file of a source lies; missing = none),
  *    "incremental":bool, "read_mode":"auto"|"psync"|"scan", "expiry":"held"|"exact",
  *    "databases":[{"source":n,"destination":n}] or null for all, one to one,
@@ -28,7 +29,7 @@
 #include "services/flow/task_objects.h"
 #include "services/net/endpoint.h"
 
-enum { TASK_PIECE_BYTES = 4 * 1024 * 1024 };
+enum { TASK_PIECE_BYTES = 4 * 1024 * 1024, TASK_TRANSACTION_BYTES = 1 << 30 };
 
 /* What a copy does about keys that the destination had before it. */
 enum task_conflict {
@@ -62,7 +63,8 @@ struct task_spec {
     struct endpoint source, destination;
     char spool_dir[512];
     uint64_t spool_quota_bytes;
-    uint64_t piece_bytes; /* longer values are copied in pieces */
+    uint64_t piece_bytes;       /* longer values are copied in pieces */
+    uint64_t transaction_bytes; /* of a source, applied as one, so as much of it as that */
     char import_dir[512]; /* "" = none */
     bool incremental;
     enum task_read_mode read_mode;

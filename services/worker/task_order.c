@@ -93,6 +93,9 @@ bool task_order_make(const struct task_order *order, const json_t *spec, json_t 
                         scope ? scope : "selection", "recopy", "fail");
     if (!message)
         abort(); /* sizes we chose */
+    if (order->transaction_bytes)
+        json_object_set_new(message, "transaction_bytes",
+                            json_integer((json_int_t)order->transaction_bytes));
     if (order->piece_bytes)
         json_object_set_new(message, "piece_bytes", json_integer((json_int_t)order->piece_bytes));
     if (order->import_dir && order->import_dir[0])

@@ -21,7 +21,8 @@ struct task_order {
     const char *spool_dir;  /* of the task */
     const char *import_dir; /* of this worker; NULL or "" = none */
     uint64_t spool_quota_bytes;
-    uint64_t piece_bytes; /* 0 = the usual */
+    uint64_t piece_bytes;       /* 0 = the usual */
+    uint64_t transaction_bytes; /* 0 = the usual */
     const char *faults;   /* test builds: names with commas between; NULL = none */
 };
 

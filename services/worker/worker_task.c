@@ -84,6 +84,7 @@ static bool make_run(struct worker *worker, const struct store_claim *claim, str
         .spool_dir = spool,
         .spool_quota_bytes = (uint64_t)worker->config->spool_quota_bytes,
         .piece_bytes = (uint64_t)worker->config->piece_bytes,
+        .transaction_bytes = (uint64_t)worker->config->transaction_bytes,
         .import_dir = worker->config->import_dir,
         .faults = worker->faults,
     };

@@ -44,7 +44,14 @@ def test_sessions_renewed_over_a_standing_link_are_not_lost(service, source, des
 def test_a_stopped_worker_that_is_continued_after_a_takeover_changes_nothing(
         start_service, source, destination):
     service = start_service(workers=2, env={"KEYFERRY_LEASE_SECONDS": "3"})
-    chaos.worker_that_is_continued(service, source, destination)
+    chaos.worker_that_is_continued(service, source, destination, rounds=3)
+
+
+@pytest.mark.full
+def test_thirty_workers_that_are_continued_behind_a_takeover_change_nothing(
+        start_service, source, destination):
+    service = start_service(workers=2, env={"KEYFERRY_LEASE_SECONDS": "3"})
+    chaos.worker_that_is_continued(service, source, destination, rounds=30)
 
 
 def test_children_of_a_lost_worker_are_fenced(start_service, source, destination):

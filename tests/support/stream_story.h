@@ -27,6 +27,7 @@ static inline void begin(void) {
     snprintf(a->spec.heartbeat_prefix, sizeof(a->spec.heartbeat_prefix), "BEAT");
     a->spec.map_all = true;
     a->spec.incremental = true;
+    a->spec.transaction_bytes = TASK_TRANSACTION_BYTES;
     memset(a->database_ok, 0xff, 2); /* databases 0 to 15 */
     a->target = command_target(false, 7 << 16, 10, true);
     stream_unit_init(&out, 1 << 20, a);

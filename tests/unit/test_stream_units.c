@@ -108,6 +108,18 @@ static void half_a_transaction_is_nothing(void) {
     end();
 }
 
+static void a_transaction_beyond_its_bound_is_named(void) {
+    struct str bytes = stream_of("MULTI|INCR b|INCR c|EXEC");
+
+    for (size_t most = bytes.len - 20; most <= bytes.len; most += 20) {
+        begin();
+        a->spec.transaction_bytes = most;
+        CU_ASSERT_EQUAL(take(bytes), most == bytes.len);
+        CU_ASSERT_EQUAL(err.code, most == bytes.len ? ERR_NONE : ERR_UNIT_TOO_LARGE);
+        end();
+    }
+}
+
 static void a_flush_is_a_unit_of_its_own(void) {
     struct str bytes = stream_of("SET a 1|FLUSHALL|SET b 2");
 
@@ -190,6 +202,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(our_heartbeat_is_noticed),
     CUNIT_TEST(cut_anywhere_the_same_units_come_out),
     CUNIT_TEST(half_a_transaction_is_nothing),
+    CUNIT_TEST(a_transaction_beyond_its_bound_is_named),
     CUNIT_TEST(a_flush_is_a_unit_of_its_own),
     CUNIT_TEST(a_transaction_that_flushes_is_alone_too),
     CUNIT_TEST(a_swap_puts_our_key_back),
