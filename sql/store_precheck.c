@@ -23,6 +23,8 @@ enum column {
     C_CREATED,
     C_STARTED,
     C_FINISHED,
+    C_PURPOSE,
+    C_FRESH,
 };
 
 void store_precheck_done(struct store_precheck *precheck) {
@@ -51,6 +53,8 @@ static void read_row(const struct store_rows *rows, int row, struct store_preche
     ret->created_ms = store_i64(rows, row, C_CREATED);
     ret->started_ms = store_i64(rows, row, C_STARTED);
     ret->finished_ms = store_i64(rows, row, C_FINISHED);
+    store_text_copy(rows, row, C_PURPOSE, ret->purpose, sizeof(ret->purpose));
+    ret->fresh_ms = store_i64(rows, row, C_FRESH);
 }
 
 static bool read_one(struct store *store, const struct sql_text *query, struct store_params *p,
@@ -121,6 +125,7 @@ void store_precheck_list_done(struct store_precheck *list, size_t count) {
 
 void store_precheck_claim_done(struct store_precheck_claim *claim) {
     json_decref(claim->spec);
+    json_decref(claim->carried);
     buf_done(&claim->sealed);
     *claim = (struct store_precheck_claim){.sealed = BUF_INIT(STORE_SEALED_MAX)};
 }
@@ -145,6 +150,8 @@ bool store_precheck_claim(struct store *store, const char *worker, const char *p
         store_text_copy(&rows, 0, 3, claim.probe, sizeof(claim.probe));
         claim.spec = store_json(&rows, 0, 4);
         ok = store_bytes(&rows, 0, 5, &claim.sealed, err);
+        store_text_copy(&rows, 0, 6, claim.purpose, sizeof(claim.purpose));
+        claim.carried = store_json(&rows, 0, 7);
     }
     if (ok) {
         *ret_found = rows.count > 0;
@@ -209,7 +216,22 @@ bool store_precheck_insert(struct store *store, const struct store_precheck_new 
     store_bind_bytes(&p, run->sealed);
     store_bind_text(&p, run->spec_digest);
     store_bind_text(&p, run->actor);
-    return store_exec(store, &sql_query_precheck_insert, &p, NULL, err);
+    store_bind_text(&p, run->options->purpose ? run->options->purpose : "precheck");
+    if (!store_exec(store, &sql_query_precheck_insert, &p, NULL, err))
+        return false;
+    if (!run->options->only_failed)
+        return true;
+    store_bind_text(&p, run->id);
+    return store_exec(store, &sql_query_precheck_carry, &p, NULL, err);
+}
+
+bool store_precheck_neighbours(struct store *store, const char *id, const char *const *states,
+                               size_t state_count, json_t **ret, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_text(&p, id);
+    store_bind_texts(&p, states, state_count);
+    return store_exec_json(store, &sql_query_precheck_neighbours, &p, ret, err);
 }
 
 bool store_precheck_finish(struct store *store, const char *id, const char *worker,

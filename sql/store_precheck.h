@@ -15,6 +15,9 @@ struct store_precheck_options {
     bool ignore_warnings;      /* warnings count as confirmed */
     const char *ignore_reason; /* NULL = "ignore_warnings=true" */
     bool read_only;            /* probe: no probe key is written on either end */
+    bool only_failed;          /* of a job: take over what passed in its latest run, when that was
+                                  of this specification and is not too old */
+    const char *purpose;       /* precheck (NULL), connectivity, discover, start */
 };
 
 struct store_precheck {
@@ -30,6 +33,8 @@ struct store_precheck {
     json_t *last_error; /* {"code","detail"}: why it could not be carried out; NULL = none */
     json_t *items;      /* array, in the order they were found; as the API shows an item, and for an
                            ignored one "reason", "ignored_by", "ignored_at" */
+    char purpose[16];
+    int64_t fresh_ms; /* when its oldest finding was made; 0 = not over */
     int64_t version;
     int64_t created_ms, started_ms, finished_ms; /* 0 = not yet */
 };
@@ -58,7 +63,9 @@ struct store_precheck_claim {
     char job[STORE_ID_SIZE];
     int64_t lease_epoch;
     char probe[16];
+    char purpose[16];
     json_t *spec;
+    json_t *carried; /* array of ids that were taken over: not to be looked at again */
     struct buf sealed; /* job_control_unseal(ring, "precheck", id, …) */
 };
 
@@ -82,6 +89,12 @@ MUST_CHECK bool store_precheck_renew(struct store *store, const char *id, const 
  * Errors: FENCED, VALIDATION (no id or result). */
 MUST_CHECK bool store_precheck_item(struct store *store, const char *id, int64_t lease_epoch,
                                     const json_t *item, struct err *err);
+
+/* Jobs in one of those states at the same ends: [{"relation":"source"|"destination"|"reverse",
+ * "job": id or null (another account's), "state"}], twenty at most. A new reference. */
+MUST_CHECK bool store_precheck_neighbours(struct store *store, const char *id,
+                                          const char *const *states, size_t state_count,
+                                          json_t **ret, struct err *err);
 
 /* ---- for job_control.c ---- */
 

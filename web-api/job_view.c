@@ -35,7 +35,8 @@ static bool is_copied(const struct store_job *job) {
     const char *position = job->progress.position_state;
 
     return strcmp(position, "tail") == 0 || strcmp(position, "done") == 0 ||
-           strcmp(position, "stopped") == 0 || phase_is(job, "incremental");
+           strcmp(position, "stopped") == 0 || strcmp(position, "sealed") == 0 ||
+           strcmp(position, "forgotten") == 0 || phase_is(job, "incremental");
 }
 
 static double percent_done(const struct store_job *job) {
@@ -69,7 +70,8 @@ static json_t *drained(const struct store_job *job) {
     const char *position = job->progress.position_state;
 
     if (!state_is(job, "stopped") ||
-        (strcmp(position, "stopped") != 0 && strcmp(position, "done") != 0))
+        (strcmp(position, "stopped") != 0 && strcmp(position, "done") != 0 &&
+         strcmp(position, "forgotten") != 0))
         return json_null();
     return json_boolean(job->progress.not_drained == 0);
 }
@@ -178,6 +180,38 @@ static json_t *view_expiry(const struct store_job *job) {
     return json_pack("{s:s?, s:o}", "mode", mode, "settled", settled);
 }
 
+/* The last cutover, also one that was given up; null before the first. */
+static json_t *view_cutover(const struct store_job *job) {
+    const struct store_progress *p = &job->progress;
+    const char *state = p->cutover_state;
+
+    /* Asked for, and no worker has said anything of it yet. */
+    if (state_is(job, "cutting_over") && (!state[0] || strcmp(state, "aborted") == 0))
+        state = "preparing";
+    if (!state[0])
+        return json_null();
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "state", state, "source_offset",
+                     positive_or_null(p->cutover_source_offset), "applied_offset",
+                     positive_or_null(p->cutover_applied_offset), "write_pause_ms",
+                     positive_or_null(p->cutover_pause_ms), "write_pause_deadline",
+                     json_time(p->cutover_deadline_ms), "stray_writes",
+                     (json_int_t)p->cutover_stray_writes, "aborted_because",
+                     text_or_null(p->cutover_because), "detail", text_or_null(p->cutover_detail));
+}
+
+/* Our key on the destination: does anything keep what we start there from writing? */
+static json_t *view_seal(const struct store_job *job) {
+    const char *position = job->progress.position_state;
+
+    if (strcmp(position, "forgotten") == 0)
+        return json_string("forgotten");
+    if (strcmp(position, "sealed") == 0 || strcmp(position, "done") == 0 ||
+        strcmp(position, "stopped") == 0)
+        return json_string(json_is_true(json_object_get(job->wanted, "forget")) ? "forgetting"
+                                                                                : "set");
+    return json_null();
+}
+
 static json_t *view_end(const struct store_job *job, const char *end, const json_t *facts) {
     json_t *spec = json_object_get(job->spec, end);
     json_t *view = spec ? json_copy(spec) : NULL, *label;
@@ -282,6 +316,8 @@ json_t *job_view(const struct store_job *job, int64_t now_wall_ms) {
     json_object_set_new(view, "retry_state", or_null(job->retry_state));
     json_object_set_new(view, "safe_for", view_safe_for(job, now_wall_ms));
     json_object_set_new(view, "expiry", view_expiry(job));
+    json_object_set_new(view, "cutover", view_cutover(job));
+    json_object_set_new(view, "seal", view_seal(job));
     json_object_set_new(view, "spool",
                         json_pack("{s:o, s:o}", "bytes",
                                   job->has_task ? json_integer(p->spool_bytes) : json_null(),

@@ -5,8 +5,7 @@
 
 #include "proto/base/arena.h"
 
-/* "not_found" as "/problems/not-found". */
-static const char *problem_type(struct arena *a, enum err_code code) {
+const char *problem_type(struct arena *a, enum err_code code) {
     char *type = arena_printf(a, "/problems/%s", err_slug(code));
 
     for (char *c = type; *c; c++)

@@ -8,8 +8,12 @@
 
 #include <jansson.h>
 
+#include "proto/base/arena.h"
 #include "proto/base/err.h"
 #include "web-api/reply.h"
+
+/* "not_found" as "/problems/not-found": the `type`, which the API serves too. */
+const char *problem_type(struct arena *a, enum err_code code);
 
 /* `fields` is the array for the member `errors` of a 422 (each {pointer, code,
  * detail}), or NULL; the reference stays the caller's. */

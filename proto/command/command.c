@@ -110,6 +110,21 @@ const struct command_row *command_of(const struct resp_command *command) {
     return second ? second : row;
 }
 
+bool command_row_is_applied(const struct command_row *row) {
+    switch (row->fate) {
+    case COMMAND_FATE_SELECT:
+    case COMMAND_FATE_MULTI:
+    case COMMAND_FATE_EXEC:
+    case COMMAND_FATE_REPLCONF:
+    case COMMAND_FATE_DROP:
+    case COMMAND_FATE_REFUSE:
+    case COMMAND_FATE_CONTAINER:
+        return false;
+    default:
+        return true;
+    }
+}
+
 const struct command_row *command_row(enum command_id id) {
     return &rows[id];
 }

@@ -88,6 +88,10 @@ const struct command_row *command_find(struct str name);
  * there is none or argc is 0. */
 const struct command_row *command_of(const struct resp_command *command);
 
+/* Something of it can reach a destination. False: it frames the stream, or is left out or refused
+ * wherever it stands. */
+bool command_row_is_applied(const struct command_row *row);
+
 /* Row by id, COMMAND_NONE < id < COMMAND_COUNT. */
 const struct command_row *command_row(enum command_id id);
 

@@ -138,7 +138,7 @@ struct rdb_accept rdb_accept(const struct rdb_destination *dest, enum rdb_vendor
     if (!form_for(dest, row, source, &accept.type))
         return impossible("The destination's version has no type for this value.");
     renumbered = row->vendor != NUMBERED_ALIKE && dest->vendor != source;
-    if (accept.type != type || renumbered || (expires && dest->held))
+    if (accept.type != type || renumbered || (expires && (dest->held || dest->extends)))
         accept.way = RDB_WAY_TRANSCODE;
     accept.counts_entries = kind == RDB_KIND_STREAM && dest->vendor == RDB_VALKEY &&
                             dest->version >= VALKEY_COUNTS_ENTRIES;

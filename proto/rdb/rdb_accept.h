@@ -19,6 +19,7 @@
 struct rdb_destination {
     enum rdb_vendor vendor; /* Redict and other forks of Redis are RDB_REDIS */
     uint32_t version;       /* of the product: major * 10000 + minor * 100 + patch; 0: not known */
+    bool extends;           /* expiries are written later than they are */
     bool held;              /* expiries are held (held_expiry.h), those of hash fields too */
     bool has_modules;       /* someone made sure that it has every module whose values it gets */
 };

@@ -176,7 +176,8 @@ static bool expiry_ahead(struct rdb_commands *c, uint64_t *ret_ms, struct err *e
                            "a field of a hash expires, which the destination cannot hold");
         return true;
     }
-    return rdb_field_expiry_write(c->fields, c->dest.vendor, c->next.expire_at_ms, ret_ms, err);
+    return rdb_field_expiry_write(c->fields, c->extend_ms, c->dest.vendor, c->next.expire_at_ms,
+                                  ret_ms, err);
 }
 
 static void took_element(struct rdb_commands *c, uint64_t expiry_ms) {

@@ -40,6 +40,7 @@ struct rdb_commands {
     struct rdb_destination dest; /* version 0: as the newest of its vendor */
     enum rdb_vendor vendor;      /* whose type numbers */
     enum rdb_field_expiry fields;
+    uint64_t extend_ms;                    /* of RDB_FIELDS_EXTEND */
     bool drop_field_expiry;                /* someone decided to lose them */
     const struct rdb_templates *templates; /* of the snapshot; NULL: none */
 

@@ -38,12 +38,14 @@ enum rdb_field_expiry {
     RDB_FIELDS_KEEP,   /* as they are */
     RDB_FIELDS_HOLD,   /* held */
     RDB_FIELDS_SETTLE, /* held ones become true again */
+    RDB_FIELDS_EXTEND, /* later by extend_ms */
 };
 
 /* How values are to be written; set once. */
 struct rdb_transcoder {
     enum rdb_vendor from, to; /* whose type numbers */
     enum rdb_field_expiry fields;
+    uint64_t extend_ms;
     bool drop_field_expiry;                /* someone decided to lose them */
     const struct rdb_templates *templates; /* of the snapshot; NULL: none */
 

@@ -7,12 +7,14 @@
 #include "proto/rdb/rdb_string.h"
 #include "proto/rdb/rdb_write.h"
 
-bool rdb_field_expiry_write(enum rdb_field_expiry fields, enum rdb_vendor to, uint64_t at_ms,
-                            uint64_t *ret_ms, struct err *err) {
+bool rdb_field_expiry_write(enum rdb_field_expiry fields, uint64_t extend_ms, enum rdb_vendor to,
+                            uint64_t at_ms, uint64_t *ret_ms, struct err *err) {
     uint64_t written = at_ms;
 
     if (fields == RDB_FIELDS_SETTLE)
         written = held_expiry_settle(at_ms);
+    else if (at_ms && fields == RDB_FIELDS_EXTEND)
+        written = at_ms + extend_ms;
     else if (at_ms && fields == RDB_FIELDS_HOLD && !held_expiry_hold(at_ms, &written))
         return err_set(
             err, ERR_RDB_UNSUPPORTED,
@@ -61,7 +63,8 @@ static bool put_packed_in_place(struct rdb_transcoder *t, struct str value, stru
             before = UINT64_MAX;
             continue;
         }
-        if (!rdb_field_expiry_write(t->fields, t->to, (uint64_t)element.number, &at_ms, err))
+        if (!rdb_field_expiry_write(t->fields, t->extend_ms, t->to, (uint64_t)element.number,
+                                    &at_ms, err))
             return false;
         if ((uint8_t)*at != INT64_FORM || at_ms < before || at_ms <= INT32_MAX)
             return true;
@@ -82,7 +85,8 @@ static bool find_least(struct rdb_transcoder *t, uint64_t *ret_least, struct err
 
     *ret_least = 0;
     while ((next = rdb_elements_next(&t->elements, &element, err)) == PACKED_VALUE) {
-        if (!rdb_field_expiry_write(t->fields, t->to, element.expire_at_ms, &at_ms, err))
+        if (!rdb_field_expiry_write(t->fields, t->extend_ms, t->to, element.expire_at_ms, &at_ms,
+                                    err))
             return false;
         if (at_ms && (*ret_least == 0 || at_ms < *ret_least))
             *ret_least = at_ms;
@@ -95,7 +99,7 @@ static bool put_field(struct rdb_transcoder *t, const struct rdb_element *elemen
                       uint64_t least, struct buf *out, struct err *err) {
     uint64_t at_ms;
 
-    if (!rdb_field_expiry_write(t->fields, t->to, element->expire_at_ms, &at_ms, err))
+    if (!rdb_field_expiry_write(t->fields, t->extend_ms, t->to, element->expire_at_ms, &at_ms, err))
         return false;
     if (type == RDB_TYPE_HASH_METADATA && !rdb_put_len(out, at_ms ? at_ms - least + 1 : 0, err))
         return false;

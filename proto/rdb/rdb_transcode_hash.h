@@ -15,8 +15,9 @@ MUST_CHECK bool rdb_transcode_hash(struct rdb_transcoder *t, uint8_t type, struc
 
 /* A field's expiry time as it is to be written; 0 stays 0 (it has none).
  * Errors: RDB_UNSUPPORTED (it cannot be held); DEST_RESTORE (too late for `to`). */
-MUST_CHECK bool rdb_field_expiry_write(enum rdb_field_expiry fields, enum rdb_vendor to,
-                                       uint64_t at_ms, uint64_t *ret_ms, struct err *err);
+MUST_CHECK bool rdb_field_expiry_write(enum rdb_field_expiry fields, uint64_t extend_ms,
+                                       enum rdb_vendor to, uint64_t at_ms, uint64_t *ret_ms,
+                                       struct err *err);
 
 /* Append a piece of a value as a raw string. */
 MUST_CHECK bool rdb_transcode_put_piece(struct buf *out, const struct rdb_piece *piece,

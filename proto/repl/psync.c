@@ -3,7 +3,16 @@
 #include "proto/resp/resp_error.h"
 #include "proto/resp/resp_write.h"
 
-enum step { STEP_PING, STEP_AUTH, STEP_PORT, STEP_CAPA, STEP_VERSION, STEP_RDB_ONLY, STEP_PSYNC };
+enum step {
+    STEP_PING,
+    STEP_AUTH,
+    STEP_PORT,
+    STEP_CAPA,
+    STEP_VERSION,
+    STEP_RDB_ONLY,
+    STEP_PSYNC, /* the last ones go out alone */
+    STEP_SYNC,
+};
 
 static const char *const step_names[] = {
     [STEP_PING] = "PING",
@@ -13,6 +22,7 @@ static const char *const step_names[] = {
     [STEP_VERSION] = "REPLCONF version",
     [STEP_RDB_ONLY] = "REPLCONF rdb-only",
     [STEP_PSYNC] = "PSYNC",
+    [STEP_SYNC] = "SYNC",
 };
 
 static bool put_auth(const struct psync_options *options, struct buf *out, struct err *err) {
@@ -46,6 +56,8 @@ static bool put_step(enum step step, const struct psync *ps, const struct psync_
         return resp_put_words(out, err, "REPLCONF", "version", "9.1.0", NULL);
     case STEP_RDB_ONLY:
         return resp_put_words(out, err, "REPLCONF", "rdb-only", "1", NULL);
+    case STEP_SYNC:
+        return resp_put_words(out, err, "SYNC", NULL);
     case STEP_PSYNC:
         break;
     }
@@ -63,17 +75,19 @@ bool psync_start(struct psync *ps, const struct psync_options *options, struct b
     ps->steps[ps->step_count++] = STEP_PING;
     if (options->auth)
         ps->steps[ps->step_count++] = STEP_AUTH;
-    ps->steps[ps->step_count++] = STEP_PORT;
-    ps->steps[ps->step_count++] = STEP_CAPA;
-    if (options->valkey_version)
-        ps->steps[ps->step_count++] = STEP_VERSION;
-    if (options->rdb_only)
-        ps->steps[ps->step_count++] = STEP_RDB_ONLY;
+    if (!options->sync) {
+        ps->steps[ps->step_count++] = STEP_PORT;
+        ps->steps[ps->step_count++] = STEP_CAPA;
+        if (options->valkey_version)
+            ps->steps[ps->step_count++] = STEP_VERSION;
+        if (options->rdb_only)
+            ps->steps[ps->step_count++] = STEP_RDB_ONLY;
+    }
     for (unsigned i = 0; i < ps->step_count; i++) {
         if (!put_step((enum step)ps->steps[i], ps, options, out, err))
             return false;
     }
-    ps->steps[ps->step_count++] = STEP_PSYNC;
+    ps->steps[ps->step_count++] = options->sync ? STEP_SYNC : STEP_PSYNC;
     return true;
 }
 
@@ -186,10 +200,18 @@ static bool take_line(struct psync *ps, struct str line, struct buf *out,
     }
     if (step == STEP_PSYNC)
         return take_psync_reply(ps, line, ret_wants, err);
+    if (step == STEP_SYNC)
+        return line.ptr[0] == '-' ? refused(step, str_skip(line, 1), err)
+                                  : unexpected(step, line, err);
     if (!take_reply(ps, step, line, err))
         return false;
-    ps->step_at++;
-    return ps->steps[ps->step_at] != STEP_PSYNC || put_step(STEP_PSYNC, ps, NULL, out, err);
+    step = (enum step)ps->steps[++ps->step_at];
+    return (step != STEP_PSYNC && step != STEP_SYNC) || put_step(step, ps, NULL, out, err);
+}
+
+/* The answer to SYNC is the header of a snapshot: it is not ours to take. */
+static bool at_header(const struct psync *ps, char c) {
+    return ps->steps[ps->step_at] == STEP_SYNC && ps->line_len == 0 && c == '$';
 }
 
 bool psync_feed(struct psync *ps, struct str in, size_t *ret_used, struct buf *out,
@@ -198,9 +220,15 @@ bool psync_feed(struct psync *ps, struct str in, size_t *ret_used, struct buf *o
 
     *ret_wants = PSYNC_WANTS_REPLY;
     while (used < in.len && *ret_wants == PSYNC_WANTS_REPLY) {
-        char c = in.ptr[used++];
+        char c = in.ptr[used];
         struct str line = str_of(ps->line, ps->line_len);
 
+        if (at_header(ps, c)) {
+            ps->position = ps->asked;
+            *ret_wants = PSYNC_WANTS_SNAPSHOT;
+            break;
+        }
+        used++;
         if (c != '\n') {
             if (ps->line_len == PSYNC_LINE_MAX)
                 return err_set(err, ERR_TOO_BIG,

@@ -15,6 +15,11 @@
  *                                        <-  +CONTINUE [replid] | +FULLRESYNC replid offset
  *   then the stream, or the header of snapshot_header.h
  *
+ * A server without PSYNC (before 2.8, or where it is hidden) is asked with SYNC instead: PING,
+ * AUTH, then SYNC alone, and the snapshot's header is the answer. It names no history and
+ * no offset, nothing can be continued, and it must hear no REPLCONF afterwards: an old one
+ * would write its answer into the stream.
+ *
  * Never advertised: any capability beyond eof and psync2; a server may then use
  * what we cannot read. listening-port is 0, so that Sentinel takes us for no
  * candidate.
@@ -35,7 +40,9 @@
 #include "proto/repl/repl_position.h"
 
 struct psync_options {
-    struct repl_position position; /* to continue from; not known: PSYNC ? -1 */
+    struct repl_position position; /* to continue from; not known: PSYNC ? -1. With sync:
+                                      what the owner calls the history that begins */
+    bool sync;                     /* SYNC instead of PSYNC; the other options do not count */
     bool valkey_version;           /* say REPLCONF version 9.1.0: for Valkey >= 8 */
     bool rdb_only;                 /* the snapshot and no stream (servers from 6.2) */
     bool may_read_eof;             /* capa eof: the snapshot may come as $EOF: */

@@ -187,6 +187,46 @@ int ctl_job_resume(const struct ctl_args *args) {
     return code;
 }
 
+/* A whole number from the command line; -1 = it was not given. */
+static bool number_of(const struct ctl_args *args, enum ctl_option option, const char *name,
+                      int64_t *ret, struct err *err) {
+    const char *text = ctl_args_value(args, option);
+    uint64_t value = 0;
+
+    *ret = -1;
+    if (!text)
+        return true;
+    if (!str_parse_u64(str_from(text), &value) || value > INT32_MAX)
+        return err_set(err, ERR_USAGE, "--%s takes a whole number", name);
+    *ret = (int64_t)value;
+    return true;
+}
+
+int ctl_job_cutover(const struct ctl_args *args) {
+    const char *pause = ctl_args_value(args, CTL_PAUSE_SOURCE);
+    struct err err = ERR_INIT;
+    int64_t timeout_ms;
+    json_t *body;
+    int code;
+
+    if (!number_of(args, CTL_PAUSE_TIMEOUT_MS, "pause-timeout-ms", &timeout_ms, &err))
+        return ctl_exit_with(&err);
+    body = json_pack("{s:s}", "pause_source", pause ? pause : "none");
+    if (!body) {
+        (void)err_set(&err, ERR_USAGE, "--pause-source takes none or client_pause");
+        return ctl_exit_with(&err);
+    }
+    if (timeout_ms >= 0)
+        json_object_set_new(body, "write_pause_timeout_ms", json_integer(timeout_ms));
+    code = act(args, "/cutover", body, CTL_UNTIL_CUT_OVER);
+    json_decref(body);
+    return code;
+}
+
+int ctl_job_forget(const struct ctl_args *args) {
+    return act(args, "/forget", NULL, CTL_UNTIL_FORGOTTEN);
+}
+
 int ctl_job_stop(const struct ctl_args *args) {
     json_t *body = json_pack("{s:b}", "drain", !ctl_args_flag(args, CTL_NO_DRAIN));
     int code = act(args, "/stop", body, CTL_UNTIL_STOPPED);

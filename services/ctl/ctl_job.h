@@ -9,6 +9,8 @@ int ctl_job_watch(const struct ctl_args *args);
 int ctl_job_pause(const struct ctl_args *args);
 int ctl_job_resume(const struct ctl_args *args);
 int ctl_job_stop(const struct ctl_args *args);
+int ctl_job_cutover(const struct ctl_args *args);
+int ctl_job_forget(const struct ctl_args *args);
 int ctl_job_throttle(const struct ctl_args *args);
 int ctl_job_logs(const struct ctl_args *args);
 

@@ -96,6 +96,7 @@ static const struct {
     {"pausing", "pause   finishing the unit in flight"},
     {"paused", "paused  nothing is written; go on with `keyferry job resume`"},
     {"stopping", "stop    draining, then settling expiries"},
+    {"cutting_over", "switch  draining, then sealing the destination"},
     {"stopped", "stopped"},
     {"completed", "completed"},
     {"blocked", "blocked"},

@@ -223,6 +223,19 @@ static bool is_reached(const struct watch *watch, const json_t *job, int *ret_co
     case CTL_UNTIL_RUNNING:
         reached = strcmp(state, "running") == 0;
         break;
+    case CTL_UNTIL_CUT_OVER:
+        reached = strcmp(state, "completed") == 0;
+        *ret_code = CTL_EXIT_FAILED;
+        if (ctl_json_is(job, "cutover.state", "aborted") && strcmp(state, "cutting_over") != 0)
+            return true;
+        break;
+    case CTL_UNTIL_FORGOTTEN:
+        reached = ctl_json_is(job, "seal", "forgotten");
+        *ret_code = CTL_EXIT_FAILED;
+        if (!reached && !ctl_json_is(job, "seal", "forgetting"))
+            return true;
+        ended = false; /* the job had ended before */
+        break;
     }
     *ret_code = CTL_EXIT_REACHED;
     if (reached)
@@ -234,6 +247,25 @@ static bool is_reached(const struct watch *watch, const json_t *job, int *ret_co
     return *ret_code != CTL_EXIT_REACHED;
 }
 
+static void say_switched(const json_t *job) {
+    double stray = ctl_json_number(job, "cutover.stray_writes");
+
+    printf("SWITCHED. The destination has everything; nothing of this job writes there again.\n");
+    if (json_is_number(ctl_json_at(job, "cutover.write_pause_ms")))
+        printf("  writers were paused for %.0f ms\n",
+               ctl_json_number(job, "cutover.write_pause_ms"));
+    if (stray > 0)
+        printf("  %.0f writes came to the source too late and are not on the destination\n", stray);
+}
+
+static void say_given_up(const json_t *job) {
+    char text[600];
+
+    str_escape(str_from(ctl_json_text(job, "cutover.detail")), text, sizeof(text));
+    fprintf(stderr, "keyferry: the cutover was given up (%s)%s%s; the job goes on as before\n",
+            ctl_json_text(job, "cutover.aborted_because"), *text ? ": " : "", text);
+}
+
 static void say_end(struct watch *watch, const json_t *job, int code) {
     struct err err = ERR_INIT;
 
@@ -243,12 +275,16 @@ static void say_end(struct watch *watch, const json_t *job, int code) {
     if (watch->output.live)
         print_above(watch, "");
     if (code == CTL_EXIT_REACHED) {
-        if (watch->until != CTL_UNTIL_CAUGHT_UP && watch->output.live)
+        if (watch->until == CTL_UNTIL_CUT_OVER)
+            say_switched(job);
+        else if (watch->until != CTL_UNTIL_CAUGHT_UP && watch->output.live)
             printf("%s  %s%s\n", watch->job, ctl_json_text(job, "state"),
                    json_is_true(ctl_json_at(job, "expiry.settled")) ? ", expiries settled" : "");
         return;
     }
-    if (ctl_show_trouble(job, &watch->text, &err) && watch->text.len)
+    if (watch->until == CTL_UNTIL_CUT_OVER && ctl_json_is(job, "cutover.state", "aborted"))
+        say_given_up(job);
+    else if (ctl_show_trouble(job, &watch->text, &err) && watch->text.len)
         fprintf(stderr, "%s", watch->text.ptr);
     else
         fprintf(stderr, "keyferry: the job is %s\n", ctl_json_text(job, "state"));

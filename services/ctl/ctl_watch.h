@@ -12,7 +12,9 @@ enum ctl_until {
     CTL_UNTIL_CAUGHT_UP, /* or completed, where nothing is followed */
     CTL_UNTIL_STOPPED,   /* or completed */
     CTL_UNTIL_PAUSED,
-    CTL_UNTIL_RUNNING, /* after a resume */
+    CTL_UNTIL_RUNNING,   /* after a resume */
+    CTL_UNTIL_CUT_OVER,  /* failed when it goes on as before */
+    CTL_UNTIL_FORGOTTEN, /* failed when the key could not be removed */
 };
 
 /* How to write; the same for all of a command. */

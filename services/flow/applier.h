@@ -27,10 +27,11 @@ struct applier {
     struct command_target target;
     bool has_functions; /* 7.0 */
     struct rdb_destination destination;
-    uint64_t bulk_max; /* bytes of one argument (proto-max-bulk-len) */
-    bool keeps_idle;   /* RESTORE … IDLETIME is of use */
-    bool keeps_freq;   /* RESTORE … FREQ is */
-    bool can_seal;     /* it counts error replies and lets us read the count */
+    uint64_t bulk_max;          /* bytes of one argument (proto-max-bulk-len) */
+    bool keeps_idle;            /* RESTORE … IDLETIME is of use */
+    bool keeps_freq;            /* RESTORE … FREQ is */
+    uint64_t by_commands_until; /* offset of the snapshot: a payload before it was refused */
+    bool can_seal;              /* it counts error replies and lets us read the count */
     uint8_t database_ok[TASK_DATABASES_MAX / 8]; /* SELECT n works */
 
     /* How fast it answers: control.destination_latency_us. */
@@ -55,11 +56,16 @@ MUST_CHECK bool applier_say_start(struct applier *a, struct err *err);
 
 /* A unit was answered after so long. */
 void applier_note_answer(struct applier *a, uint64_t took_us);
+/* A message that is its type alone. Errors: of child_send. */
+MUST_CHECK bool applier_say(struct applier *a, const char *type, struct err *err);
 
 /* What the supervisor wants, now. */
 static inline enum control_want applier_want(const struct applier *a) {
     return (enum control_want)atomic_load_explicit(&a->control->want, memory_order_relaxed);
 }
+
+/* A cutover may be sealed at this moment. */
+bool applier_may_seal(const struct applier *a);
 
 #define CONTROL_SET(a, field, value)                                                               \
     atomic_store_explicit(&(a)->control->field, (value), memory_order_relaxed)
@@ -72,5 +78,6 @@ enum applier_next {
     APPLIER_ON,      /* the next stage may begin */
     APPLIER_PAUSED,  /* asked to pause */
     APPLIER_STOP,    /* asked to stop: settle and close */
+    APPLIER_SEAL,    /* a cutover: everything is applied and the seal may be set */
     APPLIER_RESTART, /* begin again with a claim (a new snapshot replaced the one at work) */
 };

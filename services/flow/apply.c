@@ -10,10 +10,10 @@
 #include "services/common/clock.h"
 #include "services/common/failpoint.h"
 #include "services/common/log.h"
+#include "services/flow/apply_end.h"
 #include "services/flow/child.h"
 #include "services/flow/copy.h"
 #include "services/flow/selection.h"
-#include "services/flow/settle.h"
 #include "services/flow/spool_meta.h"
 #include "services/flow/tail.h"
 #include "services/redis/redis_info.h"
@@ -174,6 +174,7 @@ static bool learn_payload_version(struct applier *a, struct redis_client *client
         else if (!rdb_destination_of_footer(version, &a->destination))
             a->destination = (struct rdb_destination){.version = 0};
         a->destination.held = a->target.held;
+        a->destination.extends = a->spec.extend_ttl_ms > 0;
     }
     arena_done(&arena);
     return ok;
@@ -188,7 +189,7 @@ static bool say(struct applier *a, json_t *message, struct err *err) {
     return ok;
 }
 
-static bool say_type(struct applier *a, const char *type, struct err *err) {
+bool applier_say(struct applier *a, const char *type, struct err *err) {
     return say(a, json_pack("{s:s}", "type", type), err);
 }
 
@@ -246,7 +247,7 @@ static bool announce(struct applier *a, const struct redis_info *info, struct er
 /* From here on a receive that starts anew goes on in the history: were it told of the
  * copy it would take another snapshot for the one that is done. */
 static bool say_copied(struct applier *a, struct err *err) {
-    return failpoint(FAILPOINT_APPLY_COPIED, err) && say_type(a, "copied", err) &&
+    return failpoint(FAILPOINT_APPLY_COPIED, err) && applier_say(a, "copied", err) &&
            failpoint(FAILPOINT_APPLY_SAID_COPIED, err) && applier_say_start(a, err);
 }
 
@@ -278,7 +279,9 @@ static bool claim(struct applier *a, struct redis_client *ret_client, struct err
 /* ---- stages ------------------------------------------------------------------------------- */
 
 static enum applier_next as_next(enum control_want want) {
-    return want == CONTROL_RUN ? APPLIER_ON : want == CONTROL_PAUSE ? APPLIER_PAUSED : APPLIER_STOP;
+    return want == CONTROL_RUN || want == CONTROL_CUTOVER ? APPLIER_ON
+           : want == CONTROL_PAUSE                        ? APPLIER_PAUSED
+                                                          : APPLIER_STOP;
 }
 
 /* Until the first bytes of a snapshot that is new enough are in the spool. */
@@ -302,50 +305,6 @@ static enum applier_next wait_for_snapshot(struct applier *a) {
     }
 }
 
-/* Settle, then close the position: nothing of ours writes there again. */
-static bool stop(struct applier *a, struct redis_client *client, struct err *err) {
-    char key[POSITION_KEY_MAX];
-    struct settle_options options = {
-        .position_key = key,
-        .position_database = a->spec.lowest_database,
-        .epoch = a->position.epoch,
-        .keys_done = &a->control->settle_keys_done,
-    };
-    uint64_t settled;
-
-    position_key(&a->spec, key);
-    CONTROL_SET(a, phase, CONTROL_SETTLING);
-    if (!failpoint(FAILPOINT_APPLY_STOPS, err) || !copy_remove_leftover(a, client, err))
-        return false;
-    for (int db = 0; a->target.held && db < TASK_DATABASES_MAX; db++) {
-        bool mapped = a->spec.map_all;
-
-        for (int i = 0; !mapped && i < TASK_DATABASES_MAX; i++)
-            mapped = a->spec.database_map[i] == db;
-        options.prefixes = selection_of(&a->spec, db);
-        if (mapped && (a->database_ok[db / 8] & (1u << (db % 8))) &&
-            !settle_database(client, db, &options, &settled, err))
-            return false;
-    }
-    CONTROL_SET(a, settled, 1);
-    if (!failpoint(FAILPOINT_APPLY_SETTLED, err) ||
-        !position_close(client, &a->spec, &a->position, POSITION_STOPPED, err) ||
-        !failpoint(FAILPOINT_APPLY_SEALED, err))
-        return false;
-    CONTROL_SET(a, phase, CONTROL_DONE);
-    return say_type(a, "settled", err);
-}
-
-static bool done(struct applier *a, struct redis_client *client, struct err *err) {
-    if (!failpoint(FAILPOINT_APPLY_COMPLETES, err) ||
-        !position_close(client, &a->spec, &a->position, POSITION_DONE, err) ||
-        !failpoint(FAILPOINT_APPLY_COMPLETED, err))
-        return false;
-    CONTROL_SET(a, settled, 1);
-    CONTROL_SET(a, phase, CONTROL_DONE);
-    return say_type(a, "done", err);
-}
-
 /* One life of a claim. *ret_next is RESTART when another must follow. */
 static bool run(struct applier *a, enum applier_next *ret_next, struct err *err) {
     struct redis_client client = REDIS_CLIENT_INIT;
@@ -354,6 +313,12 @@ static bool run(struct applier *a, enum applier_next *ret_next, struct err *err)
 
     if (!claim(a, &client, err))
         return false;
+    if (a->position.state == POSITION_SEALED) {
+        ok = apply_end_sealed(a, &client, err);
+        redis_client_close(&client);
+        *ret_next = APPLIER_STOP;
+        return ok;
+    }
     next = as_next(applier_want(a));
     /* A drain of a copy is the rest of the copy, then of the tail. */
     if (next == APPLIER_STOP && applier_want(a) == CONTROL_STOP_DRAIN)
@@ -368,7 +333,7 @@ static bool run(struct applier *a, enum applier_next *ret_next, struct err *err)
             ok = copy_run(a, claimed, &next, &client, err);
         }
         if (ok && next == APPLIER_ON)
-            ok = a->spec.incremental ? say_copied(a, err) : done(a, &client, err);
+            ok = a->spec.incremental ? say_copied(a, err) : apply_end_done(a, &client, err);
         if (ok && next == APPLIER_ON && !a->spec.incremental) {
             redis_client_close(&client);
             *ret_next = APPLIER_ON;
@@ -384,7 +349,9 @@ static bool run(struct applier *a, enum applier_next *ret_next, struct err *err)
         ok = tail_run(a, claimed, &next, &client, err);
     }
     if (ok && next == APPLIER_STOP)
-        ok = stop(a, &client, err);
+        ok = apply_end_stop(a, &client, err);
+    if (ok && next == APPLIER_SEAL)
+        ok = apply_end_cutover(a, &client, &next, err);
     redis_client_close(&client);
     *ret_next = next;
     return ok;
@@ -432,8 +399,11 @@ int apply_main(int socket_fd) {
     a->spool_fd = -1;
     ok = read_spec(a, &err) && control_map(CHILD_FD_CONTROL, &a->control, &err) &&
          open_spool(a, &err);
-    while (ok && next == APPLIER_RESTART)
-        ok = run(a, &next, &err);
+    if (ok && a->spec.errand == TASK_ERRAND_FORGET)
+        ok = apply_end_forget(a, &err);
+    else
+        while (ok && next == APPLIER_RESTART)
+            ok = run(a, &next, &err);
     if (!ok && err.code == ERR_SPOOL_CORRUPT)
         disown_spool(a);
     if (!ok)

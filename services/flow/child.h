@@ -18,12 +18,17 @@
  *     {"type":"start", ...}        to receive, relayed from apply, members as they were
  *   child -> supervisor
  *     {"type":"credentials", "end":"source"|"destination"}   before each connect
- *     {"type":"full_sync", "reason":…}      receive asks before it makes the source fork
+ *     {"type":"full_sync", "reason":…, "server":"run id" or ""}
+ *                                          receive asks before it makes the source fork
  *     {"type":"position", "state":"none|copy|tail|done|stopped", "replid":…, "offset":n,
  *      "db":n, "generation":n, "epoch":n, "lease":n, "seq":n}    apply, after each claim
  *     {"type":"start", "position":…}        apply, when it knows what receive shall ask
  *                                           for; the supervisor relays it to receive
  *     {"type":"copied"}, {"type":"caught_up"}, {"type":"settled"}, {"type":"done"}
+ *     {"type":"sealed"}            apply: the cutover has passed the point of no return
+ *     {"type":"forgotten"}         apply, of the errand of that name
+ *     {"type":"cutover_over", "because":word, "detail":…}   receive gave the cutover up and
+ *                                  goes on as before; the source takes writes
  *     {"type":"facts", "end":…, "product":…, "version":…}   of the destination also
  *                                  "maxmemory_policy" and "maxmemory_bytes"
  *     {"type":"error", "code":slug, "detail":…, "lease":n, "sealed":…}   then it exits

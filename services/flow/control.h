@@ -29,7 +29,24 @@ enum control_want {
     CONTROL_PAUSE,      /* finish the unit in flight, then exit 0 */
     CONTROL_STOP_DRAIN, /* apply what the source holds now, settle, seal, then exit 0 */
     CONTROL_STOP_NOW,   /* settle and seal without draining, then exit 0 */
+    CONTROL_CUTOVER,    /* drain, seal, settle, then exit 0; until the seal it may be called off
+                           by CONTROL_RUN (receive_cutover.h tells the steps) */
 };
+
+/* How far a cutover is. Written by receive, which has the source in its hands. */
+enum control_cutover {
+    CUTOVER_IDLE = 0,
+    CUTOVER_PREPARING,    /* is the source still written? */
+    CUTOVER_LAG,          /* the destination comes near enough */
+    CUTOVER_DRAINING,     /* writers stand still; apply goes on up to cutover_goal */
+    CUTOVER_MAY_SEAL,     /* all of it is applied: apply may seal until cutover_seal_until_ms */
+    CUTOVER_WRITERS_FREE, /* the seal is set, the source takes writes again */
+    CUTOVER_GIVEN_UP,     /* by receive; the source takes writes again */
+};
+
+/* The seal of a cutover. Taken up and set by apply; whoever calls a cutover off writes
+ * CONTROL_RUN first and reads this after it: OPEN then means that no seal is coming. */
+enum control_seal { SEAL_OPEN = 0, SEAL_TRYING, SEAL_SET };
 
 /* Where the task is. Written by apply. */
 enum control_phase {
@@ -52,6 +69,10 @@ struct control_block {
     _Atomic uint64_t full_source_commands_per_second_max; /* of a copy that reads with SCAN */
     _Atomic uint64_t tail_bytes_per_second_max;
     _Atomic uint64_t tail_commands_per_second_max;
+    /* Of a cutover, before CONTROL_CUTOVER is wanted. */
+    _Atomic uint32_t cutover_pauses; /* 1: writers are stopped with CLIENT PAUSE */
+    _Atomic uint64_t cutover_lag_bytes_max;
+    _Atomic uint64_t cutover_pause_ms_max;
 
     /* Written by receive. Offsets count bytes of the source's history as PSYNC
      * does: the first byte of all is 1, and the stream is spooled up to, and not
@@ -76,6 +97,14 @@ struct control_block {
     _Atomic uint32_t heartbeat_state;   /* 0 off, 1 writing, 2 refused by the source */
     _Atomic uint64_t source_latency_us; /* its last answer to the heartbeat, beyond its quickest */
     _Atomic uint64_t source_waited_us;  /* in all, for the limit of what SCAN asks */
+    _Atomic uint64_t
+        source_written_at_ms;      /* wall clock: others were last seen to write; 0 = never */
+    _Atomic uint32_t cutover_step; /* enum control_cutover */
+    _Atomic uint64_t cutover_goal; /* as drain_offset; 0 = not yet */
+    _Atomic uint64_t cutover_seal_until_ms;  /* monotonic; before cutover_step (release) */
+    _Atomic uint64_t cutover_paused_at_ms;   /* wall clock: writers stand still since; 0 = not */
+    _Atomic uint64_t cutover_write_pause_ms; /* how long they did */
+    _Atomic uint64_t cutover_stray_writes; /* on the source behind the last look before the seal */
 
     /* Written by apply. */
     _Atomic uint32_t phase;          /* enum control_phase */
@@ -102,6 +131,7 @@ struct control_block {
     _Atomic uint64_t settle_keys_done;
     _Atomic uint64_t destination_epoch; /* ours, as claimed */
     _Atomic uint32_t settled;           /* no held expiry is left on the destination */
+    _Atomic uint32_t seal;              /* enum control_seal; sequentially consistent, as `want` */
 
     /* Doorbells: the sleeper sets its flag, looks once more, then polls its
      * eventfd; whoever moved a number rings only when the flag is set. */

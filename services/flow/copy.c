@@ -70,6 +70,12 @@ bool copy_send_alone(struct copy *c, struct unit *unit, uint64_t next, struct er
     return lane_send(&c->lane, unit, &c->a->position, &end, err) && wait_ready(c, err);
 }
 
+bool copy_send_aside(struct copy *c, struct unit *unit, struct err *err) {
+    struct lane_position end = {.mark = c->a->position.mark, .next = c->a->position.next};
+
+    return lane_send(&c->lane, unit, &c->a->position, &end, err) && wait_ready(c, err);
+}
+
 bool copy_send(struct copy *c, struct err *err) {
     struct copy_unit *u = c->filling;
     char text[POSITION_MARK_MAX];
@@ -90,6 +96,9 @@ bool copy_send(struct copy *c, struct err *err) {
             .temporary = COPY_TEMPORARY_NONE,
         };
     if (!failpoint(FAILPOINT_COPY_UNIT_FILLED, err))
+        return false;
+    /* Never behind the mark: what a later life does not parse again is in the file. */
+    if (c->keys_seen.fd >= 0 && !key_set_flush(&c->keys_seen, err))
         return false;
     copy_mark_format(&u->end, text);
     end.next = u->end.at.offset;
@@ -167,8 +176,12 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
         if (!copy_begin_generation(c, err))
             return false;
         c->keys_done = 0;
+        if (!copy_sweep_open(c, true, err))
+            return false;
     } else if (!same_snapshot(c)) {
         return err_set(err, ERR_SPOOL_MOVED, "the spool holds another snapshot of that number");
+    } else if (!copy_sweep_open(c, false, err)) {
+        return false;
     } else if (!copy_pieces_put_removal(&c->leftover, &a->target, &a->spec, &c->filling->unit,
                                         err)) {
         return false;
@@ -213,8 +226,11 @@ static bool run(struct copy *c, enum applier_next *ret_next, struct err *err) {
         return true;
     }
     *ret_next = APPLIER_ON;
-    return failpoint(FAILPOINT_COPY_ENDED, err) &&
-           (!c->a->spec.incremental || copy_begin_tail(c, err));
+    if (!failpoint(FAILPOINT_COPY_ENDED, err) || !copy_sweep(c, ret_next, err))
+        return false;
+    if (superseded(c))
+        *ret_next = APPLIER_RESTART;
+    return !c->a->spec.incremental || *ret_next != APPLIER_ON || copy_begin_tail(c, err);
 }
 
 bool copy_run(struct applier *a, struct redis_client client, enum applier_next *ret_next,
@@ -246,7 +262,12 @@ bool copy_run(struct applier *a, struct redis_client client, enum applier_next *
                                       .keeps_freq = a->keeps_freq,
                                   });
     copy_scout_init(&c.scout);
+    key_set_init(&c.keys_seen);
     ok = prepare(&c, client, err) && run(&c, ret_next, err);
+    if (!ok && c.in_flight && c.lane.state == LANE_READY) {
+        ok = copy_take_back(&c, err);
+        *ret_next = APPLIER_RESTART;
+    }
     if (!ok && !c.ended && superseded(&c)) {
         /* The files went away under us because a new snapshot begins. */
         err_clear(err);
@@ -261,6 +282,7 @@ bool copy_run(struct applier *a, struct redis_client client, enum applier_next *
     copy_encoder_done(&c.encoder);
     rdb_templates_done(&c.templates);
     copy_scout_done(&c.scout);
+    key_set_close(&c.keys_seen);
     spool_reader_close(&c.reader);
     return ok;
 }

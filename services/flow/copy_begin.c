@@ -94,19 +94,15 @@ static bool replace_ours(struct copy *c, enum position_fresh *fresh, bool *ret_f
 /* How what is there goes. *fresh becomes what it is once the generation has begun. */
 static bool decide_clearing(struct copy *c, enum position_fresh *fresh, bool *ret_flush,
                             struct err *err) {
-    bool again = c->a->position.generation > 0; /* an earlier one may have written keys */
-
     *ret_flush = false;
+    if (!position_may_recopy(&c->a->position))
+        return err_set(err, ERR_FULL_RESYNC_NEEDED, POSITION_NO_RECOPY);
     switch (*fresh) {
     case POSITION_SHARED:
     case POSITION_OVERWRITING:
-        return !again ||
-               err_set(err, ERR_FULL_RESYNC_NEEDED,
-                       "the copy was interrupted and the destination was not empty before it: "
-                       "keys deleted on the source since then cannot be told from keys that were "
-                       "there");
+        return true;
     case POSITION_FRESH:
-        return !again || replace_ours(c, fresh, ret_flush, err);
+        return c->a->position.generation == 0 || replace_ours(c, fresh, ret_flush, err);
     case POSITION_OVERWRITE_ONCE:
         *fresh = POSITION_OVERWRITING;
         return true;

@@ -40,18 +40,23 @@ void copy_encoder_done(struct copy_encoder *e) {
 
 void copy_encoder_set_source(struct copy_encoder *e, enum rdb_vendor vendor,
                              const struct rdb_templates *templates) {
-    enum rdb_field_expiry fields = e->how.target->held ? RDB_FIELDS_HOLD : RDB_FIELDS_KEEP;
+    uint64_t extend_ms = e->how.spec->extend_ttl_ms;
+    enum rdb_field_expiry fields = e->how.target->held ? RDB_FIELDS_HOLD
+                                   : extend_ms > 0     ? RDB_FIELDS_EXTEND
+                                                       : RDB_FIELDS_KEEP;
 
     e->vendor = vendor;
     for (unsigned type = 0; type < COPY_TYPES; type++)
         e->ways[type] = rdb_accept(&e->how.destination, vendor, (uint8_t)type);
     e->transcoder.from = vendor;
     e->transcoder.fields = fields;
+    e->transcoder.extend_ms = extend_ms;
     e->transcoder.templates = templates;
     e->transcoder.drop_field_expiry = e->how.drops_field_expiry;
     e->pieces.commands.vendor = vendor;
     e->pieces.commands.dest = e->how.destination;
     e->pieces.commands.fields = fields;
+    e->pieces.commands.extend_ms = extend_ms;
     e->pieces.commands.templates = templates;
     e->pieces.commands.drop_field_expiry = e->how.drops_field_expiry;
 }
@@ -113,7 +118,9 @@ static bool expiry_to_write(const struct copy_encoder *e, const struct rdb_event
     if (at < 0)
         return true;
     if (!e->how.target->held) {
-        *ret_ms = at == 0 ? 1 : (uint64_t)at;
+        *ret_ms = (at == 0 ? 1 : (uint64_t)at) + e->how.spec->extend_ttl_ms;
+        if (*ret_ms > INT64_MAX)
+            *ret_ms = INT64_MAX;
         return true;
     }
     if (!held_expiry_hold(at == 0 ? 1 : (uint64_t)at, ret_ms))

@@ -10,7 +10,7 @@ bool copy_is_full(const struct copy *c) {
            c->filling->unit.commands >= COPY_UNIT_COMMANDS;
 }
 
-static bool is_ours(const struct applier *a, struct str key) {
+bool copy_is_ours(const struct applier *a, struct str key) {
     if (str_starts_with(key, STR_LIT(POSITION_PREFIX)) ||
         str_starts_with(key, str_from(a->spec.heartbeat_prefix)))
         return true;
@@ -48,7 +48,7 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
     if (!applier_map_database(c->a, ev->key.db, &database, err) ||
         !copy_encoder_key(&c->encoder, ev, &key, err))
         return false;
-    if (database < 0 || is_ours(c->a, key) ||
+    if (database < 0 || copy_is_ours(c->a, key) ||
         !command_prefixes_take(task_objects_prefixes(&c->a->spec.objects, (int)ev->key.db), key)) {
         CONTROL_ADD(c->a, keys_filtered, 1);
         return true;
@@ -57,7 +57,7 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
     throttle_take(&c->bytes, ev->size);
     /* A copy without a tail writes true expiries, and what is past is gone. */
     if (!c->a->spec.incremental && ev->key.expire_at_ms >= 0 &&
-        ev->key.expire_at_ms <= clock_wall_ms()) {
+        ev->key.expire_at_ms <= clock_wall_ms() - (int64_t)c->a->spec.extend_ttl_ms) {
         c->keys_expired++;
         return true;
     }
@@ -67,6 +67,9 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
         c->keys_conflict++;
         return true;
     }
+    if (c->keys_seen.fd >= 0 && !key_set_add(&c->keys_seen, database, key, err))
+        return false;
+    c->encoder.by_commands = ev->offset < c->a->by_commands_until;
     if (!copy_encoder_put(&c->encoder, ev, database, unit, err))
         return false;
     if (copy_encoder_in_pieces(&c->encoder))

@@ -6,6 +6,7 @@
 #include "services/flow/copy_encode.h"
 #include "services/flow/copy_mark.h"
 #include "services/flow/copy_scout.h"
+#include "services/flow/key_set.h"
 #include "services/flow/spool_meta.h"
 #include "services/flow/spool_reader.h"
 #include "services/flow/throttle.h"
@@ -41,6 +42,7 @@ struct copy {
     struct copy_mark before;        /* the value that is at work in pieces */
     struct copy_temporary leftover; /* of an attempt that was cut off */
     struct copy_scout scout;
+    struct key_set keys_seen; /* while the position says SWEEPING */
     uint64_t keys_done, keys_expired, keys_conflict;
     size_t unit_bytes; /* how large a unit may grow now */
     uint64_t window;   /* bytes looked at in one go; grows for a record that is longer */
@@ -65,11 +67,31 @@ MUST_CHECK bool copy_send(struct copy *c, struct err *err);
  * it is acknowledged. */
 MUST_CHECK bool copy_send_alone(struct copy *c, struct unit *unit, uint64_t next, struct err *err);
 
+/* A command of the unit that was sent last failed, and the lane is READY: the position
+ * goes back to where it was before the unit. True, and no error any more: begin again, as
+ * that unit's values are to be written by commands now. False: that was tried already. */
+MUST_CHECK bool copy_take_back(struct copy *c, struct err *err);
+
 /* Begin a snapshot. What stands on the destination goes in the same transaction where a
  * person asked for it (the mode, an answer) or all of it is of an earlier snapshot of
  * ours, which lacks what was deleted since; or goes at the end of this one (copy_sweep.h).
  * Errors: FULL_RESYNC_NEEDED (whose it is cannot be told), DEST_IN_USE; of the lane. */
 MUST_CHECK bool copy_begin_generation(struct copy *c, struct err *err);
+
+/* Send `unit`, which leaves the mark where it is, and wait until it is acknowledged. */
+MUST_CHECK bool copy_send_aside(struct copy *c, struct unit *unit, struct err *err);
+
+/* A position of ours, a heartbeat of anybody's: no data. */
+bool copy_is_ours(const struct applier *a, struct str key);
+
+/* What a snapshot that was written over an earlier one of ours does not have must go when
+ * it is all there: every key of it is noted in a file (key_set.h), and those of the
+ * destination that are not are removed, in fenced units. Only of what this task
+ * selects. Interrupted, it begins again: removing is repeatable. No-ops, but for
+ * POSITION_SWEEPING.
+ * Errors: of the lane, of key_set.h, of redis_client_call. */
+MUST_CHECK bool copy_sweep_open(struct copy *c, bool is_new, struct err *err);
+MUST_CHECK bool copy_sweep(struct copy *c, enum applier_next *ret_next, struct err *err);
 
 /* The position begins where the snapshot was taken: one more fenced unit. */
 MUST_CHECK bool copy_begin_tail(struct copy *c, struct err *err);

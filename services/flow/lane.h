@@ -104,7 +104,10 @@ MUST_CHECK bool lane_send(struct lane *lane, struct unit *unit, const struct pos
  *   DIVERGED                 a command of a tail unit failed when executed, or of any
  *                            unit before we died
  *   DEST_OOM, DEST_NOPERM …  the unit was refused as a whole: nothing of it happened
- *   PROTOCOL                 a reply that does not belong here */
+ *   PROTOCOL                 a reply that does not belong here
+ * A command of a copy's unit that fails when executed (DEST_RESTORE, …) is an error like
+ * these, but the lane is READY: the rest of the unit and its position are there, and the
+ * next unit may take the position back. */
 MUST_CHECK bool lane_pump(struct lane *lane, struct err *err);
 
 /* For poll(2). */

@@ -87,16 +87,20 @@ static enum resp_status take_exec(struct lane *lane, struct str in, size_t *ret_
     return RESP_GOT;
 }
 
-/* A command failed although the transaction ran: both ends differ now. */
+/* A command failed although the transaction ran: both ends differ now. A copy may write
+ * its unit again, so the rest of the replies is read first. */
 static enum resp_status failed_element(struct lane *lane, struct str error, struct err *err) {
+    if (lane->was_refused)
+        return RESP_GOT;
     refuse(lane, error);
-    *err = lane->refused;
-    if (lane->mode == LANE_TAIL)
-        (void)err_recode(err, ERR_DIVERGED,
-                         "command %" PRIu32 " of a unit failed on the destination", lane->element);
-    else
-        (void)err_wrap(err, "command %" PRIu32 " of a batch failed on the destination",
+    if (lane->mode == LANE_COPY) {
+        (void)err_wrap(&lane->refused, "command %" PRIu32 " of a batch failed on the destination",
                        lane->element);
+        return RESP_GOT;
+    }
+    *err = lane->refused;
+    (void)err_recode(err, ERR_DIVERGED, "command %" PRIu32 " of a unit failed on the destination",
+                     lane->element);
     return RESP_WRONG;
 }
 
@@ -120,8 +124,15 @@ static enum resp_status take_elements(struct lane *lane, struct str in, size_t *
             }
             if (at < in.len && in.ptr[at] == '-') {
                 status = resp_reply_next(str_skip(in, at), &used, &item, err);
-                *ret_used = at;
-                return status == RESP_GOT ? failed_element(lane, item.str, err) : status;
+                if (status == RESP_GOT)
+                    status = failed_element(lane, item.str, err);
+                if (status != RESP_GOT) {
+                    *ret_used = at;
+                    return status;
+                }
+                at += used;
+                lane->element++;
+                continue;
             }
         }
         status = resp_reply_skip(&lane->skip, str_skip(in, at), &used, err);
@@ -130,8 +141,9 @@ static enum resp_status take_elements(struct lane *lane, struct str in, size_t *
             *ret_used = at;
             return status;
         }
-        if (lane->skip.errors > 0)
-            return failed_element(lane, STR_LIT("ERR inside a nested reply"), err);
+        if (lane->skip.errors > 0 &&
+            failed_element(lane, STR_LIT("ERR inside a nested reply"), err) != RESP_GOT)
+            return RESP_WRONG;
         lane->skip = RESP_SKIP_INIT;
         lane->element++;
     }
@@ -186,7 +198,8 @@ static enum resp_status take_fields(struct lane *lane, struct str in, size_t *re
         return fail(err, ERR_POSITION_MISSING, "our key on the destination is gone");
     if (value[0] != lane->expect_epoch)
         return fail(err, ERR_FENCED, "the position on the destination has another owner");
-    if (value[2] > 0)
+    /* A copy takes the unit back that its own reply names; one that died could not. */
+    if (value[2] > 0 && !lane->was_refused)
         return fail(err, ERR_DIVERGED, "a command failed on the destination");
     if (!known[1] || value[1] != lane->expect_next)
         return fail(err, ERR_FENCED, "the position on the destination moved without us");
@@ -254,6 +267,10 @@ static enum resp_status take_step(struct lane *lane, struct str in, size_t *ret_
             lane->state = LANE_READY;
             lane->unit = NULL;
             failpoint_pass(FAILPOINT_LANE_READY);
+        }
+        if (status == RESP_GOT && lane->was_refused) {
+            *err = lane->refused;
+            return RESP_WRONG;
         }
         return status;
     case STEP_LATE:

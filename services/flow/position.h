@@ -4,7 +4,7 @@
  * same transaction as the data, so it is the authority for position and owner;
  * the control database only mirrors it. Fields, all decimal but rid, state and mark:
  *
- *   v      format, 1                    state  copy | tail | done | stopped
+ *   v      format, 1                    state  copy | tail | sealed | done | stopped
  *   lease  of the control database      epoch  raised by every claim
  *   gen    snapshot being copied, 0 = none yet
  *   snap   where in rid it was taken    fresh  what a new snapshot may do to the keys
@@ -15,6 +15,9 @@
  *   db     source database selected     seq    units applied, for ever
  *   err    commands that failed, by the destination's own count
  *   base   scratch of the error seal
+ *
+ * sealed, done and stopped are seals: no claim of a migration passes them, whatever the
+ * control database believes. sealed (a cutover) still lets expiries be settled.
  *
  * Every connect claims: epoch + 1 by compare-and-set. A transaction of an older
  * claim then fails its WATCH or its gate, wherever its bytes still are.
@@ -48,7 +51,13 @@ enum position_fresh {
     POSITION_OVERWRITING = 6,    /* being written over anything: what goes, nobody can tell */
 };
 
-enum position_state { POSITION_COPY, POSITION_TAIL, POSITION_DONE, POSITION_STOPPED };
+enum position_state {
+    POSITION_COPY,
+    POSITION_TAIL,
+    POSITION_DONE,
+    POSITION_STOPPED,
+    POSITION_SEALED
+};
 
 struct position {
     enum position_state state;
@@ -77,7 +86,7 @@ const char *position_state_name(enum position_state state);
  *
  * Errors:
  *   POSITION_MISSING  it existed and is gone
- *   SEALED            the task was stopped or cut over
+ *   SEALED            the task was stopped or cut over; not when that is to be finished
  *   LEASE_BEHIND      the destination has seen a newer lease
  *   DIVERGED          a command of ours failed there earlier
  *   DEST_NOT_EMPTY    a first claim of a destination that must be empty
@@ -95,6 +104,23 @@ MUST_CHECK bool position_claim(struct redis_client *client, const struct task_sp
 MUST_CHECK bool position_close(struct redis_client *client, const struct task_spec *spec,
                                struct position *position, enum position_state state,
                                struct err *err);
+
+/* Remove the position of a task that was stopped or cut over: nothing guards the
+ * destination against it any more. One that is gone already is no error. The client is
+ * left in the position's database.
+ * Errors: INVALID_STATE (it is no seal), FENCED; those of redis_client_command. */
+MUST_CHECK bool position_forget(struct redis_client *client, const struct task_spec *spec,
+                                struct err *err);
+
+/* May another snapshot be written where one was begun? Keys that the source lost since could
+ * not be told from keys of others in a destination that had some. */
+#define POSITION_NO_RECOPY                                                                         \
+    "the copy was interrupted and the destination was not empty before it: keys deleted on the "   \
+    "source since then cannot be told from keys that were there"
+static inline bool position_may_recopy(const struct position *position) {
+    return position->generation == 0 ||
+           (position->fresh != POSITION_SHARED && position->fresh != POSITION_OVERWRITING);
+}
 
 /* The members of a "position" message; a new reference. */
 json_t *position_to_json(const struct position *position, const char *type);

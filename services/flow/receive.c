@@ -94,11 +94,12 @@ static bool check_quota(const struct receiver *r, struct err *err) {
 
 /* ---- the loop -------------------------------------------------------------------------- */
 
-/* An ACK a second; sooner while a source waits for one before it streams. */
+/* An ACK a second; sooner while a source waits for one before it streams. One that is read
+ * by SYNC waits for none, and an old one would answer it into the stream. */
 static bool acknowledge(struct receiver *r, struct err *err) {
     int64_t now = clock_mono_ms();
 
-    if (now < r->ack_at_ms || r->main_link.stage != LINK_STREAM)
+    if (now < r->ack_at_ms || r->main_link.stage != LINK_STREAM || r->main_link.options.sync)
         return true;
     r->ack_at_ms = now + (r->stream_heard ? ACK_MS : ACK_SOON_MS);
     return failpoint(FAILPOINT_RECEIVE_ACK, err) &&
@@ -151,7 +152,8 @@ bool receive_over(const struct receiver *r) {
     uint32_t phase = atomic_load_explicit(&r->control->phase, memory_order_relaxed);
 
     return want == CONTROL_PAUSE || want == CONTROL_STOP_NOW ||
-           (want == CONTROL_STOP_DRAIN && phase >= CONTROL_SETTLING) || phase == CONTROL_DONE;
+           (want == CONTROL_STOP_DRAIN && phase >= CONTROL_SETTLING) || phase == CONTROL_DONE ||
+           (want == CONTROL_CUTOVER && r->cutover.step == CUTOVER_WRITERS_FREE);
 }
 
 /* A drain ends where the source is now: asked once. */
@@ -165,6 +167,8 @@ static bool sample_drain(struct receiver *r, struct err *err) {
      * may have become another server. */
     if (r->main_link.stage != LINK_STREAM)
         return true;
+    if (r->main_link.options.sync)
+        return receive_marker_drain(r, err) || err_wrap(err, "finding where a drain must end");
     if (!source_side_sample(&r->side, r->meta.replid, &end, err))
         return err_wrap(err, "asking the source where a drain must end");
     failpoint_pass(FAILPOINT_RECEIVE_DRAIN_SAMPLED);
@@ -242,6 +246,9 @@ static bool loop(struct receiver *r, struct err *err) {
             return false;
         let_gather(r);
         tick_ms = endpoint_is_file(&r->spec.source) ? WAIT_MS : source_side_tick(&r->side);
+        tick_ms = receive_cutover_tick(r, tick_ms);
+        if (r->main_link.options.sync)
+            receive_marker_sent(r);
         wait(r, read_snapshot,
              r->main_link.stage == LINK_STREAM && !r->stream_heard ? ACK_SOON_MS : tick_ms);
     }
@@ -336,6 +343,7 @@ static bool run(struct receiver *r, struct err *err) {
     case RECEIVE_FILE:
         return receive_file(r, err) && loop(r, err);
     case RECEIVE_PSYNC:
+    case RECEIVE_SYNC:
         break;
     }
     return loop(r, err);
@@ -358,6 +366,7 @@ int receive_main(int socket_fd) {
     ok = r->buffer ? run(r, &err) : err_set(&err, ERR_MEMORY, "no memory for a read buffer");
     if (r->control) {
         atomic_store_explicit(&r->control->link, CONTROL_LINK_DOWN, memory_order_relaxed);
+        receive_cutover_end(r);
         source_side_close(&r->side, atomic_load(&r->control->want) >= CONTROL_STOP_DRAIN);
     }
     if (!ok)

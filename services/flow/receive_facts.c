@@ -37,6 +37,7 @@ static bool was_written(const struct receiver *r, const struct redis_info *now) 
 static enum receive_consistency judge(struct receiver *r) {
     struct redis_info now;
     struct err ignored = ERR_INIT;
+    char history[41];
     bool refused = true;
 
     if (endpoint_is_file(&r->spec.source))
@@ -46,7 +47,8 @@ static enum receive_consistency judge(struct receiver *r) {
         if (!source_side_open(&r->side, &now, &ignored))
             return RECEIVE_NOT_GUARANTEED;
     }
-    if (strcmp(r->mark.is_composed ? now.run_id : now.replid, r->meta.replid) != 0)
+    receive_history_name(r, &now, history);
+    if (strcmp(history, r->meta.replid) != 0)
         return RECEIVE_NOT_GUARANTEED; /* it is another process now */
     return was_written(r, &now) ? RECEIVE_NOT_GUARANTEED : RECEIVE_EXACT;
 }

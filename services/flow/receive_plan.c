@@ -3,6 +3,9 @@
 #include "services/common/failpoint.h"
 #include "services/flow/child.h"
 #include "services/flow/receiver.h"
+#include "services/redis/redis_primary.h"
+
+enum { FIND_MS = 5000 };
 
 /* Redis sends its snapshot and its stream over two connections from 6.2 on, and
  * every Valkey does: nothing then piles up in the source's output buffer. */
@@ -22,15 +25,18 @@ static struct psync_options options_for(const struct receiver *r) {
 bool receive_open_link(struct receiver *r, struct source_link *link,
                        const struct psync_options *options, struct err *err) {
     struct credentials cred = CREDENTIALS_INIT;
+    struct endpoint source; /* borrowed */
     bool ok = child_ask_credentials(r->socket_fd, "source", &cred, err) &&
-              source_link_open(link, &r->spec.source, &cred, options, err);
+              redis_primary_find(&r->spec.source, &cred, REDIS_SOURCE, FIND_MS, &source, err) &&
+              source_link_open(link, &source, &cred, options, err);
 
     credentials_done(&cred);
     return ok || err_wrap(err, "attaching to the source %s", r->spec.source.label);
 }
 
 bool receive_ask_full_sync(struct receiver *r, const char *reason, struct err *err) {
-    json_t *request = json_pack("{s:s, s:s}", "type", "full_sync", "reason", reason);
+    json_t *request = json_pack("{s:s, s:s, s:s}", "type", "full_sync", "reason", reason, "server",
+                                r->source.run_id);
     json_t *answer = NULL;
     bool ok = child_ask(r->socket_fd, request, "full_sync_answer", &answer, err);
 
@@ -58,6 +64,12 @@ static bool start_full(struct receiver *r, const char *reason, struct err *err) 
         return false;
     r->resuming = false;
     receive_number(r);
+    if (r->reading == RECEIVE_SYNC) {
+        options.sync = true;
+        options.position = receive_sync_history(r);
+        r->side.no_offsets = true;
+        return receive_open_link(r, &r->main_link, &options, err);
+    }
     options.rdb_only = has_rdb_only(&r->source);
     return receive_open_link(r, options.rdb_only ? &r->snapshot_link : &r->main_link, &options,
                              err);
@@ -126,6 +138,10 @@ bool receive_serves(const struct receiver *r, const struct position *p) {
 static bool plan_tail(struct receiver *r, struct err *err) {
     const struct position *p = &r->position;
 
+    if (receive_is_sync_history(p->replid))
+        return err_set(err, ERR_FULL_RESYNC_NEEDED,
+                       "the source knows no PSYNC: what was written while the connection was "
+                       "away is in a new snapshot only");
     if (!receive_holds(r, p)) {
         /* The spool was lost, or the destination went back further than it reaches:
          * the source's backlog may still have what is missing. */
@@ -142,12 +158,18 @@ static bool plan_tail(struct receiver *r, struct err *err) {
 }
 
 bool receive_plan(struct receiver *r, struct err *err) {
+    /* Its stream was lost with the connection, and with it what the snapshot is good for. */
+    bool cut_off = r->spec.incremental && receive_is_sync_history(r->meta.replid);
+
     if (r->position.state == POSITION_TAIL)
         return plan_tail(r, err);
-    if (!receive_holds(r, &r->position)) {
+    if (cut_off || !receive_holds(r, &r->position)) {
+        /* Before the source is asked for a snapshot that nobody may write. */
+        if (!position_may_recopy(&r->position))
+            return err_set(err, ERR_FULL_RESYNC_NEEDED, POSITION_NO_RECOPY);
         if (!receive_choose(r, err))
             return false;
-        if (r->reading != RECEIVE_PSYNC)
+        if (r->reading == RECEIVE_SCAN || r->reading == RECEIVE_FILE)
             return true;
         return start_full(r, r->meta.generation == 0 ? "first" : "interrupted", err);
     }

@@ -23,17 +23,24 @@ static bool dial(struct receiver *r, struct redis_client *ret, struct err *err) 
     return ok || err_wrap(err, "connecting to the source %s", r->spec.source.label);
 }
 
-/* The attempt itself would cost one of the full syncs of this hour. */
-static bool may_replicate(struct receiver *r, bool *ret_may, struct err *err) {
+/* What the account lets us do, asked without starting anything: the attempt itself would
+ * cost one of the full syncs of this hour. */
+static bool probe(struct receiver *r, enum receive_reading *ret, struct err *err) {
     struct redis_client one = REDIS_CLIENT_INIT, other = REDIS_CLIENT_INIT;
     struct arena arena = ARENA_INIT;
     const struct resp_value *psync, *beside;
     const char *word;
+    bool knows_sync = false;
     bool ok = dial(r, &one, err) && psync_probe(&one, &arena, &psync, err) &&
               dial(r, &other, err) && psync_probe_beside(&other, &arena, &beside, &word, err);
 
+    if (ok && psync_probe_is_unknown(psync))
+        ok = psync_probe_sync(&other, &arena, &knows_sync, err);
     if (ok)
-        *ret_may = !beside && !psync_probe_is_refusal(psync);
+        *ret = knows_sync                                  ? RECEIVE_SYNC
+               : r->spec.incremental                       ? RECEIVE_PSYNC
+               : !beside && !psync_probe_is_refusal(psync) ? RECEIVE_PSYNC
+                                                           : RECEIVE_SCAN;
     redis_client_close(&one);
     redis_client_close(&other);
     arena_done(&arena);
@@ -41,25 +48,29 @@ static bool may_replicate(struct receiver *r, bool *ret_may, struct err *err) {
 }
 
 bool receive_choose(struct receiver *r, struct err *err) {
-    bool may;
-
-    r->reading = RECEIVE_PSYNC;
     if (endpoint_is_file(&r->spec.source)) {
         r->reading = RECEIVE_FILE;
-    } else if (r->spec.read_mode == TASK_READ_SCAN) {
-        r->reading = RECEIVE_SCAN;
-    } else if (r->spec.read_mode == TASK_READ_AUTO && !r->spec.incremental) {
-        /* What was begun one way goes on that way, whatever has been granted since. */
-        if (r->meta.generation > 0 && r->mark.generation == r->meta.generation &&
-            r->mark.is_composed) {
-            r->reading = RECEIVE_SCAN;
-            return true;
-        }
-        if (!may_replicate(r, &may, err))
-            return false;
-        r->reading = may ? RECEIVE_PSYNC : RECEIVE_SCAN;
+        return true;
     }
-    return true;
+    switch (r->spec.read_mode) {
+    case TASK_READ_PSYNC:
+        r->reading = RECEIVE_PSYNC;
+        return true;
+    case TASK_READ_SYNC:
+        r->reading = RECEIVE_SYNC;
+        return true;
+    case TASK_READ_SCAN:
+        r->reading = RECEIVE_SCAN;
+        return true;
+    case TASK_READ_AUTO:
+        break;
+    }
+    /* What was begun by SCAN goes on that way, whatever has been granted since. */
+    if (r->meta.generation > 0 && r->mark.generation == r->meta.generation && r->mark.is_composed) {
+        r->reading = RECEIVE_SCAN;
+        return true;
+    }
+    return probe(r, &r->reading, err);
 }
 
 /* ---- where ------------------------------------------------------------------------------- */

@@ -27,7 +27,8 @@ bool receive_begin(struct receiver *r, const struct repl_position *at, struct er
     memcpy(r->meta.replid, at->replid, sizeof(r->meta.replid));
     r->consistency = RECEIVE_UNJUDGED;
     r->mark = (struct reading_mark){.generation = r->new_generation,
-                                    .is_composed = r->reading != RECEIVE_PSYNC,
+                                    .is_composed =
+                                        r->reading == RECEIVE_SCAN || r->reading == RECEIVE_FILE,
                                     .changes = r->source.changes_since_save,
                                     .last_save_sec = r->source.last_save_sec};
     /* Nothing may be taken for the new snapshot before the logs are empty. */
@@ -165,10 +166,13 @@ static bool on_stream(void *ctx, struct str bytes, struct err *err) {
         return err_set(err, ERR_PROTOCOL, "the stream does not begin with a command");
     r->stream_heard = true;
     if (!failpoint(FAILPOINT_RECEIVE_STREAM_HEARD, err) ||
-        !spool_writer_append(&r->stream, bytes, (uint64_t)clock_wall_ms(), err) ||
+        !spool_writer_append(&r->stream, bytes,
+                             (uint64_t)(clock_wall_ms() + r->side.clock_ahead_ms), err) ||
         !failpoint(FAILPOINT_RECEIVE_STREAM_SPOOLED, err))
         return false;
     atomic_store_explicit(&r->control->stream_end, r->stream.end, memory_order_release);
+    if (r->main_link.options.sync)
+        receive_marker_look(r, bytes);
     atomic_fetch_add_explicit(&r->control->received_bytes, bytes.len, memory_order_relaxed);
     control_bell_ring(r->apply_bell, &r->control->apply_sleeps);
     failpoint_pass(FAILPOINT_RECEIVE_STREAM_SHOWN);

@@ -7,6 +7,7 @@
 #include "services/flow/control.h"
 #include "services/flow/position.h"
 #include "services/flow/reading_mark.h"
+#include "services/flow/receive_cutover.h"
 #include "services/flow/source_link.h"
 #include "services/flow/source_side.h"
 #include "services/flow/spool_meta.h"
@@ -16,6 +17,7 @@
 /* How a snapshot is had. */
 enum receive_reading {
     RECEIVE_PSYNC, /* the source sends it; also: nothing is to be had */
+    RECEIVE_SYNC,  /* it sends it, and cannot go on after a lost connection */
     RECEIVE_SCAN,  /* composed of what SCAN and DUMP answer */
     RECEIVE_FILE,  /* there already */
 };
@@ -25,6 +27,17 @@ enum receive_consistency {
     RECEIVE_UNJUDGED,
     RECEIVE_EXACT,
     RECEIVE_NOT_GUARANTEED, /* the source was written meanwhile, or does not tell */
+};
+
+/* A source that is read by SYNC counts nothing: where it is, is known when a heartbeat that
+ * was written comes by in the stream. */
+struct stream_marker {
+    char text[32]; /* the heartbeat that is waited for */
+    size_t len;    /* 0 = none is */
+    char tail[32]; /* the end of what came, perhaps its beginning */
+    size_t tail_len;
+    uint64_t beats;  /* that were taken for markers, or passed over */
+    bool ends_drain; /* it was written after the drain was asked for */
 };
 
 struct receiver {
@@ -55,6 +68,9 @@ struct receiver {
     uint64_t gathered_end; /* of the stream, when let_gather() last looked */
     int64_t gathered_at_us;
     struct source_side side;
+    struct receive_cutover cutover;
+    struct stream_marker marker;
+    bool drain_asked; /* of a source that is read by SYNC */
     char *buffer;
 };
 
@@ -117,6 +133,27 @@ MUST_CHECK bool receive_say_source(struct receiver *r, struct err *err);
 /* A copy alone: was the source written since it began? Asked once a second at most; the
  * supervisor hears what is new. Errors: of telling it. */
 MUST_CHECK bool receive_judge(struct receiver *r, struct err *err);
+
+/* ---- receive_sync.c: sources without PSYNC ------------------------------------------------ */
+
+/* Is it the name of a history that was read by SYNC, which nothing can take up again? */
+bool receive_is_sync_history(const char *replid);
+
+/* What a new one is called, and where it begins. */
+struct repl_position receive_sync_history(const struct receiver *r);
+
+/* What the logs' history is called when the server that tells `of` is still in it; "" = it
+ * does not tell. */
+void receive_history_name(const struct receiver *r, const struct redis_info *of, char dst[41]);
+
+/* A heartbeat may just have been written. Before anything else of the stream is read. */
+void receive_marker_sent(struct receiver *r);
+
+/* These bytes of the stream were just spooled. */
+void receive_marker_look(struct receiver *r, struct str bytes);
+
+/* The next heartbeat says where the drain ends. Errors: SOURCE_NOPERM (there is none). */
+MUST_CHECK bool receive_marker_drain(struct receiver *r, struct err *err);
 
 /* ---- receive_reading.c: snapshots that are composed here -------------------------------- */
 

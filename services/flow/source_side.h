@@ -2,9 +2,9 @@
  *
  * I/O, blocking for at most a second a call, also when it has to dial again. Once a heartbeat
  * interval it writes the heartbeat key (its way through the stream is the lag) and asks where the
- * source is (the bytes still to come). A source that refuses the heartbeat is
- * followed without it; a side that fails is opened again later: nothing of the
- * data depends on it, except the goal of a drain.
+ * source is (the bytes still to come), and one that tells relative times what its clock says. A
+ * source that refuses the heartbeat is followed without it; a side that fails is opened again
+ * later: nothing of the data depends on it, except the goal of a drain.
  */
 #pragma once
 
@@ -16,16 +16,33 @@
 #include "services/flow/task_spec.h"
 #include "services/redis/redis_client.h"
 
+/* A source's own count of writes. Expiring keys and what it sends to keep a link open do not
+ * count; it begins anew with every snapshot the source writes to disk. */
+struct source_writes {
+    int64_t count; /* -1 = the source does not tell */
+    int64_t last_save_sec;
+};
+
 struct source_side {
     const struct task_spec *spec;
     struct control_block *control;
     int socket_fd; /* the supervisor's, for credentials */
     struct redis_client client;
-    int64_t next_at_ms; /* monotonic: when to do something again */
+    int64_t next_at_ms;        /* monotonic: when to do something again */
+    bool tells_relative_times; /* its stream holds expiries that count from its own now */
+    int64_t clock_ahead_ms;    /* its clock less ours, where that matters; 0 = not known */
+    int64_t clock_at_ms;       /* monotonic: when that was asked */
+    bool no_offsets;           /* set by the owner: the source does not count, so it is not asked */
+    char beat[32];             /* the newest heartbeat's value */
+    uint64_t beats;            /* written so far */
     bool heartbeat_refused;
     bool auth_joined;     /* how the source took the login; the links do the same */
     uint64_t quickest_us; /* of its answers to the heartbeat; 0 = none yet */
     int64_t asked_at_ms;  /* credentials were asked for; 0 = no question is open */
+    bool is_quiet;        /* no heartbeat: somebody watches whether the source is written */
+
+    struct source_writes writes; /* as of the last sample */
+    int64_t own_writes;          /* heartbeats since then */
 };
 
 void source_side_init(struct source_side *side, const struct task_spec *spec,
@@ -42,6 +59,16 @@ int source_side_tick(struct source_side *side);
 /* The supervisor's answer to the question for credentials: dial again. Failures are
  * forgotten; the next tick asks again. */
 void source_side_credentials(struct source_side *side, const json_t *answer);
+
+/* How often was it written between the two, as far as can be told: *ret_is_known is false
+ * when the count began anew or is not told. */
+uint64_t source_writes_between(const struct source_writes *then, const struct source_writes *now,
+                               bool *ret_is_known);
+
+/* Let clients' writes wait for so long from now (CLIENT PAUSE … WRITE), or no longer.
+ * Errors: SOURCE_DOWN, SOURCE_NOPERM and others by reply: the source cannot or may not. */
+MUST_CHECK bool source_side_pause(struct source_side *side, int64_t pause_ms, struct err *err);
+MUST_CHECK bool source_side_unpause(struct source_side *side, struct err *err);
 
 /* Where the source is now, counted as stream_end, in *ret_end. `replid` is the history
  * it must be in (NULL = any).

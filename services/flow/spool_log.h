@@ -29,7 +29,7 @@ struct spool_record {
     uint64_t start;       /* offset of its first byte */
     uint32_t len;         /* bytes; never crosses a segment */
     uint32_t crc;         /* CRC32C of the bytes, then of the other fields */
-    uint64_t received_ms; /* wall clock */
+    uint64_t received_ms; /* by the source's clock */
 };
 
 enum spool_file { SPOOL_DATA, SPOOL_INDEX };

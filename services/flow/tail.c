@@ -231,12 +231,20 @@ static void rest(struct tail *t, int64_t wait_us) {
     control_bell_clear(t->a->bell, &control->apply_sleeps);
 }
 
+/* What comes in is applied. */
+static bool applies(enum control_want want) {
+    return want == CONTROL_RUN || want == CONTROL_STOP_DRAIN || want == CONTROL_CUTOVER;
+}
+
 /* Everything that may still be applied has been, and nothing is on its way. */
 static bool finished(const struct tail *t, enum control_want want) {
     uint64_t goal = CONTROL_GET(t->a, drain_offset);
 
     if (t->in_flight || t->lane.state != LANE_READY)
         return false;
+    if (want == CONTROL_CUTOVER)
+        return CONTROL_GET(t->a, cutover_goal) != 0 &&
+               t->a->position.next >= CONTROL_GET(t->a, cutover_goal) && applier_may_seal(t->a);
     if (want != CONTROL_STOP_DRAIN)
         return want != CONTROL_RUN;
     return goal != 0 && t->a->position.next >= goal;
@@ -245,7 +253,7 @@ static bool finished(const struct tail *t, enum control_want want) {
 static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
     for (;;) {
         enum control_want want = applier_want(t->a);
-        bool may_send = want == CONTROL_RUN || want == CONTROL_STOP_DRAIN;
+        bool may_send = applies(want);
         int64_t wait_us = throttled_us(t); /* before units grow: it limits them too */
 
         if (!lane_pump(&t->lane, err))
@@ -257,7 +265,9 @@ static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
         note_caught_up(t);
         if (finished(t, want)) {
             failpoint_pass(FAILPOINT_TAIL_FINISHED);
-            *ret_next = want == CONTROL_PAUSE ? APPLIER_PAUSED : APPLIER_STOP;
+            *ret_next = want == CONTROL_PAUSE     ? APPLIER_PAUSED
+                        : want == CONTROL_CUTOVER ? APPLIER_SEAL
+                                                  : APPLIER_STOP;
             return true;
         }
         if (may_send && !take(t, err))
@@ -279,7 +289,7 @@ static uint64_t received(const void *ctx, uint64_t offset) {
 static bool wait_for_stream(struct applier *a) {
     struct control_block *control = a->control;
 
-    while (applier_want(a) == CONTROL_RUN || applier_want(a) == CONTROL_STOP_DRAIN) {
+    while (applies(applier_want(a))) {
         control_bell_arm(&control->apply_sleeps);
         if (!superseded(a) && atomic_load(&control->stream_end) >= a->position.next &&
             atomic_load(&control->stream_start) <= a->position.next) {

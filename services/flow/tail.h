@@ -12,7 +12,7 @@
 /* Follow until asked to stop. `client` is the claimed connection and is taken.
  * APPLIER_PAUSED, APPLIER_STOP: the last unit is acknowledged, *ret_client is a
  * connection that may go on. With CONTROL_STOP_DRAIN it ends when the offset the
- * source had is applied.
+ * source had is applied, with CONTROL_CUTOVER when the seal may be set (APPLIER_SEAL).
  * Errors: of lane.h, spool_reader.h, command_policy.h, command_rewrite.h;
  * UNIT_TOO_LARGE. */
 MUST_CHECK bool tail_run(struct applier *a, struct redis_client client, enum applier_next *ret_next,

@@ -147,6 +147,17 @@ static bool take_recopy(const json_t *spec, struct task_spec *task, struct err *
     return true;
 }
 
+static bool take_errand(const json_t *spec, struct task_spec *task, struct err *err) {
+    static const char *const words[] = {"none", "finish", "forget"};
+    int at = TASK_ERRAND_NONE;
+
+    if (json_object_get(spec, "errand") &&
+        !take_word(spec, "errand", words, LENGTH_OF(words), &at, err))
+        return false;
+    task->errand = (enum task_errand)at;
+    return true;
+}
+
 static bool take_conflict(const json_t *spec, struct task_spec *task, struct err *err) {
     static const char *const modes[] = {"precheck_error", "overwrite", "skip_existing",
                                         "fail_on_conflict", "flush_destination"};
@@ -164,7 +175,7 @@ static bool take_conflict(const json_t *spec, struct task_spec *task, struct err
 }
 
 static bool take_reading(const json_t *spec, struct task_spec *task, struct err *err) {
-    static const char *const modes[] = {"auto", "psync", "scan"};
+    static const char *const modes[] = {"auto", "psync", "sync", "scan"};
     const json_t *dir = json_object_get(spec, "import_dir");
     int mode = TASK_READ_AUTO;
 
@@ -193,7 +204,8 @@ static bool take_bounds(const json_t *spec, struct task_spec *task, struct err *
 }
 
 static bool take_faults(const json_t *spec, struct task_spec *task, struct err *err) {
-    static const char *const names[] = {"position_outside_unit", "claim_left_out", "copy_unfenced"};
+    static const char *const names[] = {"position_outside_unit", "claim_left_out", "copy_unfenced",
+                                        "seal_ignored", "sweep_left_out"};
     const json_t *list = json_object_get(spec, "faults"), *name;
     size_t i;
 
@@ -218,6 +230,18 @@ static bool take_faults(const json_t *spec, struct task_spec *task, struct err *
     return true;
 }
 
+/* In a tail an expiry of the source comes as a DEL like any other, which would undo it. */
+static bool take_extension(const json_t *spec, struct task_spec *task, struct err *err) {
+    static const uint64_t most_ms = UINT64_C(315360000) * 1000;
+
+    task->extend_ttl_ms = 0;
+    if (!json_object_get(spec, "extend_ttl_ms"))
+        return true;
+    return take_u64(spec, "extend_ttl_ms", most_ms, &task->extend_ttl_ms, err) &&
+           (task->extend_ttl_ms == 0 || !task->incremental ||
+            wrong(err, "extend_ttl_ms", "0, as following changes demands"));
+}
+
 static bool take_all(const json_t *spec, struct task_spec *task, struct err *err) {
     static const char *const expiries[] = {"exact", "held"};
     int expiry;
@@ -235,8 +259,9 @@ static bool take_all(const json_t *spec, struct task_spec *task, struct err *err
         !take_reading(spec, task, err) ||
         !take_word(spec, "expiry", expiries, LENGTH_OF(expiries), &expiry, err) ||
         !take_databases(spec, task, err) || !task_objects_parse(spec, &task->objects, err) ||
-        !take_heartbeat(spec, task, err) || !take_conflict(spec, task, err) ||
-        !take_recopy(spec, task, err) || !take_faults(spec, task, err))
+        !take_extension(spec, task, err) || !take_heartbeat(spec, task, err) ||
+        !take_conflict(spec, task, err) || !take_recopy(spec, task, err) ||
+        !take_errand(spec, task, err) || !take_faults(spec, task, err))
         return false;
     task->held_expiry = expiry == 1;
     /* A copy alone has no lag to measure, and what we write would look like a writer. */

@@ -8,13 +8,15 @@
  *    "spool_dir":"…", "spool_quota_bytes":n, "piece_bytes":n,
  *    "transaction_bytes":n (missing = the usual, of both),
  *    "import_dir":"…" (where the file of a source lies; missing = none),
- *    "incremental":bool, "read_mode":"auto"|"psync"|"scan", "expiry":"held"|"exact",
+ *    "incremental":bool, "read_mode":"auto"|"psync"|"sync"|"scan", "expiry":"held"|"exact",
  *    "databases":[{"source":n,"destination":n}] or null for all, one to one,
  *    "policies":{…} (both: task_objects.h),
  * "heartbeat":{"mode":"auto|on|off","key_prefix":…,"interval_ms":n},
  *    "conflict_mode":"precheck_error|overwrite|skip_existing|fail_on_conflict|flush_destination",
  *    "conflict_scope":"selection"|"instance" (missing = selection),
  *    "recopy":null|"fail"|"overwrite"|"flush_destination",
+ *    "errand":"none|finish|forget" (missing = none),
+ *    "extend_ttl_ms":n (missing = 0; a copy without a tail only),
  *    "faults":[…] (test builds)}
  *
  * ENDPOINT is the object endpoint.h reads.
@@ -44,15 +46,24 @@ enum task_conflict {
  * needs_recopy, given with `resume`. */
 enum task_recopy { TASK_RECOPY_FAIL = 0, TASK_RECOPY_OVERWRITE, TASK_RECOPY_FLUSH };
 
-/* How a source that is a server is read. Auto follows by PSYNC, and copies by it where the
- * account may; a copy alone reads with SCAN where it may not. */
-enum task_read_mode { TASK_READ_AUTO = 0, TASK_READ_PSYNC, TASK_READ_SCAN };
+/* How a source that is a server is read. Auto does it by PSYNC; by SYNC where the server knows
+ * no PSYNC; and a copy alone with SCAN where the account may do neither. */
+enum task_read_mode { TASK_READ_AUTO = 0, TASK_READ_PSYNC, TASK_READ_SYNC, TASK_READ_SCAN };
+
+/* What apply is started for when it is not the migration itself. */
+enum task_errand {
+    TASK_ERRAND_NONE = 0,
+    TASK_ERRAND_FINISH, /* settle what a cutover has sealed */
+    TASK_ERRAND_FORGET, /* remove our sealed key */
+};
 
 /* Mechanisms a negative control switches off; builds without KF_FAULTS refuse them. */
 enum task_fault {
     TASK_FAULT_POSITION_OUTSIDE_UNIT = 1 << 0, /* "position_outside_unit" */
     TASK_FAULT_CLAIM_LEFT_OUT = 1 << 1,        /* "claim_left_out" */
     TASK_FAULT_COPY_UNFENCED = 1 << 2,         /* "copy_unfenced" */
+    TASK_FAULT_SEAL_IGNORED = 1 << 3,          /* "seal_ignored" */
+    TASK_FAULT_SWEEP_LEFT_OUT = 1 << 4,        /* "sweep_left_out" */
 };
 
 struct task_spec {
@@ -69,6 +80,7 @@ struct task_spec {
     bool incremental;
     enum task_read_mode read_mode;
     bool held_expiry;
+    uint64_t extend_ttl_ms;                   /* added to every expiry of a copy; with a tail: 0 */
     bool map_all;                             /* every database, one to one */
     int16_t database_map[TASK_DATABASES_MAX]; /* source -> destination; -1 = not selected */
     int lowest_database;                      /* of the destination: where the position lives */
@@ -79,6 +91,7 @@ struct task_spec {
     enum task_conflict conflict;
     bool conflict_instance; /* it looks at every database there is, selected or not */
     enum task_recopy recopy;
+    enum task_errand errand;
     unsigned faults; /* of enum task_fault */
 };
 

@@ -241,7 +241,7 @@ static bool check_precheck(struct store *store, const struct store_job *job, str
     else if (strcmp(run.spec_digest, job->spec_digest) != 0)
         ok = err_set(err, ERR_PRECHECK_REQUIRED,
                      "the specification has changed since the precheck %s", run.id);
-    else if (now_ms - run.finished_ms > precheck_valid_ms)
+    else if (now_ms - run.fresh_ms > precheck_valid_ms)
         ok = err_set(err, ERR_PRECHECK_REQUIRED, "the precheck %s is older than 24 hours", run.id);
     else
         ok = true;

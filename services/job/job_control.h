@@ -79,7 +79,8 @@ MUST_CHECK bool job_control_precheck(struct store *store, const struct keyring *
                                      const struct store_precheck_options *options,
                                      char ret_id[STORE_ID_SIZE], struct err *err);
 
-/* The same for a specification that is not saved. */
+/* The same for a specification that is not saved. Of a connectivity test one end may be missing;
+ * a discovery looks at the source. */
 MUST_CHECK bool job_control_precheck_alone(struct store *store, const struct keyring *ring,
                                            const char *account, const char *actor,
                                            const struct job_spec *spec,

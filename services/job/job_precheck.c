@@ -68,6 +68,12 @@ bool job_control_precheck(struct store *store, const struct keyring *ring, const
     return ok;
 }
 
+static const char *id_prefix(const char *purpose) {
+    if (purpose && strcmp(purpose, "connectivity") == 0)
+        return "cnt";
+    return purpose && strcmp(purpose, "discover") == 0 ? "dsc" : "pck";
+}
+
 bool job_control_precheck_alone(struct store *store, const struct keyring *ring,
                                 const char *account, const char *actor, const struct job_spec *spec,
                                 const struct store_precheck_options *options,
@@ -77,7 +83,7 @@ bool job_control_precheck_alone(struct store *store, const struct keyring *ring,
     char id[ULID_ID_SIZE];
     bool ok;
 
-    ulid_make("pck", id);
+    ulid_make(id_prefix(options->purpose), id);
     ok = seal_run(ring, id, secret_str(&spec->sealed), &sealed, err);
     run = (struct store_precheck_new){
         .id = id,

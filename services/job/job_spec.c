@@ -7,11 +7,12 @@
 
 #include "services/job/job_spec_conflict.h"
 #include "services/job/job_spec_fields.h"
+#include "services/job/job_spec_objects.h"
 #include "services/job/job_spec_reading.h"
 #include "services/job/throttle_plan.h"
 #include "services/secret/api_key.h"
 
-enum { LABELS_MAX = 32, LABEL_KEY_MAX = 63, LABEL_VALUE_MAX = 255, DATABASES_MAX = 256 };
+enum { LABELS_MAX = 32, LABEL_KEY_MAX = 63, LABEL_VALUE_MAX = 255 };
 
 /* One specification in the making. */
 struct reading {
@@ -130,144 +131,6 @@ static void read_ends(struct reading *r) {
         endpoint_server(&r->ends[1], r->spec->destination_key);
 }
 
-/* ---- databases ---- */
-
-struct selection {
-    bool source[DATABASES_MAX], destination[DATABASES_MAX];
-    json_t *list;
-};
-
-static bool read_number(struct reading *r, const json_t *row, const char *at, const char *name,
-                        int fallback, int *ret) {
-    json_t *value = json_object_get(row, name);
-    char pointer[96];
-
-    snprintf(pointer, sizeof(pointer), "%s/%s", at, name);
-    if (!value || json_is_null(value)) {
-        if (fallback < 0)
-            spec_report_add(r->report, pointer, "required", "is missing");
-        *ret = fallback;
-        return fallback >= 0;
-    }
-    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-        json_integer_value(value) >= DATABASES_MAX) {
-        spec_report_add(r->report, pointer, "range", "must be a number from 0 to %d",
-                        DATABASES_MAX - 1);
-        return false;
-    }
-    *ret = (int)json_integer_value(value);
-    return true;
-}
-
-static void check_database_members(struct reading *r, const json_t *row, const char *at) {
-    const char *key;
-    json_t *value;
-
-    json_object_foreach((json_t *)(uintptr_t)row, key, value) {
-        bool is_prefixes =
-            strcmp(key, "include_prefixes") == 0 || strcmp(key, "exclude_prefixes") == 0;
-        char pointer[160];
-
-        if (strcmp(key, "source") == 0 || strcmp(key, "destination") == 0)
-            continue;
-        snprintf(pointer, sizeof(pointer), "%s/%.60s", at, is_prefixes ? key : "");
-        if (!is_prefixes)
-            spec_report_add(r->report, at, "unknown_field", "has a member that is not known");
-        else if (!json_is_null(value) && json_array_size(value) + !json_is_array(value) > 0)
-            spec_report_add(r->report, pointer, "not_supported_yet", "is not built yet");
-    }
-}
-
-static void add_database(struct reading *r, struct selection *s, const char *at, int source,
-                         int destination) {
-    if (s->source[source] || s->destination[destination]) {
-        spec_report_add(r->report, at, "invalid", "database %d of the %s is named twice",
-                        s->source[source] ? source : destination,
-                        s->source[source] ? "source" : "destination");
-        return;
-    }
-    s->source[source] = s->destination[destination] = true;
-    json_array_append_new(s->list,
-                          json_pack("{s:i, s:i}", "source", source, "destination", destination));
-}
-
-static void read_given_databases(struct reading *r, struct selection *s, const json_t *given) {
-    size_t i;
-    json_t *row;
-
-    if (!json_is_array(given) || json_array_size(given) == 0 ||
-        json_array_size(given) > DATABASES_MAX) {
-        spec_report_add(r->report, "/objects/databases", json_is_array(given) ? "range" : "type",
-                        "must be a list of 1 to %d databases", (int)DATABASES_MAX);
-        return;
-    }
-    json_array_foreach(given, i, row) {
-        char at[48];
-        int source = 0, destination = 0;
-
-        snprintf(at, sizeof(at), "/objects/databases/%zu", i);
-        if (!json_is_object(row)) {
-            spec_report_add(r->report, at, "type", "must be an object");
-            continue;
-        }
-        check_database_members(r, row, at);
-        if (read_number(r, row, at, "source", -1, &source) &&
-            read_number(r, row, at, "destination", source, &destination))
-            add_database(r, s, at, source, destination);
-    }
-}
-
-/* redis://host/3 says which database is meant, as it does to every client. */
-static void read_databases_of_urls(struct reading *r, struct selection *s) {
-    int source = r->has_end[0] ? r->ends[0].database : -1;
-    int destination = r->has_end[1] ? r->ends[1].database : -1;
-
-    if (source >= DATABASES_MAX || destination >= DATABASES_MAX) {
-        spec_report_add(r->report, source >= DATABASES_MAX ? "/source" : "/destination", "range",
-                        "databases have numbers from 0 to %d", DATABASES_MAX - 1);
-    } else if (source >= 0) {
-        add_database(r, s, "/source", source, destination >= 0 ? destination : source);
-        warn(r, "/source", "database_of_url",
-             "Only the database that the source's URL names is migrated; leave it out to migrate "
-             "all");
-    } else if (destination >= 0) {
-        spec_report_add(r->report, "/destination", "invalid",
-                        "names a database and the source does not: say which one goes there in "
-                        "objects.databases");
-    }
-}
-
-static void keep_selection(struct reading *r, struct selection *s) {
-    json_t *objects = json_object_get(r->spec->spec, "objects");
-
-    if (json_array_size(s->list) == 0) {
-        json_decref(s->list);
-        return; /* all: the table left null there */
-    }
-    for (int i = 0; i < DATABASES_MAX; i++) {
-        if (s->destination[i])
-            r->spec->destination_databases[r->spec->destination_database_count++] = i;
-    }
-    json_object_set_new(objects, "databases", s->list);
-}
-
-static void read_databases(struct reading *r) {
-    const json_t *given = member_of(r, "objects", "databases");
-    struct selection s = {.list = json_array()};
-
-    if (given)
-        read_given_databases(r, &s, given);
-    else
-        read_databases_of_urls(r, &s);
-    if (given && r->has_end[0] && r->ends[0].database >= 0)
-        warn(r, "/source", "database_of_url_unused",
-             "objects.databases says what is migrated; the database in the source's URL is not "
-             "looked at");
-    keep_selection(r, &s);
-
-    job_spec_conflict_scope(r->spec->spec, r->spec->destination_database_count > 0);
-}
-
 /* ---- the rest ---- */
 
 /* A text, or {"mode": text} as the answers have it. */
@@ -289,6 +152,21 @@ static void read_expiry(struct reading *r) {
         warn(r, "/expiry", "expiry_exact",
              "Keys may expire on the destination before the source has renewed them, by as much as "
              "the destination is behind");
+}
+
+/* In a tail a key's end comes as a DEL, and one of the source's clock looks like one of a user. */
+static void check_extension(struct reading *r, bool follows) {
+    json_int_t seconds = json_integer_value(json_object_get(r->spec->spec, "extend_ttl_seconds"));
+
+    if (seconds > 0 && follows)
+        spec_report_add(
+            r->report, "/extend_ttl_seconds", "invalid",
+            "while changes are followed the source's own expiry removes a key, and "
+            "cannot be told from a DEL of a client: set migration.incremental to false");
+    else if (seconds > 0)
+        warn(r, "/extend_ttl_seconds", "ttl_extension",
+             "Keys live longer on the destination than on the source; what relies on an expiry, as "
+             "locks do, is released late");
 }
 
 static bool flag(const struct reading *r, const char *object, const char *name) {
@@ -313,6 +191,7 @@ static void check_together(struct reading *r) {
     else if (!flag(r, "migration", "incremental"))
         warn(r, "/migration/incremental", "full_only",
              "What is written to the source during the copy may be missing or half there");
+    check_extension(r, flag(r, "migration", "incremental"));
     if (connection > 0 && other >= connection)
         spec_report_add(r->report, "/retry/other_minutes", "range",
                         "must be less than connection_minutes");
@@ -329,12 +208,24 @@ static void check_together(struct reading *r) {
              "Errors that heal by themselves may take longer than the job keeps trying");
 }
 
+static void read_objects(struct reading *r) {
+    struct job_spec_objects objects = {
+        .given = member_of(r, NULL, "objects"),
+        .source = r->has_end[0] ? &r->ends[0] : NULL,
+        .destination = r->has_end[1] ? &r->ends[1] : NULL,
+        .report = r->report,
+        .spec = r->spec,
+    };
+
+    job_spec_objects_read(&objects);
+}
+
 /* What a precheck looked at. Credentials are part of it by a salt: their own digest could be
  * tried against a list of passwords. */
 static bool make_digest(struct job_spec *spec, struct err *err) {
-    static const char *const parts[] = {"kind",           "source",  "destination",
-                                        "migration",      "objects", "conflict_mode",
-                                        "conflict_scope", "expiry",  "heartbeat"};
+    static const char *const parts[] = {
+        "kind",          "source",         "destination", "migration", "objects",
+        "conflict_mode", "conflict_scope", "expiry",      "heartbeat", "extend_ttl_seconds"};
     unsigned char salt[16] = {0};
     json_t *of = json_object();
     char hex[65];
@@ -397,7 +288,7 @@ bool job_spec_read(const json_t *body, struct job_spec *ret, struct err *err) {
     read_labels(&r);
     read_ends(&r);
     if (json_is_object(json_object_get(ret->spec, "objects")))
-        read_databases(&r);
+        read_objects(&r);
     read_expiry(&r);
     read_throttle(&r);
     check_together(&r);

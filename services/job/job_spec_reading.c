@@ -16,6 +16,8 @@ void job_spec_check_reading(const json_t *spec, const struct endpoint *source,
     const json_t *migration = json_object_get(spec, "migration");
     const json_t *limits = json_object_get(json_object_get(spec, "throttle"), "full");
     const char *mode = json_string_value(json_object_get(migration, "read_mode"));
+    const char *beat =
+        json_string_value(json_object_get(json_object_get(spec, "heartbeat"), "mode"));
     bool follows = json_is_true(json_object_get(migration, "incremental"));
     bool is_file = source && endpoint_is_file(source);
 
@@ -28,8 +30,11 @@ void job_spec_check_reading(const json_t *spec, const struct endpoint *source,
     else if (strcmp(mode, "scan") == 0 && follows)
         spec_report_add(report, "/migration/incremental", "invalid",
                         "read_mode scan sees no changes: set it to false");
+    else if (strcmp(mode, "sync") == 0 && follows && beat && strcmp(beat, "off") == 0)
+        spec_report_add(report, "/heartbeat/mode", "invalid",
+                        "read_mode sync knows where the source is by the heartbeat alone");
     if (json_is_integer(json_object_get(limits, "source_qps")) &&
-        (is_file || follows || strcmp(mode, "psync") == 0))
+        (is_file || follows || strcmp(mode, "psync") == 0 || strcmp(mode, "sync") == 0))
         spec_report_add(report, "/throttle/full/source_qps", "invalid",
                         "limits what a copy that reads with SCAN asks of the source; this one "
                         "does not");

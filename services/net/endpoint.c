@@ -39,8 +39,15 @@ struct endpoint endpoint_dup(const struct endpoint *ep) {
 
 void endpoint_make_label(struct endpoint *ep) {
     const char *open = strchr(ep->host, ':') ? "[" : "", *shut = *open ? "]" : "";
+    char addresses[sizeof(ep->label) - ENDPOINT_MASTER_MAX - 16], database[12] = "";
 
-    if (endpoint_is_file(ep))
+    if (ep->database >= 0)
+        snprintf(database, sizeof(database), "/%d", ep->database);
+    endpoint_show_addresses(ep, addresses, sizeof(addresses));
+    if (endpoint_is_group(ep))
+        snprintf(ep->label, sizeof(ep->label), "%s%s%s%s", ep->sentinel_master,
+                 ep->sentinel_master[0] ? "@" : "", addresses, database);
+    else if (endpoint_is_file(ep))
         snprintf(ep->label, sizeof(ep->label), "file:%s", ep->file);
     else if (endpoint_is_unix(ep) && ep->database >= 0)
         snprintf(ep->label, sizeof(ep->label), "unix:%s?db=%d", ep->host, ep->database);
@@ -58,7 +65,8 @@ void endpoint_server(const struct endpoint *ep, char dst[300]) {
         snprintf(dst, 300, "%s", ep->host);
         return;
     }
-    snprintf(dst, 300, "%s:%u", ep->host, ep->port);
+    snprintf(dst, 300, "%.30s%s%s:%u", ep->sentinel_master, ep->sentinel_master[0] ? "@" : "",
+             ep->host, ep->port);
     for (char *c = dst; *c; c++)
         *c = (char)tolower((unsigned char)*c);
 }
@@ -238,7 +246,7 @@ static bool parse_port(struct str text, uint16_t *ret, struct err *err) {
     return true;
 }
 
-static bool parse_host_port(struct str text, struct endpoint *ep, struct err *err) {
+bool endpoint_parse_host_port(struct str text, struct endpoint *ep, struct err *err) {
     struct str host = text, port = STR_EMPTY;
     bool has_port = false;
 
@@ -284,7 +292,15 @@ static bool parse_database(struct str path, struct endpoint *ep, struct err *err
     return true;
 }
 
-enum scheme { SCHEME_LATER, SCHEME_TCP, SCHEME_TLS, SCHEME_UNIX, SCHEME_FILE };
+enum scheme {
+    SCHEME_LATER,
+    SCHEME_TCP,
+    SCHEME_TLS,
+    SCHEME_SENTINEL,
+    SCHEME_SENTINEL_TLS,
+    SCHEME_UNIX,
+    SCHEME_FILE,
+};
 
 static const struct {
     const char *prefix;
@@ -292,8 +308,8 @@ static const struct {
 } schemes[] = {
     {"redis://", SCHEME_TCP},
     {"rediss://", SCHEME_TLS},
-    {"redis+sentinel://", SCHEME_LATER},
-    {"rediss+sentinel://", SCHEME_LATER},
+    {"redis+sentinel://", SCHEME_SENTINEL},
+    {"rediss+sentinel://", SCHEME_SENTINEL_TLS},
     {"redis+cluster://", SCHEME_LATER},
     {"rediss+cluster://", SCHEME_LATER},
     {"unix://", SCHEME_UNIX},
@@ -366,7 +382,19 @@ static bool parse_unix(struct str url, struct endpoint *ep, struct secret *passw
            endpoint_set_server(ep, str_of(decoded, len), err);
 }
 
-static bool parse_tcp(struct str url, struct endpoint *ep, struct secret *password,
+/* "/master[/db]": the name comes off the path. */
+static bool take_master(struct str *path, struct endpoint *ep, struct err *err) {
+    struct str rest = str_skip(*path, 1), name = STR_EMPTY;
+    char decoded[URL_MAX];
+    size_t len;
+
+    (void)str_cut(&rest, '/', &name);
+    *path = str_skip(*path, 1 + name.len);
+    return percent_decode(name, decoded, &len, err) &&
+           endpoint_set_sentinel_master(ep, str_of(decoded, len), err);
+}
+
+static bool parse_tcp(struct str url, bool sentinel, struct endpoint *ep, struct secret *password,
                       struct err *err) {
     struct str path;
     size_t end = 0;
@@ -377,8 +405,10 @@ static bool parse_tcp(struct str url, struct endpoint *ep, struct secret *passwo
     if (path.len > 0 && (memchr(path.ptr, '?', path.len) || memchr(path.ptr, '#', path.len)))
         return err_set(err, ERR_VALIDATION, "the URL has a query or a fragment; neither is known");
     url = str_first(url, end);
-    return take_userinfo(&url, end, ep, password, err) && parse_host_port(url, ep, err) &&
-           parse_database(path, ep, err);
+    if (sentinel)
+        ep->port = ENDPOINT_SENTINEL_PORT;
+    return take_userinfo(&url, end, ep, password, err) && endpoint_parse_addresses(url, ep, err) &&
+           (!sentinel || take_master(&path, ep, err)) && parse_database(path, ep, err);
 }
 
 static bool parse_url(struct str url, struct endpoint *ep, struct secret *password,
@@ -392,10 +422,12 @@ static bool parse_url(struct str url, struct endpoint *ep, struct secret *passwo
             return err_set(err, ERR_VALIDATION, "the URL holds a blank or a control character");
     if (!parse_scheme(&url, &scheme, err))
         return false;
-    ep->tls = scheme == SCHEME_TLS;
-    return scheme == SCHEME_FILE   ? parse_file(url, ep, err)
-           : scheme == SCHEME_UNIX ? parse_unix(url, ep, password, err)
-                                   : parse_tcp(url, ep, password, err);
+    ep->tls = scheme == SCHEME_TLS || scheme == SCHEME_SENTINEL_TLS;
+    return scheme == SCHEME_FILE ? parse_file(url, ep, err)
+           : scheme == SCHEME_UNIX
+               ? parse_unix(url, ep, password, err)
+               : parse_tcp(url, scheme == SCHEME_SENTINEL || scheme == SCHEME_SENTINEL_TLS, ep,
+                           password, err);
 }
 
 bool endpoint_parse_url(struct str url, struct endpoint *ret, struct secret *ret_password,

@@ -33,6 +33,14 @@ enum endpoint_verify {
     ENDPOINT_VERIFY_NONE,
 };
 
+/* Where else to look: the other members of a group, whichever of them is the primary now. */
+struct endpoint_address {
+    char host[256];
+    uint16_t port;
+};
+
+enum { ENDPOINT_OTHERS_MAX = 7, ENDPOINT_MASTER_MAX = 128 };
+
 /* Owns its PEMs: endpoint_done() when it is not needed any more, endpoint_dup()
  * for a second one; a plain assignment moves the ownership. */
 struct endpoint {
@@ -41,9 +49,13 @@ struct endpoint {
     char host[256];                   /* name or address, NUL-terminated; IPv6 without brackets; or
                                          the path of a unix socket, which begins with a slash */
     uint16_t port;                    /* without a meaning for a unix socket */
-    char username[ENDPOINT_USERNAME_MAX + 1]; /* "" = the default user */
-    bool has_password;                        /* a password belongs to it: auth.configured */
-    int database;                             /* of the URL's path; -1 = none named */
+    struct endpoint_address others[ENDPOINT_OTHERS_MAX]; /* host and port are the first address */
+    uint8_t other_count;
+    char sentinel_master[ENDPOINT_MASTER_MAX + 1]; /* not "": the addresses are those of Sentinels,
+                                                      which know the server by this name */
+    char username[ENDPOINT_USERNAME_MAX + 1];      /* "" = the default user */
+    bool has_password;                             /* a password belongs to it: auth.configured */
+    int database;                                  /* of the URL's path; -1 = none named */
     bool tls;
     enum endpoint_verify tls_verify;
     char tls_server_name[256]; /* "" = host */
@@ -79,16 +91,21 @@ static inline bool endpoint_is_unix(const struct endpoint *ep) {
     return ep->host[0] == '/';
 }
 
+/* The server to talk to is to be found first (services/redis/redis_primary.h). */
+static inline bool endpoint_is_group(const struct endpoint *ep) {
+    return ep->other_count > 0 || ep->sentinel_master[0] != '\0';
+}
+
 /* Which server it is, whatever user and database: "host:port" in lower case, or the path of
  * its socket. */
 void endpoint_server(const struct endpoint *ep, char dst[300]);
 
-/* Read redis://[user:password@]host[:port][/db], rediss:// (TLS, verified),
+/* Read redis://[user:password@]host[:port][,host[:port]…][/db], rediss:// (TLS, verified),
+ * redis+sentinel://[user:password@]host[:port][,…]/master[/db] (rediss+sentinel: TLS to all),
  * unix://[user:password@]/path[?db=n] or file:NAME (percent-encoded; a relative path without "."
  * and ".."). *ret and *ret_password are set on success only; *ret_password is none when the URL has
  * none. No error text quotes the URL: it may hold a password. Errors: VALIDATION,
- * AMBIGUOUS_USERINFO (user info without a colon), NOT_SUPPORTED_YET (redis+sentinel,
- * redis+cluster). */
+ * AMBIGUOUS_USERINFO (user info without a colon), NOT_SUPPORTED_YET (redis+cluster). */
 MUST_CHECK bool endpoint_parse_url(struct str url, struct endpoint *ret,
                                    struct secret *ret_password, struct err *err);
 
@@ -103,7 +120,8 @@ MUST_CHECK bool endpoint_parse_reference(const json_t *reference, struct endpoin
 
 /* The `inline` object: what is stored in a job and put into a child's specification. It
  * holds no secret. A new reference; never NULL. Shape:
- *   {"endpoints":[{"host","port"}] (a socket's without port), "topology":"standalone",
+ *   {"endpoints":[{"host","port"}, …] (a socket's without port),
+ * "topology":"standalone"|"sentinel", "sentinel":{"master_name"} (of that topology),
  * "database":n|null, "auth":{"username","configured"},
  * "tls":{"enabled","verify","server_name","ca_pem", "client_cert_pem"}, "connect_timeout_ms":n,
  * "label"} or, of a file, {"file", "label"}. */

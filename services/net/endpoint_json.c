@@ -15,6 +15,49 @@ static bool read_timeout(struct endpoint_reading *r, const json_t *object, struc
     return true;
 }
 
+/* The addresses behind the first. */
+static bool read_others(struct endpoint_reading *r, const json_t *list, struct endpoint *ep) {
+    static const char *const known[] = {"host", "port", NULL};
+    static const char *const later[] = {"role", NULL};
+
+    for (size_t i = 1; i < json_array_size(list); i++) {
+        const json_t *one = json_array_get(list, i);
+        json_int_t port = ENDPOINT_INIT.port;
+        struct str host;
+        bool given;
+
+        if (!endpoint_read_members(r, "/endpoints", one, known, later) ||
+            !endpoint_read_text(r, one, "host", "/endpoints", &host, &given) ||
+            !endpoint_read_number(r, one, "port", "/endpoints", 1, UINT16_MAX, &port))
+            return false;
+        if (endpoint_is_unix(ep))
+            return endpoint_read_wrong(r, "/endpoints", ERR_VALIDATION,
+                                       "a unix socket stands alone");
+        if (!endpoint_add_address(ep, host, (uint16_t)port, r->err))
+            return endpoint_read_wrong_at(r, "/endpoints");
+    }
+    return true;
+}
+
+static bool read_sentinel(struct endpoint_reading *r, const json_t *from, bool is_sentinel,
+                          struct endpoint *ep) {
+    static const char *const known[] = {"master_name", NULL};
+    static const char *const later[] = {"username", "password", NULL};
+    const json_t *object = json_object_get(from, "sentinel");
+    struct str name;
+    bool given;
+
+    if (!object || json_is_null(object))
+        return !is_sentinel || endpoint_read_wrong(r, "/sentinel", ERR_VALIDATION,
+                                                   "is needed by the topology sentinel");
+    if (!is_sentinel)
+        return endpoint_read_wrong(r, "/sentinel", ERR_VALIDATION, "needs the topology sentinel");
+    return endpoint_read_members(r, "/sentinel", object, known, later) &&
+           endpoint_read_text(r, object, "master_name", "/sentinel/master_name", &name, &given) &&
+           (endpoint_set_sentinel_master(ep, name, r->err) ||
+            endpoint_read_wrong_at(r, "/sentinel/master_name"));
+}
+
 static bool read_address(struct endpoint_reading *r, const json_t *object, struct endpoint *ep) {
     static const char *const known[] = {"host", "port", NULL};
     static const char *const later[] = {"role", NULL};
@@ -24,11 +67,7 @@ static bool read_address(struct endpoint_reading *r, const json_t *object, struc
     bool given;
 
     if (!json_is_array(list) || json_array_size(list) == 0)
-        return endpoint_read_wrong(r, "/endpoints", ERR_VALIDATION,
-                                   "must be a list with one address");
-    if (json_array_size(list) > 1)
-        return endpoint_read_wrong(r, "/endpoints", ERR_NOT_SUPPORTED_YET,
-                                   "more than one address is not supported yet");
+        return endpoint_read_wrong(r, "/endpoints", ERR_VALIDATION, "must be a list of addresses");
     first = json_array_get(list, 0);
     if (!endpoint_read_members(r, "/endpoints/0", first, known, later) ||
         !endpoint_read_text(r, first, "host", "/endpoints/0/host", &host, &given) ||
@@ -44,9 +83,12 @@ static bool read_address(struct endpoint_reading *r, const json_t *object, struc
         !endpoint_read_text(r, object, "topology", "/topology", &topology, &given))
         return false;
     if (given && !str_equal(topology, STR_LIT("auto")) &&
-        !str_equal(topology, STR_LIT("standalone")))
+        !str_equal(topology, STR_LIT("standalone")) && !str_equal(topology, STR_LIT("sentinel")))
         return endpoint_read_wrong(r, "/topology", ERR_NOT_SUPPORTED_YET,
-                                   "only standalone servers are supported yet");
+                                   "clusters are not supported yet");
+    if (!read_others(r, list, ep) ||
+        !read_sentinel(r, object, given && str_equal(topology, STR_LIT("sentinel")), ep))
+        return false;
     ep->port = (uint16_t)port;
     ep->database = (int)database;
     return true;
@@ -80,11 +122,11 @@ static bool read_label(struct endpoint_reading *r, const json_t *from, struct en
 
 static bool read_inline(struct endpoint_reading *r, const json_t *from, struct endpoint *ep,
                         struct credentials *cred) {
-    static const char *const known[] = {"endpoints", "topology",           "database", "auth",
-                                        "tls",       "connect_timeout_ms", "label",    NULL};
-    static const char *const later[] = {"sentinel", "address_map", "engine", "read_preference",
-                                        "name",     "region",      "labels", "access_method",
-                                        "live",     NULL};
+    static const char *const known[] = {"endpoints",          "topology", "database", "auth", "tls",
+                                        "connect_timeout_ms", "label",    "sentinel", NULL};
+    static const char *const later[] = {"address_map",   "engine", "read_preference",
+                                        "name",          "region", "labels",
+                                        "access_method", "live",   NULL};
 
     if (json_object_get(from, "file"))
         return read_file(r, from, ep) && read_label(r, from, ep);
@@ -195,6 +237,15 @@ json_t *endpoint_to_json(const struct endpoint *ep) {
         abort();
     if (endpoint_is_unix(ep))
         json_object_del(json_array_get(json_object_get(root, "endpoints"), 0), "port");
+    for (int i = 0; i < ep->other_count; i++)
+        json_array_append_new(
+            json_object_get(root, "endpoints"),
+            json_pack("{s:s, s:i}", "host", ep->others[i].host, "port", (int)ep->others[i].port));
+    if (ep->sentinel_master[0]) {
+        json_object_set_new(root, "topology", json_string("sentinel"));
+        json_object_set_new(root, "sentinel",
+                            json_pack("{s:s}", "master_name", ep->sentinel_master));
+    }
     json_object_set_new(root, "database",
                         ep->database < 0 ? json_null() : json_integer(ep->database));
     return root;

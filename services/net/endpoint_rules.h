@@ -14,6 +14,24 @@ MUST_CHECK bool endpoint_set_host(struct endpoint *ep, struct str host, struct e
 MUST_CHECK bool endpoint_set_username(struct endpoint *ep, struct str name, struct err *err);
 MUST_CHECK bool endpoint_check_password(struct str password, struct err *err);
 
+/* "host[:port]" or "[address]:port" into ep->host and ep->port. */
+MUST_CHECK bool endpoint_parse_host_port(struct str text, struct endpoint *ep, struct err *err);
+
+/* The same, several with commas between; each has ep->port when it names none. */
+MUST_CHECK bool endpoint_parse_addresses(struct str text, struct endpoint *ep, struct err *err);
+
+/* One more behind the first. */
+MUST_CHECK bool endpoint_add_address(struct endpoint *ep, struct str host, uint16_t port,
+                                     struct err *err);
+
+/* How Sentinels call the server: letters, digits, '.', '_' and '-'. */
+MUST_CHECK bool endpoint_set_sentinel_master(struct endpoint *ep, struct str name, struct err *err);
+
+/* "host:port,host:port", as far as there is room. */
+void endpoint_show_addresses(const struct endpoint *ep, char *dst, size_t size);
+
+enum { ENDPOINT_SENTINEL_PORT = 26379 };
+
 /* Takes the path of a unix socket, too: what begins with a slash. */
 MUST_CHECK bool endpoint_set_server(struct endpoint *ep, struct str host_or_path, struct err *err);
 

@@ -121,9 +121,10 @@ bool check_dst_hfe(struct check_run *run, struct check_finding *ret, struct err 
     if (there)
         return check_pass(ret, "Fields of hashes expire on the destination too");
     if (fields > 0)
-        return check_fail(ret,
+        return check_warn(ret,
                           "%" PRId64 " hashes of the source have fields that expire, and the "
-                          "destination does not know that",
+                          "destination does not know that: the first one that is selected stops "
+                          "the job",
                           fields);
     return check_warn(ret, "The source's clients have let fields of hashes expire, and the "
                            "destination does not know that");

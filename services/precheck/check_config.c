@@ -86,6 +86,18 @@ bool check_selects(const struct check_run *run, int database, struct str name) {
     return true;
 }
 
+bool check_has_prefixes(const struct check_run *run, int database) {
+    const json_t *rows = json_object_get(json_object_get(run->spec, "objects"), "databases"), *row;
+    size_t i;
+
+    json_array_foreach(rows, i, row) {
+        if (number(row, "source", -1) == database)
+            return json_array_size(json_object_get(row, "include_prefixes")) > 0 ||
+                   json_array_size(json_object_get(row, "exclude_prefixes")) > 0;
+    }
+    return false;
+}
+
 /* An included prefix that an excluded one swallows: nothing can ever match it. */
 static const char *swallowed(const json_t *row) {
     const json_t *include = json_object_get(row, "include_prefixes"), *one;

@@ -92,17 +92,62 @@ static bool is_ours(const struct check_run *run, struct str key) {
            str_starts_with(tmp, STR_LIT("kf:tmp:"));
 }
 
-enum { EMPTY_SCAN_MAX = 20 }; /* calls; enough to pass over what can be ours */
+enum {
+    EMPTY_SCAN_MAX = 20,     /* calls; enough to pass over what can be ours */
+    SELECTED_SCAN_MAX = 500, /* calls; a job's first claim of the destination looks at all keys */
+};
+
+/* Where a job selects prefixes, keys beside them are in nobody's way: how many are not. */
+static bool count_selected(struct check_run *run, int source_db, struct arena *arena,
+                           int64_t *ret_foreign, const struct resp_value **ret_refusal,
+                           struct err *err) {
+    const struct resp_value *reply;
+    char cursor[24] = "0";
+
+    *ret_refusal = NULL;
+    *ret_foreign = 0;
+    for (int call = 0; call < SELECTED_SCAN_MAX; call++) {
+        struct arena step = ARENA_INIT;
+        bool over;
+
+        if (!check_ask(run, &run->destination, &step, &reply, err, "SCAN", cursor, "COUNT",
+                       "10000")) {
+            arena_done(&step);
+            return false;
+        }
+        if (reply->type != RESP_ARRAY || reply->count != 2 || reply->items[0].str.len >= 24) {
+            arena_done(&step);
+            return check_ask(run, &run->destination, arena, ret_refusal, err, "SCAN", cursor);
+        }
+        for (size_t i = 0; i < reply->items[1].count; i++) {
+            struct str key = reply->items[1].items[i].str;
+
+            *ret_foreign += check_selects(run, source_db, key) && !is_ours(run, key);
+        }
+        snprintf(cursor, sizeof(cursor), STR_FMT, STR_ARG(reply->items[0].str));
+        over = strcmp(cursor, "0") == 0;
+        arena_done(&step);
+        if (over)
+            break;
+    }
+    return true;
+}
 
 /* How many keys of the selected database are not ours, at least; and whether a job of ours left
  * its position there. */
-static bool count_foreign(struct check_run *run, struct arena *arena, int64_t *ret_foreign,
-                          bool *ret_guarded, const struct resp_value **ret_refusal,
-                          struct err *err) {
+static bool count_foreign(struct check_run *run, int number, struct arena *arena,
+                          int64_t *ret_foreign, bool *ret_guarded,
+                          const struct resp_value **ret_refusal, struct err *err) {
+    int source_db = number;
     const struct resp_value *reply;
     char cursor[24] = "0";
     int64_t total, ours = 0;
 
+    for (int db = 0; !run->map_all && db < CHECK_DATABASES_MAX; db++)
+        if (run->database_map[db] == number)
+            source_db = db;
+    if (check_has_prefixes(run, source_db))
+        return count_selected(run, source_db, arena, ret_foreign, ret_refusal, err);
     *ret_refusal = NULL;
     if (!check_ask(run, &run->destination, arena, &reply, err, "DBSIZE"))
         return false;
@@ -195,7 +240,7 @@ bool check_dst_empty(struct check_run *run, struct check_finding *ret, struct er
         ok = select_database(run, numbers[i], &arena, &reply, err);
         if (!ok || !resp_value_is(reply, "OK"))
             continue; /* what is out of range holds nothing */
-        ok = count_foreign(run, &arena, &foreign, &guarded, &refusal, err);
+        ok = count_foreign(run, numbers[i], &arena, &foreign, &guarded, &refusal, err);
         keys += foreign;
         if (foreign > 0 && used < sizeof(where) - 24)
             used += (size_t)snprintf(where + used, sizeof(where) - used, "%sdb%d: %" PRId64,

@@ -7,6 +7,7 @@
 #include "proto/resp/resp_write.h"
 #include "services/common/clock.h"
 #include "services/precheck/check_run.h"
+#include "services/redis/redis_primary.h"
 
 enum { CONNECT_TRIES = 3, CONNECT_PAUSE_MS = 200 };
 
@@ -173,8 +174,28 @@ static bool describe(struct check_run *run, struct check_end *end, struct err *e
     if (ok && reply->type == RESP_ARRAY && reply->count == 2 &&
         str_parse_u64(reply->items[1].str, &databases) && databases <= INT32_MAX)
         end->configured_databases = (int64_t)databases;
+    /* Before 3.0 there were no clusters to be part of. */
+    if (end->info.cluster_enabled == REDIS_INFO_UNKNOWN && end->info.version_number > 0 &&
+        end->info.version_number < 30000)
+        end->info.cluster_enabled = 0;
     end->is_sentinel = strcmp(end->info.role, "sentinel") == 0;
     arena_done(&arena);
+    return ok;
+}
+
+/* Of several addresses the one that is the primary now; the checks are of that server. */
+static bool find_primary(struct check_run *run, struct check_end *end, struct err *err) {
+    struct credentials cred = CREDENTIALS_INIT;
+    struct endpoint found;
+    bool ok;
+
+    if (!endpoint_is_group(&end->ep))
+        return true;
+    ok = check_credentials(run, end, &cred, err) &&
+         redis_primary_find(&end->ep, &cred, end->side, check_time_left(end) / 2, &found, err);
+    credentials_done(&cred);
+    if (ok)
+        end->ep = found; /* with the PEMs, which it took along */
     return ok;
 }
 
@@ -185,6 +206,10 @@ void check_end_open(struct check_run *run, struct check_end *end) {
     end->certificate_days = INT32_MAX;
     end->connect_us = end->tls_us = end->login_us = REDIS_INFO_UNKNOWN;
     end->client_certificate_days = conn_client_certificate_days(&end->ep);
+    if (!find_primary(run, end, &end->failure)) {
+        end->failed_at = CHECK_STAGE_CONNECTED;
+        return;
+    }
     for (int try = 1;; try++) {
         struct attempt a;
         struct err failure = ERR_INIT;

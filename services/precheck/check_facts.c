@@ -49,22 +49,31 @@ static json_t *tls_facts(const struct check_end *end) {
         client == INT32_MAX ? json_null() : json_integer(client));
 }
 
+/* How long each step of the way took; null = not reached, or not wanted. */
+static json_t *timings(const struct check_end *end) {
+    return json_pack("{s:o, s:o, s:o}", "connect_us", number_or_null(end->connect_us), "tls_us",
+                     number_or_null(end->tls_us), "login_us", number_or_null(end->login_us));
+}
+
 static json_t *end_facts(const struct check_end *end) {
     const struct redis_info *info = &end->info;
 
+    if (!end->is_wanted)
+        return json_null();
     if (endpoint_is_file(&end->ep))
         return json_pack("{s:s}", "label", end->ep.label);
     if (end->reached != CHECK_STAGE_LOGGED_IN)
-        return json_pack("{s:s, s:b}", "label", end->ep.label, "reachable", 0);
+        return json_pack("{s:s, s:b, s:o}", "label", end->ep.label, "reachable", 0, "timings",
+                         timings(end));
     return json_pack(
-        "{s:s, s:b, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "label",
+        "{s:s, s:b, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "label",
         end->ep.label, "reachable", 1, "product", redis_product_name(info->product), "version",
         text_or_null(info->version), "topology", topology(end), "role", text_or_null(info->role),
         "databases", databases(info), "keys", number_or_null(redis_info_keys(info)),
         "used_memory_bytes", number_or_null(info->used_memory), "maxmemory_bytes",
         number_or_null(info->maxmemory), "maxmemory_policy", text_or_null(info->maxmemory_policy),
         "system_memory_bytes", number_or_null(info->total_system_memory), "round_trip_us",
-        number_or_null(end->rtt_us), "tls", tls_facts(end));
+        number_or_null(end->rtt_us), "tls", tls_facts(end), "timings", timings(end));
 }
 
 json_t *check_facts(const struct check_run *run) {
@@ -81,6 +90,9 @@ json_t *check_facts(const struct check_run *run) {
         if (run->file.is_whole)
             json_object_set_new(source, "keys", json_integer((json_int_t)run->file.keys));
     }
+    if (run->source.reached == CHECK_STAGE_LOGGED_IN &&
+        json_is_true(json_object_get(run->message, "discover")) && run->sample)
+        json_object_set_new(source, "sample", check_sample_json(run->sample));
     if (run->source.reached == CHECK_STAGE_LOGGED_IN) {
         json_object_set_new(
             source, "writes_per_second",
@@ -142,9 +154,11 @@ json_t *check_plan(const struct check_run *run) {
                     json_null(), 0);
     /* The last bytes travel, their answer comes back, and the seal is written. */
     pause = 20 + 4 * (run->destination.rtt_us > 0 ? run->destination.rtt_us / 1000 : 0);
-    return plan(
-        run, check_uses_two_connections(run) ? "PSYNC, two connections" : "PSYNC, one connection",
-        run->incremental ? "The account may replicate: one snapshot, then every change"
-                         : "The account may replicate: one snapshot",
-        run->incremental ? json_integer((json_int_t)pause) : json_null(), 1);
+    return plan(run,
+                run->syncs                        ? "SYNC, one connection"
+                : check_uses_two_connections(run) ? "PSYNC, two connections"
+                                                  : "PSYNC, one connection",
+                run->incremental ? "The account may replicate: one snapshot, then every change"
+                                 : "The account may replicate: one snapshot",
+                run->incremental ? json_integer((json_int_t)pause) : json_null(), 1);
 }

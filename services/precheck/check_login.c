@@ -174,12 +174,13 @@ bool check_src_secret_free(struct check_run *run, struct check_finding *ret, str
     return skip_step(end, ret);
 }
 
+bool check_dst_dns(struct check_run *run, struct check_finding *ret, struct err *err) {
+    (void)err;
+    return resolves(&run->destination, ret);
+}
+
 bool check_dst_connect(struct check_run *run, struct check_finding *ret, struct err *err) {
     (void)err;
-    if (run->destination.failed_at == CHECK_STAGE_RESOLVED) {
-        check_remedy(ret, "Correct the name or use an address");
-        return fail_step(&run->destination, ret);
-    }
     return connects(&run->destination, ret);
 }
 

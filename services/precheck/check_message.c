@@ -62,8 +62,10 @@ static bool read_reading(const json_t *message, struct check_run *run, struct er
     snprintf(run->import_dir, sizeof(run->import_dir), "%s", dir ? dir : "");
     run->read_mode = !mode || strcmp(mode, "auto") == 0 ? TASK_READ_AUTO
                      : strcmp(mode, "scan") == 0        ? TASK_READ_SCAN
+                     : strcmp(mode, "sync") == 0        ? TASK_READ_SYNC
                                                         : TASK_READ_PSYNC;
     run->scans = run->read_mode == TASK_READ_SCAN;
+    run->syncs = run->read_mode == TASK_READ_SYNC;
     return true;
 }
 

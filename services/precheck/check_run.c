@@ -135,7 +135,9 @@ static const struct check_end *lane_of(const struct check_run *run, const struct
 static bool is_beside_the_point(const struct check_run *run, const struct check_row *row) {
     const struct check_end *end = lane_of(run, row);
 
-    return end ? !end->is_wanted : !run->source.is_wanted || !run->destination.is_wanted;
+    return end ? !end->is_wanted
+               : row->needs == CHECK_NEEDS_BOTH &&
+                     (!run->source.is_wanted || !run->destination.is_wanted);
 }
 
 static void run_rows(struct check_run *run, struct check_end *lane) {

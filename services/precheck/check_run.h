@@ -94,6 +94,7 @@ struct check_run {
     bool conflict_instance;
     enum task_read_mode read_mode;
     bool scans;           /* the copy reads with SCAN and DUMP: asked for, or found out here */
+    bool syncs;           /* the source is read by SYNC: likewise */
     char import_dir[512]; /* of this worker */
     bool file_is_good;    /* of a source that is a file, by src.file */
     struct import_facts file;
@@ -231,6 +232,10 @@ MUST_CHECK bool check_sample_keys(struct check_run *run, const struct check_samp
                                   struct err *err);
 void check_sample_done(struct check_run *run);
 
+/* What a person learns from a sample: {"keys", "is_complete", "types":{name: n},
+ * "largest_bytes", "prefixes":[{"prefix", "keys"}]}, most frequent first. A new reference. */
+json_t *check_sample_json(const struct check_sample *sample);
+
 /* Wait until that much time has passed since the end's first INFO, or the check's is over. */
 void check_wait_since(const struct check_end *end, int64_t ms);
 
@@ -243,6 +248,8 @@ MUST_CHECK bool check_calls(struct check_run *run, const char *name, int64_t *re
                             struct err *err);
 
 /* Is a key of that source database part of the selection? */
+/* Does the job select keys of a source database by prefix? */
+bool check_has_prefixes(const struct check_run *run, int database);
 bool check_selects(const struct check_run *run, int database, struct str name);
 
 /* ---- estimates (check_facts.c): a person wants to know whether it is seconds or hours ---- */

@@ -224,6 +224,62 @@ bool check_sample_keys(struct check_run *run, const struct check_sample **ret_sa
     return true;
 }
 
+/* "user:17:cart" -> "user:": up to the first separator, or the whole name. */
+static struct str prefix_of(struct str name) {
+    for (size_t i = 0; i < name.len && i < 60; i++)
+        if (strchr(":./|-_", name.ptr[i]) && name.ptr[i])
+            return str_first(name, i + 1);
+    return STR_EMPTY;
+}
+
+static void add_one(json_t *counts, const char *name) {
+    json_object_set_new(counts, name,
+                        json_integer(json_integer_value(json_object_get(counts, name)) + 1));
+}
+
+/* The most frequent members of {name: count}. */
+static json_t *most_frequent(json_t *counts, size_t max) {
+    json_t *list = json_array();
+
+    while (json_array_size(list) < max && json_object_size(counts) > 0) {
+        const char *name, *best = NULL;
+        json_t *value;
+        json_int_t most = 0;
+
+        json_object_foreach(counts, name, value) {
+            if (json_integer_value(value) > most) {
+                most = json_integer_value(value);
+                best = name;
+            }
+        }
+        json_array_append_new(list, json_pack("{s:s, s:I}", "prefix", best, "keys", most));
+        json_object_del(counts, best);
+    }
+    return list;
+}
+
+json_t *check_sample_json(const struct check_sample *sample) {
+    enum { PREFIXES_SHOWN = 20 };
+    json_t *types = json_object(), *prefixes = json_object(), *shown;
+    int64_t largest = 0;
+
+    for (size_t i = 0; i < sample->count; i++) {
+        const struct check_key *key = &sample->keys[i];
+        char prefix[260];
+
+        largest = key->bytes > largest ? key->bytes : largest;
+        if (key->type[0])
+            add_one(types, key->type);
+        str_escape(prefix_of(key->name), prefix, sizeof(prefix));
+        add_one(prefixes, prefix);
+    }
+    shown = most_frequent(prefixes, PREFIXES_SHOWN);
+    json_decref(prefixes);
+    return json_pack("{s:I, s:b, s:o, s:I, s:o}", "keys", (json_int_t)sample->count, "is_complete",
+                     sample->is_complete, "types", types, "largest_bytes", (json_int_t)largest,
+                     "prefixes", shown);
+}
+
 void check_sample_done(struct check_run *run) {
     free(run->sample);
     free(run->calls);

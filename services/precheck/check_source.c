@@ -6,8 +6,9 @@
 #include "services/precheck/check_run.h"
 
 enum {
-    VERSION_MIN = 40000, /* PSYNC2; expiries in the stream are absolute or rewritten from 4.0 on */
-    VERSION_MIN_SCAN = 20800, /* SCAN */
+    VERSION_MIN = 20800,      /* PSYNC, and SCAN */
+    VERSION_MIN_SYNC = 20600, /* a snapshot that we read, PSETEX for the heartbeat */
+    VERSION_GOOD = 40000,     /* a history that survives a failover */
     /* A reconnect takes about this long with the first step of the backoff; below, every lost
      * connection is a new full copy. */
     BACKLOG_WARN_SECONDS = 1,
@@ -35,19 +36,32 @@ bool check_src_loading(struct check_run *run, struct check_finding *ret, struct 
 bool check_src_version(struct check_run *run, struct check_finding *ret, struct err *err) {
     const struct redis_info *info = &run->source.info;
 
-    uint32_t lowest = run->scans || check_may_scan(run) ? VERSION_MIN_SCAN : VERSION_MIN;
+    bool may_sync = run->syncs || run->read_mode == TASK_READ_AUTO;
+    uint32_t lowest = may_sync ? VERSION_MIN_SYNC : VERSION_MIN;
 
     (void)err;
-    check_threshold(ret, "Redis %u.%u or newer, Valkey", (unsigned)lowest / 10000,
-                    (unsigned)lowest / 100 % 100);
+    check_threshold(ret, "Redis %u.%u or newer (before 4.0 with a warning), Valkey",
+                    (unsigned)lowest / 10000, (unsigned)lowest / 100 % 100);
     if (info->version_number == 0) {
         check_remedy(ret, "ACL SETUSER %s +info", check_user(&run->source));
         return check_warn(ret, "The source does not tell its version");
     }
     check_observed(ret, "%s %s", redis_product_name(info->product), info->version);
     if (info->product == REDIS_PRODUCT_REDIS && info->version_number < lowest)
-        return check_fail(ret, "%s %s is not supported as a source yet",
+        return check_fail(ret, "%s %s is not supported as a source",
                           redis_product_name(info->product), info->version);
+    check_remedy(ret, "Accept it, or upgrade the source");
+    if (info->product == REDIS_PRODUCT_REDIS && info->version_number < VERSION_MIN)
+        return check_warn(ret,
+                          "%s %s knows no PSYNC: every lost connection means another full copy, "
+                          "and scripts run again on the destination",
+                          redis_product_name(info->product), info->version);
+    if (info->product == REDIS_PRODUCT_REDIS && info->version_number < VERSION_GOOD)
+        return check_warn(ret,
+                          "%s %s forgets its history with every restart and failover, which then "
+                          "means another full copy, and scripts run again on the destination",
+                          redis_product_name(info->product), info->version);
+    check_remedy(ret, "%s", "");
     return check_pass(ret, "%s %s is supported", redis_product_name(info->product), info->version);
 }
 
@@ -102,6 +116,12 @@ bool check_src_backlog(struct check_run *run, struct check_finding *ret, struct 
 
     if (!run->incremental)
         return check_skip(ret, "Changes are not followed");
+    if (run->syncs) {
+        check_remedy(ret, "Accept it, or give a source that knows PSYNC");
+        return check_warn(ret, "A source that is read by SYNC keeps nothing for us: a cut of the "
+                               "connection, a pause and a restart of the worker each mean a new "
+                               "full copy, when somebody has decided so");
+    }
     if (!check_sample_writes(run, err))
         return false;
     rate = run->bytes_per_second;

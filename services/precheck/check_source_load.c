@@ -24,7 +24,7 @@ enum {
 bool check_uses_two_connections(const struct check_run *run) {
     const struct redis_info *info = &run->source.info;
 
-    return info->product == REDIS_PRODUCT_VALKEY || info->version_number >= 60200;
+    return !run->syncs && (info->product == REDIS_PRODUCT_VALKEY || info->version_number >= 60200);
 }
 
 /* The rate of the stream, 0 when it is not known. */
@@ -84,6 +84,8 @@ bool check_src_repl_timeout(struct check_run *run, struct check_finding *ret, st
 
     if (run->scans)
         return check_skip(ret, "The copy reads with SCAN and DUMP");
+    if (run->syncs)
+        return check_skip(ret, "Replicas that came by SYNC are not expected to acknowledge");
     if (!check_config(run, &run->source, "repl-timeout", value, sizeof(value), err))
         return false;
     if (!str_parse_i64(str_from(value), &seconds))

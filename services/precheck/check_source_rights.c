@@ -16,6 +16,14 @@ static bool judge_psync(const struct check_run *run, const struct resp_value *re
     check_observed(f, "%s", shown);
     if (reply->type != RESP_ERROR)
         return check_pass(f, "The account may replicate");
+    if (psync_probe_is_silent(reply)) {
+        check_remedy(f, "ACL SETUSER %s +multi +discard, for the precheck alone",
+                     check_user(&run->source));
+        return check_warn(f,
+                          "Whether the account %s may run PSYNC cannot be asked without "
+                          "starting it",
+                          check_user(&run->source));
+    }
     switch (resp_error_class(reply->str)) {
     case RESP_ERROR_NOPERM:
         check_remedy(f, "ACL SETUSER %s +psync +replconf +ping", check_user(&run->source));
@@ -46,18 +54,33 @@ static bool scan_instead(struct check_run *run, const char *word, const struct r
                       check_user(&run->source), word);
 }
 
+/* Asked for, or PSYNC is not there. */
+static bool judge_sync(struct check_run *run, bool knows_sync, struct check_finding *f) {
+    if (!knows_sync) {
+        check_remedy(f, "SYNC is renamed or switched off: leave migration.read_mode auto");
+        return check_fail(f, "The source does not know SYNC");
+    }
+    run->syncs = true;
+    return check_pass(f, run->read_mode == TASK_READ_SYNC
+                             ? "The source knows SYNC"
+                             : "The source knows no PSYNC: it is read by SYNC");
+}
+
 bool check_src_psync_permission(struct check_run *run, struct check_finding *ret, struct err *err) {
     struct redis_client client = REDIS_CLIENT_INIT;
     struct arena arena = ARENA_INIT;
-    const struct resp_value *reply;
-    bool ok;
+    const struct resp_value *reply = NULL;
+    bool knows_sync = false, ok;
 
     if (run->scans)
         return check_skip(ret, "The copy reads with SCAN and DUMP");
     ok = check_end_dial(run, &run->source, &client, err) &&
-         psync_probe(&client, &arena, &reply, err);
+         (run->syncs || psync_probe(&client, &arena, &reply, err)) &&
+         (run->read_mode == TASK_READ_PSYNC || (reply && !psync_probe_is_unknown(reply)) ||
+          psync_probe_sync(&client, &arena, &knows_sync, err));
     if (ok)
-        ok = check_may_scan(run) && psync_probe_is_refusal(reply)
+        ok = run->syncs || knows_sync ? judge_sync(run, knows_sync, ret)
+             : check_may_scan(run) && psync_probe_is_refusal(reply)
                  ? scan_instead(run, "PSYNC", reply, ret)
                  : judge_psync(run, reply, ret);
     redis_client_close(&client);
@@ -76,6 +99,8 @@ bool check_src_replconf_permission(struct check_run *run, struct check_finding *
 
     if (run->scans)
         return check_skip(ret, "The copy reads with SCAN and DUMP");
+    if (run->syncs)
+        return check_skip(ret, "SYNC goes without REPLCONF");
     ok = check_end_dial(run, &run->source, &client, err) &&
          psync_probe_beside(&client, &arena, &reply, &word, err);
     if (ok && !reply) {
@@ -193,7 +218,7 @@ bool check_src_setex_permission(struct check_run *run, struct check_finding *ret
         return false;
     ulid_make("p", id);
     snprintf(key, sizeof(key), "%s:probe:%s", run->heartbeat_prefix, id);
-    ok = check_ask(run, &run->source, &arena, &reply, err, "SET", key, "1", "PX", CHECK_PROBE_TTL);
+    ok = check_ask(run, &run->source, &arena, &reply, err, "PSETEX", key, CHECK_PROBE_TTL, "1");
     written = ok && resp_value_is(reply, "OK");
     run->source.probe_keys += written;
     if (written)
@@ -211,10 +236,13 @@ bool check_src_setex_permission(struct check_run *run, struct check_finding *ret
         check_remedy(ret, "A replica cannot be written: set heartbeat.mode to off, or give the "
                           "primary");
     else
-        check_remedy(ret, "ACL SETUSER %s +set +del ~%s*, or set heartbeat.mode to off",
+        check_remedy(ret, "ACL SETUSER %s +psetex +del ~%s*, or set heartbeat.mode to off",
                      check_user(&run->source), run->heartbeat_prefix);
     return check_warn(ret,
-                      "The heartbeat cannot be written (%s): latency is estimated from the "
-                      "offset",
+                      run->syncs ? "The heartbeat cannot be written (%s): nothing else says where "
+                                   "a source is that is read by SYNC, so the job can neither be "
+                                   "seen to catch up nor be drained"
+                                 : "The heartbeat cannot be written (%s): latency is estimated "
+                                   "from the offset",
                       shown);
 }

@@ -5,14 +5,22 @@
 #define NO_REPLICATION_ID "0000000000000000000000000000000000000000"
 
 /* 6.0 has rights but no FAILOVER branch: inside MULTI the command is only queued. (7.0 refuses it
- * there before it looks at rights.) */
+ * there before it looks at rights.) Whose account may not MULTI must not get that far: the PSYNC
+ * would be meant. *ret then stays what it was. */
 static bool before_62(struct redis_client *client, struct arena *arena,
                       const struct resp_value **ret, struct err *err) {
-    const struct resp_value *ignored;
+    const struct resp_value *reply;
 
-    return redis_client_call(client, arena, &ignored, err, "MULTI", NULL) &&
-           redis_client_call(client, arena, ret, err, "PSYNC", "?", "-1", NULL) &&
-           redis_client_call(client, arena, &ignored, err, "DISCARD", NULL);
+    if (!redis_client_call(client, arena, &reply, err, "MULTI", NULL))
+        return false;
+    return !resp_value_is(reply, "OK") ||
+           (redis_client_call(client, arena, ret, err, "PSYNC", "?", "-1", NULL) &&
+            redis_client_call(client, arena, &reply, err, "DISCARD", NULL));
+}
+
+bool psync_probe_is_silent(const struct resp_value *reply) {
+    return reply->type == RESP_ERROR &&
+           memmem(reply->str.ptr, reply->str.len, "number of arguments", 19) != NULL;
 }
 
 /* From 6.2 on PSYNC with FAILOVER is refused by a primary and by a replica each in its
@@ -23,10 +31,7 @@ bool psync_probe(struct redis_client *client, struct arena *arena, const struct 
     if (!redis_client_call(client, arena, ret, err, "PSYNC", NO_REPLICATION_ID, "1", "FAILOVER",
                            NULL))
         return false;
-    if ((*ret)->type == RESP_ERROR &&
-        memmem((*ret)->str.ptr, (*ret)->str.len, "number of arguments", 19))
-        return before_62(client, arena, ret, err);
-    return true;
+    return !psync_probe_is_silent(*ret) || before_62(client, arena, ret, err);
 }
 
 bool psync_probe_beside(struct redis_client *client, struct arena *arena,
@@ -52,6 +57,23 @@ bool psync_probe_beside(struct redis_client *client, struct arena *arena,
         return true;
     }
     return true;
+}
+
+/* SYNC takes no argument: given one, every server that knows it complains of that, before it
+ * looks at anything else. */
+bool psync_probe_sync(struct redis_client *client, struct arena *arena, bool *ret_known,
+                      struct err *err) {
+    const struct resp_value *reply;
+
+    if (!redis_client_call(client, arena, &reply, err, "SYNC", "?", NULL))
+        return false;
+    *ret_known = reply->type == RESP_ERROR &&
+                 memmem(reply->str.ptr, reply->str.len, "number of arguments", 19);
+    return true;
+}
+
+bool psync_probe_is_unknown(const struct resp_value *reply) {
+    return reply->type == RESP_ERROR && resp_error_class(reply->str) == RESP_ERROR_UNKNOWN_COMMAND;
 }
 
 bool psync_probe_is_refusal(const struct resp_value *reply) {

@@ -22,5 +22,16 @@ MUST_CHECK bool psync_probe_beside(struct redis_client *client, struct arena *ar
                                    const struct resp_value **ret, const char **ret_word,
                                    struct err *err);
 
+/* Redis 6.0 to an account that may not MULTI: what it may is not to be known. */
+bool psync_probe_is_silent(const struct resp_value *reply);
+
+/* Does the server know SYNC? Whether the account may run it is not told.
+ * Errors: as redis_client_command. */
+MUST_CHECK bool psync_probe_sync(struct redis_client *client, struct arena *arena, bool *ret_known,
+                                 struct err *err);
+
+/* The command is not there: too old a server, or one that hides it. */
+bool psync_probe_is_unknown(const struct resp_value *reply);
+
 /* The account may not, or the command is not there: asking again does not help. */
 bool psync_probe_is_refusal(const struct resp_value *reply);

@@ -9,6 +9,7 @@
 
 #include "proto/resp/resp_write.h"
 #include "services/common/clock.h"
+#include "services/redis/redis_primary.h"
 
 enum { READ_PIECE = 16 * 1024 };
 
@@ -234,6 +235,8 @@ bool redis_client_open(struct redis_client *client, const struct endpoint *ep,
     int64_t begin = clock_mono_ms(), left;
     struct conn *conn;
 
+    if (endpoint_is_group(ep))
+        return redis_primary_open(client, ep, cred, side, timeout_ms, NULL, err);
     *client = REDIS_CLIENT_INIT;
     if (!conn_open(&conn, ep, cred, limit_ms, err))
         return false;

@@ -35,13 +35,12 @@ struct redis_client {
 
 #define REDIS_CLIENT_INIT ((struct redis_client){.conn = NULL})
 
-/* Connect, log in (AUTH when there is a user name or a password), SELECT
- * ep->database when named, and say our name (best effort). At most timeout_ms in
- * all (<= 0: the endpoint's connect_timeout_ms); each later call has the same.
- * A server from before users had names refuses AUTH with two words; managed ones of that age
- * take user:password as the one word, which is tried then.
- * A server that is loading or busy is opened: the next command will say so.
- * Errors: those of conn_open; SOURCE_AUTH or DEST_AUTH (refused, or a login is
+/* Connect (of a group: to whichever is the primary now), log in (AUTH when there is a user name or
+ * a password), SELECT ep->database when named, and say our name (best effort). At most timeout_ms
+ * in all (<= 0: the endpoint's connect_timeout_ms); each later call has the same. A server from
+ * before users had names refuses AUTH with two words; managed ones of that age take user:password
+ * as the one word, which is tried then. A server that is loading or busy is opened: the next
+ * command will say so. Errors: those of conn_open; SOURCE_AUTH or DEST_AUTH (refused, or a login is
  * demanded, or protected mode); DEST_DB_RANGE, PROTOCOL (SELECT); TIMEOUT. */
 MUST_CHECK bool redis_client_open(struct redis_client *client, const struct endpoint *ep,
                                   const struct credentials *cred, enum redis_side side,

@@ -154,6 +154,8 @@ void gauges_sample(struct gauges *g, const struct control_block *block, int64_t 
     p->commands_skipped = to_i64(READ(commands_skipped));
     p->units_applied = to_i64(READ(units_applied));
     p->heartbeat_state = READ(heartbeat_state);
+    if (READ(source_written_at_ms) > 0)
+        p->source_written_at_ms = to_i64(READ(source_written_at_ms));
     p->latency_us = to_i64(READ(latency_us));
     p->source_latency_us = to_i64(READ(source_latency_us));
     p->destination_latency_us = to_i64(READ(destination_latency_us));

@@ -1,10 +1,13 @@
-/* task_inner.h - the inner seam of task_run, for its three files only: task_run.c lives
- * the children's lives, task_message.c reads what they say (services/flow/child.h names
- * the messages), task_trouble.c decides what follows from an error.
+/* task_inner.h - the inner seam of task_run, for its files only: task_run.c lives
+ * the children's lives, task_aim.c turns what is wanted into what they hear, task_message.c reads
+ * what they say (services/flow/child.h names the messages), task_trouble.c decides what follows
+ * from an error.
  */
 #pragma once
 
 #include "services/worker/task_run.h"
+
+enum { TASK_PAUSE_PATIENCE_MS = 5000 }; /* the unit in flight may take as long to end */
 
 enum { TASK_DEATHS_MAX = 10 }; /* young ones in a row until the job is in trouble */
 
@@ -25,7 +28,7 @@ struct child_error {
     enum err_code code;
     const char *detail;
     uint64_t lease;     /* with LEASE_BEHIND: what the destination knows; 0 = not said */
-    const char *sealed; /* with SEALED: "stopped" or "done"; NULL = not said */
+    const char *sealed; /* with SEALED: "stopped", "done" or "sealed"; NULL = not said */
 };
 void task_trouble_error(struct task_run *run, enum task_duty duty, const struct child_error *why);
 

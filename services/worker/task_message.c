@@ -8,6 +8,7 @@
 #include "services/common/clock.h"
 #include "services/common/log.h"
 #include "services/flow/child.h"
+#include "services/worker/task_cutover.h"
 
 /* A child's socket is read at most so often in one turn: none keeps the others waiting. */
 enum { MESSAGES_PER_TURN = 64, LAST_BREATH_MS = 2000 };
@@ -48,6 +49,8 @@ static void on_position(struct task_run *run, const json_t *message) {
      * again must not be told it again, or it would begin yet another copy. */
     json_object_set_new(run->spec, "recopy", json_string("fail"));
     run->is_claimed = true;
+    if (strcmp(p->position_state, "sealed") != 0)
+        task_cutover_is_open(run);
     if (!run->claimed_before)
         run->asks.go = true;
 }
@@ -105,10 +108,24 @@ static void on_caught_up(struct task_run *run) {
     run->was_caught_up = true;
 }
 
+static void on_cutover_over(struct task_run *run, const json_t *message) {
+    const char *because = json_string_value(json_object_get(message, "because"));
+    const char *detail = json_string_value(json_object_get(message, "detail"));
+
+    task_cutover_give_up(run, because ? because : "unknown", detail ? detail : "");
+}
+
 /* The rest is told by the phase and the exit. */
 static void on_settled(struct task_run *run) {
     run->is_partial = strcmp(run->progress.position_state, "copy") == 0;
     set_state(run, "stopped");
+}
+
+static void on_full_sync(struct task_run *run, const json_t *message) {
+    const char *server = json_string_value(json_object_get(message, "server"));
+
+    snprintf(run->asks.full_sync_of, sizeof(run->asks.full_sync_of), "%s", server ? server : "");
+    run->asks.full_sync = true;
 }
 
 /* False: the child speaks another language and is killed. */
@@ -122,7 +139,7 @@ static bool handle(struct task_run *run, enum task_duty duty, const json_t *mess
     else if (strcmp(type, "start") == 0 && duty == TASK_APPLY)
         on_start(run, message);
     else if (strcmp(type, "full_sync") == 0 && duty == TASK_RECEIVE)
-        run->asks.full_sync = true;
+        on_full_sync(run, message);
     else if (strcmp(type, "copied") == 0)
         on_copied(run);
     else if (strcmp(type, "caught_up") == 0)
@@ -135,6 +152,12 @@ static bool handle(struct task_run *run, enum task_duty duty, const json_t *mess
         on_settled(run);
     else if (strcmp(type, "done") == 0)
         set_state(run, "done");
+    else if (strcmp(type, "sealed") == 0 && duty == TASK_APPLY)
+        task_cutover_sealed(run, false);
+    else if (strcmp(type, "forgotten") == 0 && duty == TASK_APPLY)
+        set_state(run, "forgotten");
+    else if (strcmp(type, "cutover_over") == 0 && duty == TASK_RECEIVE)
+        on_cutover_over(run, message);
     else
         return false;
     return true;
@@ -216,4 +239,11 @@ void task_run_login(struct task_run *run, enum task_duty duty, const json_t *cre
     }
     task_message_send(run, duty, message);
     json_decref(message);
+}
+
+void task_run_lease(struct task_run *run, uint64_t lease) {
+    run->lease = lease;
+    run->asks.lease_above = 0;
+    if (run->outcome == TASK_GOING && run->goal != TASK_GOAL_PAUSE)
+        task_inner_restart(run, 0);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "services/job/job_prefix.h"
 #include "services/job/job_spec.h"
 
 static json_t *faults_json(const char *names) {
@@ -14,8 +15,25 @@ static json_t *faults_json(const char *names) {
     return list;
 }
 
-/* Only what moves keys from database to database: the rest of a row (prefixes) is
- * refused before a job is saved, while it is not built. */
+/* Prefixes as hex; one that is none was refused before the job was saved. */
+static json_t *prefixes_json(const json_t *row, const char *name) {
+    json_t *list = json_array();
+    const json_t *text;
+    size_t i;
+
+    json_array_foreach(json_object_get(row, name), i, text) {
+        char hex[2 * JOB_PREFIX_MAX + 1];
+        const char *what;
+
+        bool ok =
+            job_prefix_hex(str_of(json_string_value(text), json_string_length(text)), hex, &what);
+
+        /* A null is refused by the child: with one prefix less it would migrate more. */
+        json_array_append_new(list, ok ? json_string(hex) : json_null());
+    }
+    return list;
+}
+
 static json_t *databases_json(const json_t *spec) {
     const json_t *list = json_object_get(json_object_get(spec, "objects"), "databases"), *row;
     json_t *pairs;
@@ -29,10 +47,30 @@ static json_t *databases_json(const json_t *spec) {
         json_t *destination = json_object_get(row, "destination");
 
         json_array_append_new(
-            pairs, json_pack("{s:O, s:O}", "source", source, "destination",
-                             json_is_null(destination) || !destination ? source : destination));
+            pairs, json_pack("{s:O, s:O, s:o, s:o}", "source", source, "destination",
+                             json_is_null(destination) || !destination ? source : destination,
+                             "include", prefixes_json(row, "include_prefixes"), "exclude",
+                             prefixes_json(row, "exclude_prefixes")));
     }
     return pairs;
+}
+
+static const char *text_or(const json_t *object, const char *name, const char *fallback) {
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text ? text : fallback;
+}
+
+/* Members that jobs of an earlier version lack have their meaning of then. */
+static json_t *policies_json(const json_t *spec) {
+    const json_t *objects = json_object_get(spec, "objects");
+    json_t *exclude = json_object_get(objects, "exclude_commands");
+
+    return json_pack("{s:s, s:s, s:s, s:b, s:o}", "lua", text_or(objects, "lua_policy", "apply"),
+                     "flush", text_or(objects, "flush_policy", "apply"), "unknown",
+                     text_or(objects, "unknown_command_policy", "fail"), "publish",
+                     json_is_true(json_object_get(objects, "publish")), "exclude",
+                     json_is_array(exclude) ? json_incref(exclude) : json_array());
 }
 
 static json_t *end_json(const json_t *spec, const char *end, struct err *err) {
@@ -80,17 +118,18 @@ bool task_order_make(const struct task_order *order, const json_t *spec, json_t 
         json_decref(source);
         return false;
     }
-    message = json_pack("{s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:s, s:I, s:b, s:s, s:s, s:o, s:n, "
-                        "s:o, s:s, s:s, s:s}",
-                        "type", "spec", "job", order->job, "task", (json_int_t)order->task, "lease",
-                        (json_int_t)order->lease, "claimed_before", order->claimed_before, "source",
-                        source, "destination", destination, "spool_dir", order->spool_dir,
-                        "spool_quota_bytes", (json_int_t)order->spool_quota_bytes, "incremental",
-                        !json_is_false(json_object_get(migration, "incremental")), "read_mode",
-                        mode ? mode : "auto", "expiry", expiry_of(spec), "databases",
-                        databases_json(spec), "prefixes", "heartbeat", heartbeat_json(spec),
-                        "conflict_mode", conflict ? conflict : "precheck_error", "conflict_scope",
-                        scope ? scope : "selection", "recopy", "fail");
+    message =
+        json_pack("{s:s, s:s, s:I, s:I, s:b, s:o, s:o, s:s, s:I, s:b, s:s, s:s, s:o, s:o, "
+                  "s:o, s:s, s:s, s:s}",
+                  "type", "spec", "job", order->job, "task", (json_int_t)order->task, "lease",
+                  (json_int_t)order->lease, "claimed_before", order->claimed_before, "source",
+                  source, "destination", destination, "spool_dir", order->spool_dir,
+                  "spool_quota_bytes", (json_int_t)order->spool_quota_bytes, "incremental",
+                  !json_is_false(json_object_get(migration, "incremental")), "read_mode",
+                  mode ? mode : "auto", "expiry", expiry_of(spec), "databases",
+                  databases_json(spec), "policies", policies_json(spec), "heartbeat",
+                  heartbeat_json(spec), "conflict_mode", conflict ? conflict : "precheck_error",
+                  "conflict_scope", scope ? scope : "selection", "recopy", "fail");
     if (!message)
         abort(); /* sizes we chose */
     if (order->transaction_bytes)
@@ -98,6 +137,10 @@ bool task_order_make(const struct task_order *order, const json_t *spec, json_t 
                             json_integer((json_int_t)order->transaction_bytes));
     if (order->piece_bytes)
         json_object_set_new(message, "piece_bytes", json_integer((json_int_t)order->piece_bytes));
+    if (json_integer_value(json_object_get(spec, "extend_ttl_seconds")) > 0)
+        json_object_set_new(
+            message, "extend_ttl_ms",
+            json_integer(json_integer_value(json_object_get(spec, "extend_ttl_seconds")) * 1000));
     if (order->import_dir && order->import_dir[0])
         json_object_set_new(message, "import_dir", json_string(order->import_dir));
     if (order->faults && order->faults[0])

@@ -12,12 +12,12 @@
 #include "services/common/metric.h"
 #include "services/flow/child.h"
 #include "services/worker/gauges.h"
+#include "services/worker/task_cutover.h"
 #include "services/worker/task_inner.h"
 
 enum {
-    YOUNG_MS = 3000,          /* who dies younger has probably not worked */
-    PAUSE_PATIENCE_MS = 5000, /* the unit in flight may take as long to end */
-    UP_MS = 1000,             /* who is up for less has not recovered */
+    YOUNG_MS = 3000, /* who dies younger has probably not worked */
+    UP_MS = 1000,    /* who is up for less has not recovered */
 };
 
 static const char *const duty_names[TASK_DUTIES] = {"apply", "receive"};
@@ -79,12 +79,6 @@ void task_run_free(struct task_run *run) {
     free(run);
 }
 
-static void set_want(struct task_run *run, enum control_want want) {
-    atomic_store_explicit(&run->control->want, want, memory_order_release);
-    control_bell_ring(run->apply_bell, &run->control->apply_sleeps);
-    control_bell_ring(run->receive_bell, &run->control->receive_sleeps);
-}
-
 void task_inner_settle(struct task_run *run, enum task_outcome outcome) {
     task_run_kill(run);
     run->outcome = outcome;
@@ -96,71 +90,6 @@ void task_inner_settle(struct task_run *run, enum task_outcome outcome) {
 void task_inner_due(struct task_child *child, int64_t ms) {
     child->is_due = true;
     child->due_ms = clock_mono_ms() + ms;
-}
-
-void task_run_start(struct task_run *run, enum task_goal goal) {
-    run->outcome = TASK_GOING;
-    run->goal = TASK_GOAL_RUN;
-    task_inner_due(&run->child[TASK_APPLY], 0);
-    if (goal != TASK_GOAL_RUN)
-        task_run_aim(run, goal);
-    else
-        set_want(run, CONTROL_RUN);
-}
-
-void task_run_aim(struct task_run *run, enum task_goal goal) {
-    static const enum control_want wants[] = {CONTROL_RUN, CONTROL_PAUSE, CONTROL_STOP_DRAIN,
-                                              CONTROL_STOP_NOW};
-    bool was_paused = run->goal == TASK_GOAL_PAUSE || run->outcome == TASK_PAUSED;
-    int64_t now = clock_mono_ms();
-
-    if (run->goal == goal || (run->outcome != TASK_GOING && run->outcome != TASK_PAUSED))
-        return;
-    run->goal = goal;
-    run->outcome = TASK_GOING;
-    set_want(run, wants[goal]);
-    if (goal == TASK_GOAL_PAUSE) {
-        for (int i = 0; i < TASK_DUTIES; i++) {
-            run->child[i].is_due = false;
-            run->child[i].kill_ms = now + PAUSE_PATIENCE_MS;
-        }
-        if (task_run_is_idle(run))
-            task_inner_settle(run, TASK_PAUSED);
-        return;
-    }
-    if ((goal == TASK_GOAL_STOP_DRAIN || goal == TASK_GOAL_STOP_NOW) && !run->claimed_before &&
-        !run->asks.go && task_run_is_idle(run)) {
-        task_inner_settle(run,
-                          TASK_STOPPED); /* it never wrote: nothing is to be settled or sealed */
-        return;
-    }
-    run->not_drained = goal == TASK_GOAL_STOP_NOW;
-    if (goal == TASK_GOAL_STOP_NOW) {
-        run->child[TASK_RECEIVE].is_due = false;
-        run->child[TASK_RECEIVE].kill_ms = now + PAUSE_PATIENCE_MS;
-    }
-    /* Children on their way out are waited for: their end starts apply again. */
-    if (run->child[TASK_APPLY].process.pid == 0 && (was_paused || !run->child[TASK_APPLY].is_due))
-        task_inner_due(&run->child[TASK_APPLY], 0);
-    run->child[TASK_APPLY].kill_ms = 0;
-    if (goal != TASK_GOAL_STOP_NOW)
-        run->child[TASK_RECEIVE].kill_ms = 0;
-}
-
-static bool set_limit(_Atomic uint64_t *limit, uint64_t to) {
-    return atomic_exchange(limit, to) != to;
-}
-
-void task_run_limit(struct task_run *run, const struct throttle_limits *limits) {
-    struct control_block *block = run->control;
-    bool changed = set_limit(&block->full_bytes_per_second_max, limits->full_bytes);
-
-    changed |= set_limit(&block->full_keys_per_second_max, limits->full_keys);
-    changed |= set_limit(&block->full_source_commands_per_second_max, limits->full_source_commands);
-    changed |= set_limit(&block->tail_bytes_per_second_max, limits->tail_bytes);
-    changed |= set_limit(&block->tail_commands_per_second_max, limits->tail_commands);
-    if (changed)
-        control_bell_ring(run->apply_bell, &block->apply_sleeps);
 }
 
 static void stop_child(struct task_child *child) {
@@ -221,7 +150,8 @@ static bool wants_child(const struct task_run *run, enum task_duty duty) {
         return false;
     if (duty == TASK_RECEIVE)
         return run->start && !run->child[TASK_RECEIVE].is_finished &&
-               run->goal != TASK_GOAL_STOP_NOW;
+               run->goal != TASK_GOAL_STOP_NOW && run->goal != TASK_GOAL_FORGET &&
+               run->cutover != TASK_CUTOVER_SEALED;
     return run->asks.lease_above == 0;
 }
 
@@ -251,7 +181,7 @@ static void spawn(struct task_run *run, enum task_duty duty) {
 
     failpoint_pass(FAILPOINT_WORKER_SPAWNS);
     child_process_done(&child->process);
-    child->is_due = child->said_error = child->asks_login = false;
+    child->is_due = child->said_error = child->asks_login = child->is_finished = false;
     child->kill_ms = 0;
     if (duty == TASK_RECEIVE) {
         run->awaits_snapshot = false;
@@ -267,6 +197,10 @@ static void spawn(struct task_run *run, enum task_duty duty) {
     }
     json_object_set_new(run->spec, "lease", json_integer((json_int_t)run->lease));
     json_object_set_new(run->spec, "claimed_before", json_boolean(run->claimed_before));
+    json_object_set_new(run->spec, "errand",
+                        json_string(run->goal == TASK_GOAL_FORGET         ? "forget"
+                                    : run->cutover == TASK_CUTOVER_SEALED ? "finish"
+                                                                          : "none"));
     ok = child_process_spawn(&child->process, NULL, duty_names[duty], run->job, &fds, &err) &&
          child_send_within(child->process.socket, run->spec, 0, &err) &&
          (duty != TASK_RECEIVE || child_send_within(child->process.socket, run->start, 0, &err));
@@ -298,6 +232,7 @@ static void crashed(struct task_run *run, enum task_duty duty, const struct chil
     else
         snprintf(text, sizeof(text), "%s ended with status %d without saying why", duty_names[duty],
                  end->exit_status);
+    task_cutover_give_up(run, "interrupted", text);
     log_event(LOG_LEVEL_WARN, "child.crashed", LOG_TEXT("job", run->job), LOG_TEXT("what", text),
               LOG_INT("lived_ms", lived_ms), LOG_INT("deaths", child->deaths));
     if (child->deaths > TASK_DEATHS_MAX)
@@ -309,7 +244,11 @@ static void crashed(struct task_run *run, enum task_duty duty, const struct chil
 static void ended(struct task_run *run, enum task_duty duty, const struct child_end *end,
                   int64_t lived_ms) {
     struct task_child *child = &run->child[duty];
-    bool is_stop = run->goal == TASK_GOAL_STOP_DRAIN || run->goal == TASK_GOAL_STOP_NOW;
+    static const enum task_outcome ends[] = {[TASK_GOAL_STOP_DRAIN] = TASK_STOPPED,
+                                             [TASK_GOAL_STOP_NOW] = TASK_STOPPED,
+                                             [TASK_GOAL_CUTOVER] = TASK_CUT_OVER,
+                                             [TASK_GOAL_FORGET] = TASK_FORGOTTEN};
+    bool is_end = run->goal >= TASK_GOAL_STOP_DRAIN;
 
     if (run->outcome != TASK_GOING)
         return;
@@ -318,17 +257,28 @@ static void ended(struct task_run *run, enum task_duty duty, const struct child_
             task_inner_settle(run, TASK_PAUSED);
         return;
     }
+    if (run->child[TASK_APPLY].is_finished && duty == TASK_RECEIVE) {
+        task_inner_settle(run, ends[run->goal]);
+        return;
+    }
     if (child->said_error)
         return; /* what follows from it was decided when it said so */
     if (end->exit_status == 0) {
         bool is_done = atomic_load(&run->control->phase) == CONTROL_DONE;
 
-        if (duty == TASK_APPLY && is_done && (is_stop || !run->incremental)) {
-            task_run_read(run, TASK_RECEIVE); /* what it found of the source */
-            task_inner_settle(run, is_stop ? TASK_STOPPED : TASK_COMPLETED);
+        if (duty == TASK_APPLY && is_done && run->goal == TASK_GOAL_CUTOVER &&
+            run->child[TASK_RECEIVE].process.pid != 0) {
+            /* It lets the source's writers go on; then it ends. */
+            child->is_finished = true;
+            run->child[TASK_RECEIVE].kill_ms = clock_mono_ms() + TASK_PAUSE_PATIENCE_MS;
             return;
         }
-        if (duty == TASK_RECEIVE && (is_stop || !run->incremental)) {
+        if (duty == TASK_APPLY && is_done && (is_end || !run->incremental)) {
+            task_run_read(run, TASK_RECEIVE); /* what it found of the source */
+            task_inner_settle(run, is_end ? ends[run->goal] : TASK_COMPLETED);
+            return;
+        }
+        if (duty == TASK_RECEIVE && (is_end || !run->incremental)) {
             child->is_finished = true;
             return;
         }
@@ -426,6 +376,7 @@ int64_t task_run_next_ms(const struct task_run *run) {
 
 void task_run_sample(struct task_run *run, struct gauges *gauges) {
     gauges_sample(gauges, run->control, clock_mono_ms(), clock_wall_ms(), &run->progress);
+    task_cutover_report(run);
 }
 
 void task_inner_start_receive(struct task_run *run) {
@@ -438,11 +389,4 @@ void task_inner_start_receive(struct task_run *run) {
     } else if (!receive->is_due && wants_child(run, TASK_RECEIVE)) {
         task_inner_due(receive, 0);
     }
-}
-
-void task_run_lease(struct task_run *run, uint64_t lease) {
-    run->lease = lease;
-    run->asks.lease_above = 0;
-    if (run->outcome == TASK_GOING && run->goal != TASK_GOAL_PAUSE)
-        task_inner_restart(run, 0);
 }

@@ -29,7 +29,14 @@
 
 enum task_duty { TASK_APPLY, TASK_RECEIVE, TASK_DUTIES };
 
-enum task_goal { TASK_GOAL_RUN, TASK_GOAL_PAUSE, TASK_GOAL_STOP_DRAIN, TASK_GOAL_STOP_NOW };
+enum task_goal {
+    TASK_GOAL_RUN,
+    TASK_GOAL_PAUSE,
+    TASK_GOAL_STOP_DRAIN,
+    TASK_GOAL_STOP_NOW,
+    TASK_GOAL_CUTOVER, /* task_cutover.h */
+    TASK_GOAL_FORGET,  /* remove our sealed key from the destination */
+};
 
 /* Anything but TASK_GOING: no child is left and none will be started. */
 enum task_outcome {
@@ -39,6 +46,15 @@ enum task_outcome {
     TASK_COMPLETED, /* a full-only copy is done */
     TASK_BLOCKED,   /* trouble says why */
     TASK_FAILED,    /* a retry clock ran out */
+    TASK_CUT_OVER,
+    TASK_FORGOTTEN, /* nothing of ours is left on the destination */
+};
+
+enum task_cutover {
+    TASK_CUTOVER_NONE,
+    TASK_CUTOVER_GOING,
+    TASK_CUTOVER_GIVING_UP,
+    TASK_CUTOVER_SEALED,
 };
 
 struct task_child {
@@ -55,10 +71,11 @@ struct task_child {
 
 /* What only the control database can give. Cleared by the answers. */
 struct task_asks {
-    bool go;              /* write down that a position exists, then task_run_go() */
-    uint64_t lease_above; /* raise the lease above it, then task_run_lease(); 0 = no */
-    bool lease_check;     /* somebody else may hold it: look now */
-    bool full_sync;       /* may the source be asked? task_run_full_sync() */
+    bool go;               /* write down that a position exists, then task_run_go() */
+    uint64_t lease_above;  /* raise the lease above it, then task_run_lease(); 0 = no */
+    bool lease_check;      /* somebody else may hold it: look now */
+    bool full_sync;        /* may the source be asked? task_run_full_sync() */
+    char full_sync_of[41]; /* its run id; "" = it does not tell */
     bool copied, caught_up, full_resync; /* for the history */
     json_t *facts[2];                    /* of source, destination; owned; NULL = none new */
 };
@@ -99,6 +116,8 @@ struct task_run {
     uint64_t moved_then;  /* what had gone through the end in trouble when it came up */
     bool not_drained;     /* it was stopped without asking the source for its end */
     bool is_partial;      /* it was stopped before the copy was complete */
+    enum task_cutover cutover;
+    bool is_called_off; /* the cutover that is given up was so by a person */
     struct retry_policy policy;
     struct retry_clock clock;
     struct task_trouble trouble;

@@ -4,6 +4,7 @@
 #include "services/common/clock.h"
 #include "services/common/log.h"
 #include "services/worker/attention.h"
+#include "services/worker/task_cutover.h"
 #include "services/worker/task_inner.h"
 
 enum { LAST_BREATH_MS = 2000 };
@@ -44,9 +45,19 @@ bool task_trouble_later(struct task_run *run, struct task_child *child, const ch
 static enum task_outcome sealed_outcome(const struct task_run *run, const char *sealed) {
     if (run->goal == TASK_GOAL_STOP_DRAIN || run->goal == TASK_GOAL_STOP_NOW)
         return TASK_STOPPED;
+    if (run->cutover != TASK_CUTOVER_NONE && sealed && strcmp(sealed, "done") == 0)
+        return TASK_CUT_OVER;
     return !run->incremental && run->claimed_before && sealed && strcmp(sealed, "done") == 0
                ? TASK_COMPLETED
                : TASK_GOING;
+}
+
+/* A cutover's seal, behind which expiries may still be held: it is gone on with where one
+ * was going on, or where the job is being ended anyway. */
+static bool is_unsettled(const struct task_run *run, const char *sealed) {
+    return sealed && strcmp(sealed, "sealed") == 0 &&
+           (run->cutover != TASK_CUTOVER_NONE || run->goal == TASK_GOAL_STOP_DRAIN ||
+            run->goal == TASK_GOAL_STOP_NOW);
 }
 
 /* The person who resumed the job has answered this question already: once. */
@@ -89,10 +100,17 @@ void task_trouble_error(struct task_run *run, enum task_duty duty, const struct 
     child->kill_ms = clock_mono_ms() + LAST_BREATH_MS; /* it was about to end */
     if (run->outcome != TASK_GOING || run->goal == TASK_GOAL_PAUSE)
         return;
+    if (code == ERR_SEALED && is_unsettled(run, why->sealed)) {
+        task_cutover_sealed(run, true);
+        return;
+    }
     if (code == ERR_SEALED && sealed_outcome(run, why->sealed) != TASK_GOING) {
+        if (sealed_outcome(run, why->sealed) == TASK_CUT_OVER)
+            task_cutover_sealed(run, false);
         task_inner_settle(run, sealed_outcome(run, why->sealed));
         return;
     }
+    task_cutover_give_up(run, err_slug(code), detail);
     switch (err_retry_class(code)) {
     case RETRY_NEVER:
         if (run->goal == TASK_GOAL_STOP_NOW && !run->is_stop_forced &&

@@ -12,6 +12,10 @@ static enum job_event when_going(const struct task_view *v) {
         return v->copied ? JOB_EV_COPIED : v->caught_up ? JOB_EV_CAUGHT_UP : JOB_EVENT_COUNT;
     case JOB_RETRYING:
         return v->is_up && !v->is_troubled ? JOB_EV_RECOVERED : JOB_EVENT_COUNT;
+    case JOB_CUTTING_OVER:
+        return !v->is_undone      ? JOB_EVENT_COUNT
+               : v->is_called_off ? JOB_EV_ABORT_CUTOVER
+                                  : JOB_EV_CUTOVER_FAILED;
     default:
         return JOB_EVENT_COUNT;
     }
@@ -36,6 +40,10 @@ static enum job_event when_completed(enum job_state state) {
 }
 
 enum job_event task_view_next(const struct task_view *v) {
+    if (v->is_forgetting)
+        return v->outcome == TASK_GOING       ? JOB_EVENT_COUNT
+               : v->outcome == TASK_FORGOTTEN ? JOB_EV_FORGET
+                                              : JOB_EV_FORGET_FAILED;
     if (!job_state_is_active(v->state))
         return JOB_EVENT_COUNT;
     if (v->state == JOB_QUEUED)
@@ -53,6 +61,10 @@ enum job_event task_view_next(const struct task_view *v) {
         return JOB_EV_BLOCK;
     case TASK_FAILED:
         return job_state_next(v->state, JOB_EV_FAIL) ? JOB_EV_FAIL : JOB_EV_BLOCK;
+    case TASK_CUT_OVER:
+        return v->state == JOB_CUTTING_OVER ? JOB_EV_CUT_OVER : JOB_EVENT_COUNT;
+    case TASK_FORGOTTEN:
+        return JOB_EVENT_COUNT;
     }
     return JOB_EVENT_COUNT;
 }

@@ -16,6 +16,8 @@ struct task_view {
     bool is_up;                          /* both ends are connected */
     bool is_troubled;                    /* something is being retried */
     bool copied, caught_up, full_resync; /* happened, not yet in the history */
+    bool is_forgetting;                  /* of a job that has ended: only its key is removed */
+    bool is_undone, is_called_off;       /* a cutover was given up; by a person */
 };
 
 /* JOB_EVENT_COUNT = nothing to say. */

@@ -10,6 +10,7 @@
 #include "services/common/metric.h"
 #include "services/flow/child.h"
 #include "services/job/job_control.h"
+#include "services/precheck/check.h"
 
 enum { DEADLINE_MS = 120000, RENEW_MS_MAX = 5000, MESSAGES_PER_TURN = 64 };
 
@@ -21,33 +22,81 @@ static void fail(struct worker_check *check, const struct err *why) {
     child_process_done(&check->process);
 }
 
-static json_t *message_of(const struct store_precheck_claim *claim, const char *import_dir,
-                          struct err *err) {
-    static const char *const ends[] = {"source", "destination"};
-    json_t *message =
-        json_pack("{s:s, s:s, s:s, s:O, s:s}", "type", "spec", "precheck", claim->id, "probe",
-                  claim->probe, "spec", claim->spec, "import_dir", import_dir);
+static bool is_for(const struct store_precheck_claim *claim, const char *purpose) {
+    return strcmp(claim->purpose, purpose) == 0;
+}
 
-    for (size_t i = 0; message && i < LENGTH_OF(ends); i++) {
+/* What is discovered stands at both ends: what it would be as either. */
+static const char *end_meant(const struct store_precheck_claim *claim, const char *end) {
+    return is_for(claim, "discover") ? "source" : end;
+}
+
+static bool add_ends(const struct store_precheck_claim *claim, json_t *message, struct err *err) {
+    static const char *const ends[] = {"source", "destination"};
+
+    for (size_t i = 0; i < LENGTH_OF(ends); i++) {
+        const char *meant = end_meant(claim, ends[i]);
         struct endpoint ep = ENDPOINT_INIT;
 
-        if (!job_spec_endpoint(claim->spec, ends[i], &ep, err)) {
-            json_decref(message);
-            return NULL;
-        }
+        if (is_for(claim, "connectivity") && !json_is_object(json_object_get(claim->spec, meant)))
+            continue; /* one end is enough for it */
+        if (!job_spec_endpoint(claim->spec, meant, &ep, err))
+            return false;
         json_object_set_new(message, ends[i], endpoint_to_json(&ep));
         endpoint_done(&ep);
     }
-    if (!message)
-        err_set(err, ERR_INTERNAL, "a precheck without a specification");
-    return message;
+    return true;
 }
 
-static void start(struct worker *worker, struct worker_check *check) {
+/* What check_worker.c reads. What the control database does not tell is left out. */
+static json_t *worker_json(struct worker *worker, const struct store_precheck_claim *claim,
+                           size_t tasks_held) {
+    const char *states[JOB_STATE_COUNT];
+    struct err ignored = ERR_INIT;
+    json_t *neighbours = NULL, *object;
+    size_t count = 0;
+
+    for (int i = 0; i < JOB_STATE_COUNT; i++)
+        if (job_state_holds_destination((enum job_state)i))
+            states[count++] = job_state_name((enum job_state)i);
+    if (!store_precheck_neighbours(worker->store, claim->id, states, count, &neighbours, &ignored))
+        neighbours = NULL;
+    object = json_pack("{s:s, s:I, s:I, s:I, s:s}", "spool_dir", worker->identity->spool_dir,
+                       "spool_quota_bytes", (json_int_t)worker->config->spool_quota_bytes,
+                       "tasks_max", (json_int_t)worker->config->worker_tasks_max, "tasks_held",
+                       (json_int_t)tasks_held, "pool", worker->config->worker_pool);
+    if (neighbours)
+        json_object_set_new(object, "neighbours", neighbours);
+    return object;
+}
+
+static json_t *message_of(struct worker *worker, const struct store_precheck_claim *claim,
+                          size_t tasks_held, struct err *err) {
+    json_t *message =
+        json_pack("{s:s, s:s, s:s, s:s, s:O, s:s, s:b}", "type", "spec", "precheck", claim->id,
+                  "job", claim->job, "probe", claim->probe, "spec", claim->spec, "import_dir",
+                  worker->config->import_dir, "discover", is_for(claim, "discover"));
+    json_t *checks = check_purpose(claim->purpose, claim->carried);
+
+    if (!message) {
+        json_decref(checks);
+        err_set(err, ERR_INTERNAL, "a precheck without a specification");
+        return NULL;
+    }
+    if (checks)
+        json_object_set_new(message, "checks", checks);
+    json_object_set_new(message, "worker", worker_json(worker, claim, tasks_held));
+    if (add_ends(claim, message, err))
+        return message;
+    json_decref(message);
+    return NULL;
+}
+
+static void start(struct worker *worker, struct worker_check *check, size_t tasks_held) {
     const struct child_fds fds = {
         .control = -1, .apply_bell = -1, .receive_bell = -1, .identity = worker->identity->lock_fd};
     struct err err = ERR_INIT;
-    json_t *message = message_of(&check->claim, worker->config->import_dir, &err);
+    json_t *message = message_of(worker, &check->claim, tasks_held, &err);
 
     if (!message ||
         !child_process_spawn(&check->process, NULL, "check", check->claim.id, &fds, &err) ||
@@ -66,14 +115,15 @@ static int64_t renew_in_ms(const struct worker *worker) {
     return third < RENEW_MS_MAX ? third : RENEW_MS_MAX;
 }
 
-struct worker_check *worker_check_open(struct worker *worker, struct store_precheck_claim *claim) {
+struct worker_check *worker_check_open(struct worker *worker, struct store_precheck_claim *claim,
+                                       size_t tasks_held) {
     struct worker_check *check = calloc(1, sizeof(*check));
     int64_t now = clock_mono_ms();
 
     if (!check)
         abort();
     check->claim = *claim;
-    claim->spec = NULL;
+    claim->spec = claim->carried = NULL;
     claim->sealed = BUF_INIT(0);
     check->process = CHILD_PROCESS_INIT;
     check->failure = ERR_INIT;
@@ -81,7 +131,7 @@ struct worker_check *worker_check_open(struct worker *worker, struct store_prech
     check->renew_ms = now + renew_in_ms(worker);
     check->items = json_array();
     log_event(LOG_LEVEL_INFO, "precheck.claimed", LOG_TEXT("precheck", check->claim.id));
-    start(worker, check);
+    start(worker, check, tasks_held);
     return check;
 }
 
@@ -105,7 +155,7 @@ static void answer_login(struct worker *worker, struct worker_check *check) {
     check->asks_login = false;
     if (job_control_unseal(worker->ring, "precheck", check->claim.id, buf_str(&check->claim.sealed),
                            &opened, &why) &&
-        job_spec_credentials(&opened, check->login_end, &login, &why))
+        job_spec_credentials(&opened, end_meant(&check->claim, check->login_end), &login, &why))
         message = json_pack("{s:s, s:o}", "type", "credentials", "credentials",
                             credentials_to_json(&login));
     else

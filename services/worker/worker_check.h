@@ -27,10 +27,12 @@ struct worker_check {
     bool is_gone; /* finished, cancelled or another's: free it */
 };
 
-/* Take over a claim (its parts move into the check) and start its child.
+/* Take over a claim (its parts move into the check) and start its child. `tasks_held`: how many
+ * tasks this worker has.
  * Errors: IO. On an error the claim is failed by worker_check_flush(), too: a check
  * is always returned. */
-struct worker_check *worker_check_open(struct worker *worker, struct store_precheck_claim *claim);
+struct worker_check *worker_check_open(struct worker *worker, struct store_precheck_claim *claim,
+                                       size_t tasks_held);
 void worker_check_free(struct worker_check *check);
 
 /* When its socket or pidfd is readable, and at least once a second. Answers logins. */

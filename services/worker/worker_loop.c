@@ -89,7 +89,7 @@ static bool claim_check(struct loop *l, bool *ret_found, struct err *err) {
 
     if (!ok || !*ret_found)
         return ok;
-    l->checks[l->check_count++] = worker_check_open(&l->worker, &claim);
+    l->checks[l->check_count++] = worker_check_open(&l->worker, &claim, l->task_count);
     store_precheck_claim_done(&claim);
     return true;
 }

@@ -9,6 +9,7 @@
 #include "services/common/metric.h"
 #include "services/job/job_control.h"
 #include "services/worker/attention.h"
+#include "services/worker/task_cutover.h"
 #include "services/worker/task_view.h"
 
 enum job_event worker_move_next(const struct worker_task *task) {
@@ -22,6 +23,9 @@ enum job_event worker_move_next(const struct worker_task *task) {
         .copied = run->asks.copied && run->incremental,
         .caught_up = run->asks.caught_up,
         .full_resync = run->asks.full_resync,
+        .is_undone = task_cutover_is_undone(run),
+        .is_called_off = run->is_called_off,
+        .is_forgetting = task->is_forgetting,
     };
 
     return task_view_next(&view);
@@ -48,7 +52,8 @@ static void extras_done(struct extras *x) {
 
 static bool ends_retrying(enum job_event event) {
     return event == JOB_EV_BLOCK || event == JOB_EV_FAIL || event == JOB_EV_RECOVERED ||
-           event == JOB_EV_STOPPED || event == JOB_EV_PAUSED || event == JOB_EV_COMPLETED;
+           event == JOB_EV_STOPPED || event == JOB_EV_PAUSED || event == JOB_EV_COMPLETED ||
+           event == JOB_EV_CUT_OVER || event == JOB_EV_FORGET || event == JOB_EV_FORGET_FAILED;
 }
 
 static const char *what_is_missing(const struct task_run *run) {
@@ -80,6 +85,14 @@ static void describe(const struct worker *worker, const struct worker_task *task
         move->error_code = err_slug(trouble->code);
         move->error_detail = move->detail = trouble->detail;
     }
+    if (event == JOB_EV_FORGET_FAILED) {
+        move->error_code = err_slug(trouble->code);
+        move->error_detail = move->detail = trouble->detail;
+    }
+    if (event == JOB_EV_FORGET || event == JOB_EV_FORGET_FAILED)
+        x->wanted = json_pack("{s:n}", "forget");
+    if (event == JOB_EV_CUTOVER_FAILED || event == JOB_EV_ABORT_CUTOVER)
+        move->detail = run->progress.cutover_detail[0] ? run->progress.cutover_detail : NULL;
     if (event == JOB_EV_STOPPED && run->not_drained && run->claimed_before)
         move->detail = what_is_missing(run);
     if (uses_up_recopy(run, event))
@@ -102,7 +115,12 @@ static void was_moved(struct worker_task *task, enum job_event event, const stru
         run->asks.caught_up = false;
     else if (event == JOB_EV_FULL_RESYNC)
         run->asks.full_resync = false;
-    if (event == JOB_EV_TROUBLE || event == JOB_EV_BLOCK || event == JOB_EV_FAIL)
+    if (event == JOB_EV_CUTOVER_FAILED || event == JOB_EV_ABORT_CUTOVER)
+        task_cutover_forget(run);
+    if (event == JOB_EV_FORGET || event == JOB_EV_FORGET_FAILED)
+        task->is_forgetting = false;
+    if (event == JOB_EV_TROUBLE || event == JOB_EV_BLOCK || event == JOB_EV_FAIL ||
+        event == JOB_EV_FORGET_FAILED)
         task->noted = run->trouble.version;
     if (event == JOB_EV_TROUBLE || ends_retrying(event))
         task->shows_retry = event == JOB_EV_TROUBLE;

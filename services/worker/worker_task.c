@@ -10,6 +10,7 @@
 #include "services/common/metric.h"
 #include "services/job/job_control.h"
 #include "services/worker/attention.h"
+#include "services/worker/task_cutover.h"
 #include "services/worker/task_order.h"
 #include "services/worker/task_spool.h"
 #include "services/worker/task_view.h"
@@ -37,6 +38,16 @@ static void heed(struct worker_task *task, const char *state_name, const json_t 
         return;
     task->drain_wanted = drain_of(wanted);
     task->is_state_known = true;
+    if (state == JOB_CUTTING_OVER) {
+        task->state = state;
+        if (json_is_true(json_object_get(wanted, "abort_cutover")))
+            task_cutover_call_off(run);
+        else
+            task_cutover_begin(run, wanted);
+        return;
+    }
+    /* A move back to running whose commit was in doubt has happened. */
+    task_cutover_forget(run);
     if (!task_view_goal(state, task->drain_wanted, task_run_has_begun(run), run->goal, &goal)) {
         /* Moved on without us, or our own move had been committed after all. */
         task->state = state;
@@ -161,8 +172,15 @@ bool worker_task_open(struct worker *worker, struct store_claim *claim,
     log_event(LOG_LEVEL_INFO, "task.claimed", LOG_TEXT("job", claim->job),
               LOG_TEXT("state", claim->state), LOG_INT("lease", claim->lease_epoch));
     worker_pace(&task->pace, json_object_get(task->spec, "throttle"), run);
-    if (task_view_goal(state, task->drain_wanted, task_run_has_begun(run), TASK_GOAL_RUN, &goal))
+    task->is_forgetting =
+        job_state_is_final(state) && json_is_true(json_object_get(claim->wanted, "forget"));
+    if (task->is_forgetting)
+        task_run_start(run, TASK_GOAL_FORGET);
+    else if (task_view_goal(state, task->drain_wanted, task_run_has_begun(run), TASK_GOAL_RUN,
+                            &goal))
         task_run_start(run, goal);
+    if (state == JOB_CUTTING_OVER)
+        task_cutover_found(run);
     *ret_task = task;
     return true;
 }
@@ -212,12 +230,17 @@ void worker_task_answer(struct worker *worker, struct worker_task *task) {
     }
 }
 
+/* Nothing is left to be done for the job. */
+static bool is_over(const struct worker_task *task) {
+    return !job_state_is_active(task->state) && !task->is_forgetting;
+}
+
 bool worker_task_has_news(const struct worker_task *task) {
     const struct task_asks *asks = &task->run->asks;
 
     return asks->go || asks->lease_above || asks->full_sync || asks->copied || asks->caught_up ||
            asks->full_resync || asks->facts[0] || asks->facts[1] || task->is_gone ||
-           worker_move_has_note(task) || !job_state_is_active(task->state) ||
+           worker_move_has_note(task) || is_over(task) ||
            (task->is_state_known && worker_move_next(task) != JOB_EVENT_COUNT) ||
            task->run->outcome != TASK_GOING;
 }
@@ -234,13 +257,31 @@ static bool lost_or_down(struct worker_task *task, struct err *err) {
     return false;
 }
 
+/* Counted by the address, and by the server that answers there: under another name it is the
+ * same one, and one that was restarted, or replaced, is at the same address. */
+static bool take_full_sync(struct worker *worker, const struct task_run *run, bool *ret_allowed,
+                           int64_t *ret_retry_after_ms, struct err *err) {
+    int per_hour = (int)worker->config->full_syncs_per_hour;
+    char server[48];
+
+    if (!store_task_full_sync(worker->store, run->source_server, run->job, per_hour, ret_allowed,
+                              ret_retry_after_ms, err))
+        return false;
+    if (!*ret_allowed || !run->asks.full_sync_of[0])
+        return true;
+    snprintf(server, sizeof(server), "run:%s", run->asks.full_sync_of);
+    if (!store_task_full_sync(worker->store, server, run->job, per_hour, ret_allowed,
+                              ret_retry_after_ms, err))
+        return false;
+    return *ret_allowed ||
+           store_task_full_sync_unused(worker->store, run->source_server, run->job, err);
+}
+
 static bool answer_full_sync(struct worker *worker, struct task_run *run, struct err *err) {
     int64_t retry_after = 0;
     bool allowed = false;
 
-    if (!store_task_full_sync(worker->store, run->source_server, run->job,
-                              (int)worker->config->full_syncs_per_hour, &allowed, &retry_after,
-                              err))
+    if (!take_full_sync(worker, run, &allowed, &retry_after, err))
         return false;
     failpoint_pass(FAILPOINT_WORKER_FULL_SYNC_NOTED);
     if (allowed)
@@ -292,7 +333,9 @@ static void fill_report(struct worker_task *task, struct store_report *report) {
     struct task_run *run = task->run;
     int64_t now = clock_mono_ms();
 
-    task_run_sample(run, &task->gauges);
+    /* A job that has ended keeps the numbers it ended with. */
+    if (!task->is_forgetting)
+        task_run_sample(run, &task->gauges);
     run->progress.not_drained = run->outcome == TASK_STOPPED && run->not_drained;
     if (run->outcome != TASK_GOING) {
         run->progress.sync_state[0] = '\0';
@@ -302,7 +345,8 @@ static void fill_report(struct worker_task *task, struct store_report *report) {
     *report = (struct store_report){
         .task = (int)run->task, .lease_epoch = (int64_t)run->lease, .progress = &run->progress};
     snprintf(report->job, sizeof(report->job), "%s", run->job);
-    report->is_sample = now - task->chart_ms >= CHART_MS && run->outcome == TASK_GOING;
+    report->is_sample =
+        now - task->chart_ms >= CHART_MS && run->outcome == TASK_GOING && !task->is_forgetting;
     if (report->is_sample)
         task->chart_ms = now;
 }
@@ -377,8 +421,8 @@ bool worker_task_flush(struct worker *worker, struct worker_task *task, struct e
     if (!answer_asks(worker, task, err))
         return false;
     /* What a reader of the final state will look at is written before it. */
-    if (task->run->outcome != TASK_GOING && !task->is_final &&
-        !worker_task_report(worker, &task, 1, err))
+    if ((task->run->outcome != TASK_GOING || task_cutover_is_undone(task->run)) &&
+        !task->is_final && !worker_task_report(worker, &task, 1, err))
         return false;
     if (task->is_gone || !task->is_state_known)
         return true;
@@ -386,7 +430,7 @@ bool worker_task_flush(struct worker *worker, struct worker_task *task, struct e
         task->is_state_known = false;
         return false;
     }
-    if (!task->is_gone && !job_state_is_active(task->state))
+    if (!task->is_gone && is_over(task))
         return close_task(worker, task, err);
     return true;
 }

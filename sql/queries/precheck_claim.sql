@@ -1,7 +1,8 @@
 -- Lease the run that has waited longest; one whose worker went silent begins again, without the
--- items it had. Repeated, it claims another.
+-- items it had, but for those taken over from an earlier run. Repeated, it claims another.
 -- $1 worker text   $2 pool text   $3 seconds int8
--- Returns 0 or 1 row: id, job, epoch, probe, spec, sealed bytea.
+-- Returns 0 or 1 row: id, job, epoch, probe, spec, sealed bytea, purpose, ids of items taken over
+-- jsonb.
 WITH waiting AS MATERIALIZED (
     SELECT id FROM precheck
      WHERE state IN ('queued', 'running') AND lease_until < now() AND worker_pool = $2
@@ -9,11 +10,12 @@ WITH waiting AS MATERIALIZED (
      LIMIT 1
        FOR UPDATE SKIP LOCKED
 ), emptied AS (
-    DELETE FROM precheck_item i USING waiting w WHERE i.precheck = w.id
+    DELETE FROM precheck_item i USING waiting w WHERE i.precheck = w.id AND NOT i.carried
 )
 UPDATE precheck p
    SET state = 'running', lease_owner = $1, lease_until = now() + make_interval(secs => $3::int8),
        lease_epoch = p.lease_epoch + 1, started_at = now(), version = p.version + 1
   FROM waiting w
  WHERE p.id = w.id
-RETURNING p.id, coalesce(p.job, ''), p.lease_epoch, p.probe, p.spec, p.sealed
+RETURNING p.id, coalesce(p.job, ''), p.lease_epoch, p.probe, p.spec, p.sealed, p.purpose,
+          (SELECT coalesce(jsonb_agg(i.id), '[]') FROM precheck_item i WHERE i.precheck = p.id AND i.carried)

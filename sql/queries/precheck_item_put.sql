@@ -16,4 +16,4 @@ SELECT id, $3, CASE WHEN accepts THEN 'ignored' ELSE $4 END, $5::bool, $6::jsonb
   FROM run
     ON CONFLICT (precheck, id) DO UPDATE
    SET result = excluded.result, ignorable = excluded.ignorable, item = excluded.item,
-       ignored_by = excluded.ignored_by, reason = excluded.reason, ignored_at = excluded.ignored_at
+       carried = false, ignored_by = excluded.ignored_by, reason = excluded.reason, ignored_at = excluded.ignored_at

@@ -3,6 +3,6 @@
 -- Returns columns of precheck_shown.
 SELECT *
   FROM precheck_shown
- WHERE job = $1 AND ($2::text IS NULL OR account = $2) AND ($3::text IS NULL OR id < $3)
+ WHERE job = $1 AND purpose = 'precheck' AND ($2::text IS NULL OR account = $2) AND ($3::text IS NULL OR id < $3)
  ORDER BY id DESC
  LIMIT $4::int8

@@ -14,5 +14,6 @@ WITH answers AS (
 )
 DELETE FROM precheck
  WHERE job IS NULL AND id = ANY (ARRAY(SELECT id FROM precheck
-                                        WHERE job IS NULL AND created_at < now() - interval '7 days'
+                                        WHERE job IS NULL AND created_at < now() - CASE purpose
+                                              WHEN 'discover' THEN interval '1 hour' ELSE interval '7 days' END
                                         LIMIT 1000))

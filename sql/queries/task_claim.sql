@@ -1,6 +1,7 @@
 -- Lease the task that has waited longest. Repeated, it claims another.
 -- The epoch rises with every claim and each later write of the worker names it, so a worker that
--- was presumed dead changes nothing. The states are those of job_state_is_active().
+-- was presumed dead changes nothing. The states are those of job_state_is_active(); one of a job that
+-- has ended is claimed when its last key is to be removed.
 -- $1 worker text   $2 pool text   $3 seconds int8
 -- Returns 0 or 1 row: job, number, epoch, claimed before bool, state, account, spec, wanted,
 -- sealed bytea, progress.
@@ -9,7 +10,8 @@ WITH waiting AS MATERIALIZED (
       FROM task t
       JOIN job j ON j.id = t.job
      WHERE t.lease_until < now()
-       AND j.state IN ('queued', 'starting', 'running', 'retrying', 'pausing', 'cutting_over', 'stopping')
+       AND (j.state IN ('queued', 'starting', 'running', 'retrying', 'pausing', 'cutting_over', 'stopping')
+            OR (j.state IN ('completed', 'stopped') AND j.wanted -> 'forget' = 'true'))
        AND j.worker_pool = $2
      ORDER BY t.lease_until, t.job, t.number
      LIMIT 1

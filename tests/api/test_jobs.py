@@ -210,6 +210,27 @@ def test_two_jobs_may_not_write_to_the_same_place(api, job):
     assert problem["code"] == "selection_overlaps" and job["id"] in problem["detail"]
 
 
+def test_jobs_may_share_a_destination_by_database_or_prefix(api):
+    api.destinations = getattr(api, "destinations", 0) + 1
+    url = "redis://shared%d.example:6379" % api.destinations
+
+    def start(expect, **row):
+        job = api.post("/v1/jobs", dict(SPEC, destination={"url": url},
+                                        objects={"databases": [dict({"source": 0}, **row)]}))
+        pass_precheck(api, job)
+        return api.post("/v1/jobs/%s/start" % job["id"], expect=expect).get("code"), job["id"]
+
+    start(202, include_prefixes=["a:"], exclude_prefixes=["a:b:"])
+    for row in ({"include_prefixes": ["a:c:"]}, {"include_prefixes": ["x", "a"]}, {}, {"exclude_prefixes": ["b"]},
+                {"include_prefixes": ["hex:613A"]}, {"source": 4, "destination": 0}):
+        assert start(409, **row)[0] == "selection_overlaps", row
+    for row in ({"include_prefixes": ["a:b:c"]}, {"destination": 7}, {"include_prefixes": ["A:"]},
+                {"exclude_prefixes": ["a:", "A"]}):
+        started = start(202, **row)[1]
+        api.post("/v1/jobs/%s/stop" % started)
+        api.sql("UPDATE job SET state = 'stopped' WHERE id = %s", started)
+
+
 def test_warnings_can_be_confirmed_with_the_start(api, job):
     run = pass_precheck(api, job, "warn")
     assert api.post("/v1/jobs/%s/start" % job["id"], expect=409)["code"] == "precheck_required"

@@ -6,6 +6,7 @@ KEYFERRY_TEST_FAULTS is read by builds with KF_FAULTS only.
 
 import pytest
 from support import chaos
+from support.recopy import copy_over_an_older_one
 from support.service import Blocked, has_faults
 
 # What is switched off: (fault switch or None, scenario that must notice, options of the scenario).
@@ -15,6 +16,7 @@ CONTROLS = {
         "position_outside_unit", chaos.unit_whose_reply_is_lost, {}),
     "the claim is left out": ("claim_left_out", chaos.children_of_a_lost_worker, {}),
     "the copy is not fenced": ("copy_unfenced", chaos.copy_that_arrives_late, {"stop": True}),
+    "nothing is swept": ("sweep_left_out", copy_over_an_older_one, {}),
     "expiries are not held": (None, chaos.sessions_that_are_renewed, {"expiry": "exact"}),
 }
 

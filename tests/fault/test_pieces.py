@@ -101,3 +101,19 @@ def test_a_stop_within_a_value_leaves_no_part_of_it(slow_copy, destination, paus
         assert len(temporary(destination)) == 1
     job.stop(drain=False)
     assert temporary(destination) == []
+
+
+def test_a_part_that_somebody_else_took_from_does_not_become_the_value(slow_copy, source, destination):
+    """As an eviction would. The value is built anew instead."""
+    service, job, proxy = slow_copy
+    log, client = ActionLog(1), destination.client()
+    part = wait_for_a_part(destination, log, 300_000)
+    (apply,) = service.wait_role("apply")
+    processes.send(apply, signal.SIGSTOP)
+    need(client.exists(part), "the value became whole before", log)
+    client.delete(part)
+    processes.send(apply, signal.SIGCONT)
+    proxy.rate = 0
+    job.wait_caught_up()
+    assert temporary(destination) == []
+    finish(job, source, destination, log, keys=600)

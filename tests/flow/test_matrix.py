@@ -39,8 +39,8 @@ BIG_PAIRS = [("redis-6.0", "redis-7.0"), ("redis-7.0", "valkey-8.0"), ("valkey-8
              ("valkey-9.1", "valkey-8.1")]
 
 
-# Every list, set, sorted set and hash of the default run is longer than that, or nearly.
-PIECES = {"KEYFERRY_PIECE_BYTES": "1024"}
+# Every list, set, sorted set and hash is longer than that, or nearly.
+PIECES = {"KEYFERRY_PIECE_BYTES": "16"}
 IN_PIECES = {("redis-6.0", "redis-7.0"), ("redis-8.6", "valkey-8.1"), ("valkey-9.1", "redis-8.0")}
 
 
@@ -124,16 +124,16 @@ def test_what_both_can_hold_arrives_equal(service, ends, source_name, destinatio
         kind for kind, ability in (("stream", "streams"), ("vectorset", "vectors")) if ability in can}
 
 
-def move_alone(service, source, destination, pair, **spec):
-    """A copy without a tail, of what both ends can hold; the report when it is complete."""
+def move_alone(service, source, destination, pair, but=()):
+    """A copy without a tail, of what both ends can hold; keys of `but` may differ."""
     can = abilities(source, destination) - NOT_BUILT.get(pair, set())
     keys = every_type.fill(source.url(), can)
-    job = service.job(source.url(), destination.url(), migration={"full": True, "incremental": False}, **spec)
+    job = service.job(source.url(), destination.url(), migration={"full": True, "incremental": False})
     job.check_and_start(ignore_warnings=True).wait_state("completed")
     assert not list(destination.client().scan_iter("*kf:tmp:*"))
     report = compare(source.url(), destination.url())
-    assert report.equal and report.equal_keys == keys, "\n%s" % report
-    return report
+    differ, report.differ = report.differ, [row for row in report.differ if row[1] not in but]
+    assert report.equal and report.equal_keys + len(differ) == keys, "\n%s" % report
 
 
 @pytest.mark.parametrize("pair", [
@@ -158,8 +158,9 @@ def service_of_pieces(nothing_left_running):
     for pair in ((a, b) for a in NAMES for b in NAMES)])
 def test_values_in_pieces_arrive_equal(service_of_pieces, ends, pair):
     source, destination = ends(*pair)
-    move_alone(service_of_pieces, source, destination, pair)
-    assert destination.client().info("commandstats")["cmdstat_rename"]["calls"] > 20
+    # ZADD of -0 makes 0 of it in a small sorted set, which only 6.0 has kept.
+    move_alone(service_of_pieces, source, destination, pair, {b"zset:packed"} if pair[0] == "redis-6.0" else ())
+    assert destination.client().info("commandstats")["cmdstat_rename"]["calls"] >= 30
 
 
 @pytest.mark.parametrize("pair", [
@@ -172,7 +173,9 @@ def test_what_cannot_be_is_refused_before_it_starts(service, ends, pair):
     found = job.precheck(ignore_warnings=True)
     assert found["state"] == "failed"
     assert {item["id"] for item in found["items"] if item["result"] == "fail"} == REFUSED[pair]
-    assert {item["id"] for item in found["items"] if item["result"] == "ignored"} == warned(*pair)
+    # What was used only to fill the source is not known there either.
+    assert {item["id"] for item in found["items"] if item["result"] == "ignored"} - {
+        "dst.hfe", "dst.commands"} == warned(*pair)
     assert destination.counts() == {}
 
 
@@ -184,6 +187,24 @@ def test_an_expiring_field_does_not_lose_its_expiry_unasked(service, ends, desti
     job.wait_state("blocked")
     assert job.get()["attention"]["code"] == "payload_incompatible"
     assert destination.client().exists("h") == 0
+
+
+@pytest.mark.full
+def test_what_a_destination_refuses_is_not_passed_over(service, ends):
+    """8.0 thinks for three seconds before it refuses the vectors."""
+    source, destination = ends("redis-8.6", "redis-8.0")
+    pipe = Pipe(source.url())
+    pipe.run([pack("SADD", "set:%d" % n, "a", n) for n in range(500)])
+    pipe.run([pack("VADD", "vectors", "VALUES", 2, 1, 2, "e")])
+    pipe.close()
+    job = service.job(source.url(), destination.url()).check_and_start(ignore_warnings=True)
+    job.wait_state("blocked")
+    for _ in range(2):  # a resume tries it again
+        attention = job.get()["attention"]
+        assert attention["code"] == "payload_incompatible", attention
+        job.act("resume")
+        job.wait(lambda seen: seen["state"] == "blocked" and seen["attention"]["since"] > attention["since"],
+                 "blocked again")
 
 
 @pytest.mark.parametrize("name", [pytest.param("redis-8.0", marks=pytest.mark.full), "redis-8.6", "valkey-9.1"])

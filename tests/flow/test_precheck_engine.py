@@ -152,7 +152,7 @@ def test_a_copy_without_changes_warns_when_somebody_writes(source, destination):
 SOURCE_USERS = [
     ("+@all ~* -psync", {"src.psync_permission": "fail"}),
     ("+@all ~* -replconf", {"src.replconf_permission": "fail"}),
-    ("+@all ~* -set", {"src.setex_permission": "warn"}),
+    ("+@all ~* -psetex", {"src.setex_permission": "warn"}),
     ("+@all ~app:*", {"src.read_permission": "warn", "src.setex_permission": "warn"}),
     # The stream of a replica needs no more than this; what is not known is said.
     ("+psync +replconf +ping", {"src.read_permission": "warn", "src.setex_permission": "warn",

@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     options.auth = data[0] & 1;
     options.rdb_only = data[0] & 2;
     options.valkey_version = data[0] & 4;
-    if ((data[0] & 8) &&
+    options.sync = options.rdb_only && options.valkey_version;
+    if (((data[0] & 8) || options.sync) &&
         !repl_position_parse(STR_LIT("0123456789abcdef0123456789abcdef01234567:99"),
                              &options.position))
         abort();

@@ -11,6 +11,7 @@ server, in place of the packet rules a test machine does not have.
         proxy.rate = 50_000          # bytes a second and direction, for all connections
         proxy.slices = (1, 900)      # forward in pieces of random sizes
         proxy.refuse = True          # new connections are closed at once
+        proxy.inject(b"...")         # the server seems to say this in its replication stream
         proxy.mute = True            # new connections are accepted and stand still, both ways
 
 What a dead client had sent before it died stays in the proxy while it is stalled and
@@ -35,6 +36,7 @@ class _Direction(threading.Thread):
         self.held = 0  # bytes that wait at the gate
         self.hold_after = None
         self.moved = 0  # bytes
+        self.follows = False  # it acknowledged a replication stream
 
     def run(self):
         proxy = self.link.proxy
@@ -43,6 +45,7 @@ class _Direction(threading.Thread):
                 data = self.reader.recv(65536)
                 if not data:
                     break
+                self.follows = self.follows or b"\r\nACK\r\n" in data
                 word = self.hold_after
                 if word and word in data:
                     at = data.index(word) + len(word)
@@ -239,6 +242,13 @@ class Proxy:
             link.requests.hold_after = None
             link.requests.gate.set()
             link.replies.gate.set()
+
+    def inject(self, data):
+        """Between two pieces of the stream. Returns to how many followers it went."""
+        links = [link for link in self.links() if link.requests.follows]
+        for link in links:
+            link.replies.writer.sendall(data)
+        return len(links)
 
     def held(self):
         """Bytes of requests that wait in stalled connections."""

@@ -52,8 +52,11 @@ class RedisServer:
                    "--repl-diskless-sync-delay", "0"]
         if "--save" not in self.arguments:
             command += ["--save", ""]
+        return self.start_command(command + self.arguments, timeout)
+
+    def start_command(self, command, timeout):
         self.process = register(subprocess.Popen(
-            command + self.arguments, stdin=subprocess.DEVNULL,
+            command, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:

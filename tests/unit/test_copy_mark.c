@@ -16,6 +16,7 @@ static void a_mark_comes_back_as_it_was(void) {
         .keys_expired = 4,
         .keys_conflict = UINT64_MAX,
         .stream_db = -1,
+        .temporary = {.database = 255, .tag = 999999},
     };
     struct copy_mark back;
     struct err err = ERR_INIT;
@@ -32,6 +33,8 @@ static void a_mark_comes_back_as_it_was(void) {
     CU_ASSERT_EQUAL(back.keys_done, 3);
     CU_ASSERT_EQUAL(back.keys_expired, 4);
     CU_ASSERT_EQUAL(back.stream_db, -1);
+    CU_ASSERT_EQUAL(back.temporary.database, 255);
+    CU_ASSERT_EQUAL(back.temporary.tag, 999999);
     CU_ASSERT_EQUAL(back.keys_conflict, UINT64_MAX);
 }
 
@@ -42,6 +45,8 @@ static void a_mark_of_the_first_version_is_read(void) {
     CU_ASSERT_TRUE(copy_mark_parse(STR_LIT("1:2:3:4:0:0:7:8:1"), &back, &err));
     CU_ASSERT_EQUAL(back.keys_expired, 8);
     CU_ASSERT_EQUAL(back.keys_conflict, 0);
+    CU_ASSERT_EQUAL(back.stream_db, 0);
+    CU_ASSERT_EQUAL(back.temporary.database, -1);
 }
 
 static void what_is_no_mark_is_refused(void) {

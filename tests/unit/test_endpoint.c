@@ -48,7 +48,12 @@ static const struct spelling spellings[] = {
     REFUSED("redis://pw@h", ERR_AMBIGUOUS_USERINFO),
     REFUSED("redis://@h", ERR_AMBIGUOUS_USERINFO),
     REFUSED("redis://u:p@q@h", ERR_AMBIGUOUS_USERINFO),
-    REFUSED("redis+sentinel://h1,h2/m", ERR_NOT_SUPPORTED_YET),
+    REFUSED("redis+sentinel://h1,h2", ERR_VALIDATION),
+    REFUSED("redis+sentinel://h1,h2/", ERR_VALIDATION),
+    REFUSED("redis+sentinel://h1,h2/a%20b", ERR_VALIDATION),
+    REFUSED("redis://h1,", ERR_VALIDATION),
+    REFUSED("redis://h1,,h2", ERR_VALIDATION),
+    REFUSED("redis://1,2,3,4,5,6,7,8,9", ERR_VALIDATION),
     REFUSED("redis+cluster://h1", ERR_NOT_SUPPORTED_YET),
     REFUSED("rediss+cluster://h1", ERR_NOT_SUPPORTED_YET),
     {"file:dump.rdb", 0, .label = "file:dump.rdb"},
@@ -103,7 +108,9 @@ static const struct spelling spellings[] = {
     REFUSED("redis://h h", ERR_VALIDATION),
     REFUSED("redis://h\n", ERR_VALIDATION),
     REFUSED("redis://-h", ERR_VALIDATION),
-    REFUSED("redis://h,h2", ERR_VALIDATION),
+    {"redis://h,h2:7,[::1]/3", 0, "h", 6379, "", "", 3, false, "h:6379,h2:7,[::1]:6379/3"},
+    {"redis+sentinel://u:p@h,h2:7/m-1.a", 0, "h", 26379, "u", "p", -1, false, "m-1.a@h:26379,h2:7"},
+    {"rediss+sentinel://h:5/m/2", 0, "h", 5, "", "", 2, true, "m@h:5/2"},
 };
 
 static void every_spelling_is_read_one_way_or_refused(void) {
@@ -135,6 +142,34 @@ static void every_spelling_is_read_one_way_or_refused(void) {
         CU_ASSERT_EQUAL(ep.tls, row->tls);
         secret_done(&password);
         endpoint_done(&ep);
+    }
+}
+
+static void a_group_is_stored_as_it_was_read(void) {
+    static const char *const urls[] = {"redis://u:p@h,h2:7/3", "redis+sentinel://h,h2:7/m",
+                                       "rediss+sentinel://h/m/2"};
+
+    for (size_t i = 0; i < LENGTH_OF(urls); i++) {
+        struct endpoint ep = ENDPOINT_INIT, again = ENDPOINT_INIT;
+        struct secret password = SECRET_INIT;
+        struct err err = ERR_INIT;
+        json_t *stored;
+
+        CU_ASSERT_TRUE_FATAL(endpoint_parse_url(str_from(urls[i]), &ep, &password, &err));
+        CU_ASSERT_TRUE(endpoint_is_group(&ep));
+        stored = endpoint_to_json(&ep);
+        CU_ASSERT_TRUE_FATAL(endpoint_from_json(stored, &again, NULL, NULL, &err));
+        CU_ASSERT_STRING_EQUAL(again.label, ep.label);
+        CU_ASSERT_STRING_EQUAL(again.sentinel_master, ep.sentinel_master);
+        CU_ASSERT_EQUAL_FATAL(again.other_count, ep.other_count);
+        for (int k = 0; k < ep.other_count; k++) {
+            CU_ASSERT_STRING_EQUAL(again.others[k].host, ep.others[k].host);
+            CU_ASSERT_EQUAL(again.others[k].port, ep.others[k].port);
+        }
+        json_decref(stored);
+        secret_done(&password);
+        endpoint_done(&ep);
+        endpoint_done(&again);
     }
 }
 
@@ -206,8 +241,11 @@ static const struct {
     {"{\"inline\":[]}", ERR_VALIDATION, "/inline"},
     {"{\"inline\":{}}", ERR_VALIDATION, "/inline/endpoints"},
     {"{\"inline\":{\"endpoints\":[]}}", ERR_VALIDATION, "/inline/endpoints"},
-    {"{\"inline\":{\"endpoints\":[{\"host\":\"a\"},{\"host\":\"b\"}]}}", ERR_NOT_SUPPORTED_YET,
+    {"{\"inline\":{\"endpoints\":[{\"host\":\"a\"},{\"host\":\"b c\"}]}}", ERR_VALIDATION,
      "/inline/endpoints"},
+    {"{\"inline\":{" ADDRESS ",\"topology\":\"sentinel\"}}", ERR_VALIDATION, "/inline/sentinel"},
+    {"{\"inline\":{" ADDRESS ",\"sentinel\":{\"master_name\":\"m\"}}}", ERR_VALIDATION,
+     "/inline/sentinel"},
     {"{\"inline\":{\"endpoints\":[{\"host\":\"a b\"}]}}", ERR_VALIDATION,
      "/inline/endpoints/0/host"},
     {"{\"inline\":{\"endpoints\":[{\"host\":\"a\",\"port\":0}]}}", ERR_VALIDATION,
@@ -351,6 +389,7 @@ static void a_file_is_stored_by_its_name_alone(void) {
 
 static const struct cunit_test tests[] = {
     CUNIT_TEST(every_spelling_is_read_one_way_or_refused),
+    CUNIT_TEST(a_group_is_stored_as_it_was_read),
     CUNIT_TEST(no_refusal_quotes_the_password),
     CUNIT_TEST(a_reference_is_read_or_its_wrong_member_is_named),
     CUNIT_TEST(a_secret_is_a_user_and_a_password),

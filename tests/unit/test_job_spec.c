@@ -269,16 +269,13 @@ static void what_is_not_built_yet_is_refused_by_its_pointer(void) {
         const char *more, *pointer;
     } cases[] = {
         {", \"kind\": \"slot_move\"", "/kind"},
-        {", \"migration\": {\"read_mode\": \"sync\"}", "/migration/read_mode"},
+        {", \"migration\": {\"read_mode\": \"scan_follow\"}", "/migration/read_mode"},
         {", \"migration\": {\"full\": false}", "/migration/full"},
         {", \"migration\": {\"start_at\": \"2030-01-01T00:00:00Z\"}", "/migration/start_at"},
-        {", \"objects\": {\"databases\": [{\"source\": 1, \"include_prefixes\": [\"a\"]}]}",
-         "/objects/databases/0/include_prefixes"},
-        {", \"objects\": {\"publish\": true}", "/objects/publish"},
+        {", \"objects\": {\"cross_slot_policy\": \"fail\"}", "/objects/cross_slot_policy"},
         {", \"verification\": {\"after_full\": true}", "/verification"},
         {", \"alerts\": [{\"type\": \"latency\"}]", "/alerts"},
         {", \"transform\": [{}]", "/transform"},
-        {", \"extend_ttl_seconds\": 5", "/extend_ttl_seconds"},
         {", \"retry\": {\"scope\": \"shared\"}", "/retry/scope"},
         {", \"instance_class\": \"small\"", "/instance_class"},
     };
@@ -337,6 +334,10 @@ static void the_ways_of_reading_and_what_goes_with_them(void) {
          NULL},
         {REQUEST(FULL_ONLY "}, \"throttle\": {\"full\": {\"source_qps\": 5}}"), NULL},
         {FROM_FILE FULL_ONLY "}}", NULL},
+        {REQUEST(", \"migration\": {\"read_mode\": \"sync\"}"), NULL},
+        {REQUEST(FULL_ONLY ", \"read_mode\": \"sync\"}, \"heartbeat\": {\"mode\": \"off\"}"), NULL},
+        {REQUEST(", \"migration\": {\"read_mode\": \"sync\"}, \"heartbeat\": {\"mode\": \"off\"}"),
+         "/heartbeat/mode"},
         {REQUEST(", \"migration\": {\"read_mode\": \"scan\"}"), "/migration/incremental"},
         {REQUEST(", \"throttle\": {\"full\": {\"source_qps\": 5}}"), "/throttle/full/source_qps"},
         {REQUEST(FULL_ONLY ", \"read_mode\": \"psync\"}, \"throttle\": {\"full\": "

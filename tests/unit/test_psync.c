@@ -264,7 +264,56 @@ static void a_position_is_a_text_and_back(void) {
     CU_ASSERT_FALSE(repl_position_equal(&p, &q));
 }
 
+static struct psync_options by_sync(void) {
+    struct psync_options options = {.sync = true, .rdb_only = true, .valkey_version = true};
+
+    CU_ASSERT_TRUE(repl_position_set_id(&options.position, STR_LIT(ID)));
+    options.position.next = 77;
+    return options;
+}
+
+static void without_psync_a_snapshot_is_the_answer_to_sync(void) {
+    struct psync_options options = by_sync();
+    struct str reply = STR_LIT("+PONG\r\n\n\n$4\r\nREDI");
+
+    for (size_t step = 1; step <= reply.len; step++) {
+        struct talk t = talk(&options, reply, step);
+
+        CU_ASSERT_EQUAL(t.wants, PSYNC_WANTS_SNAPSHOT);
+        CU_ASSERT(str_equal(str_skip(reply, t.taken), STR_LIT("$4\r\nREDI")));
+        /* The history has the name that its owner chose. */
+        CU_ASSERT_STRING_EQUAL(t.ps.position.replid, ID);
+        CU_ASSERT_EQUAL(t.ps.position.next, 77);
+        CU_ASSERT(str_equal(buf_str(&t.out), STR_LIT(PING "*1\r\n$4\r\nSYNC\r\n")));
+        buf_done(&t.out);
+    }
+}
+
+static void a_refused_sync_has_its_code(void) {
+    static const struct {
+        const char *reply;
+        enum err_code code;
+    } rows[] = {
+        {"+PONG\r\n-ERR unknown command 'SYNC'\r\n", ERR_SOURCE_NOPERM},
+        {"+PONG\r\n-LOADING Redis is loading\r\n", ERR_SOURCE_BUSY},
+        {"+PONG\r\n-ERR Unable to perform background save\r\n", ERR_SOURCE_BUSY},
+        {"+PONG\r\n+FULLRESYNC " ID " 1\r\n", ERR_PROTOCOL},
+        {"-ERR operation not permitted\r\n", ERR_SOURCE_AUTH},
+    };
+
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        struct psync_options options = by_sync();
+        struct talk t = talk(&options, str_from(rows[i].reply), 3);
+
+        CU_ASSERT_FALSE(t.ok);
+        CU_ASSERT_EQUAL(t.err.code, rows[i].code);
+        buf_done(&t.out);
+    }
+}
+
 static const struct cunit_test tests[] = {
+    CUNIT_TEST(without_psync_a_snapshot_is_the_answer_to_sync),
+    CUNIT_TEST(a_refused_sync_has_its_code),
     CUNIT_TEST(a_new_replica_gets_a_full_sync),
     CUNIT_TEST(psync_waits_until_every_reply_is_in),
     CUNIT_TEST(a_known_position_is_asked_for_with_the_next_byte),

@@ -151,7 +151,7 @@ static void what_cannot_be_meant_is_refused(void) {
         {"source", "{\"file\":\"x.rdb\"}", ERR_PROTOCOL}, /* with "incremental" */
         {"destination", "{\"file\":\"x.rdb\"}", ERR_PROTOCOL},
         {"read_mode", "\"scan\"", ERR_PROTOCOL}, /* with "incremental" */
-        {"read_mode", "\"sync\"", ERR_PROTOCOL},
+        {"read_mode", "\"scan_follow\"", ERR_PROTOCOL},
         {"import_dir", "7", ERR_PROTOCOL},
         {"faults", "[\"no_such_fault\"]", ERR_PROTOCOL},
     };

@@ -1,8 +1,8 @@
 #include "services/worker/task_view.h"
 #include "tests/support/cunit_run.h"
 
-static const enum job_state active[] = {JOB_QUEUED,   JOB_STARTING, JOB_RUNNING,
-                                        JOB_RETRYING, JOB_PAUSING,  JOB_STOPPING};
+static const enum job_state active[] = {JOB_QUEUED,  JOB_STARTING, JOB_RUNNING,     JOB_RETRYING,
+                                        JOB_PAUSING, JOB_STOPPING, JOB_CUTTING_OVER};
 
 /* Move by the table until there is nothing to say; the state it ends in. */
 static enum job_state settle(struct task_view view) {
@@ -25,7 +25,7 @@ static enum job_state settle(struct task_view view) {
 
 static void every_event_that_is_named_has_an_edge_and_comes_to_an_end(void) {
     for (size_t i = 0; i < LENGTH_OF(active); i++) {
-        for (int outcome = TASK_GOING; outcome <= TASK_FAILED; outcome++) {
+        for (int outcome = TASK_GOING; outcome <= TASK_FORGOTTEN; outcome++) {
             for (unsigned flags = 0; flags < 32; flags++) {
                 (void)settle((struct task_view){.state = active[i],
                                                 .outcome = (enum task_outcome)outcome,
@@ -37,6 +37,32 @@ static void every_event_that_is_named_has_an_edge_and_comes_to_an_end(void) {
             }
         }
     }
+}
+
+static void a_cutover_is_done_or_undone(void) {
+    struct task_view view = {.state = JOB_CUTTING_OVER, .is_up = true};
+
+    CU_ASSERT_EQUAL(task_view_next(&view), JOB_EVENT_COUNT);
+    view.is_troubled = true; /* while it is not certain whether the seal is set */
+    CU_ASSERT_EQUAL(task_view_next(&view), JOB_EVENT_COUNT);
+    view.is_undone = true;
+    CU_ASSERT_EQUAL(task_view_next(&view), JOB_EV_CUTOVER_FAILED);
+    view.is_called_off = true;
+    CU_ASSERT_EQUAL(task_view_next(&view), JOB_EV_ABORT_CUTOVER);
+    view = (struct task_view){.state = JOB_CUTTING_OVER, .outcome = TASK_CUT_OVER};
+    CU_ASSERT_EQUAL(task_view_next(&view), JOB_EV_CUT_OVER);
+}
+
+static void the_key_of_a_job_that_has_ended_is_forgotten_once(void) {
+    struct task_view view = {.state = JOB_COMPLETED, .is_forgetting = true};
+
+    CU_ASSERT_EQUAL(task_view_next(&view), JOB_EVENT_COUNT);
+    view.outcome = TASK_FORGOTTEN;
+    CU_ASSERT_EQUAL(task_view_next(&view), JOB_EV_FORGET);
+    view.outcome = TASK_FAILED;
+    CU_ASSERT_EQUAL(task_view_next(&view), JOB_EV_FORGET_FAILED);
+    view.is_forgetting = false;
+    CU_ASSERT_EQUAL(task_view_next(&view), JOB_EVENT_COUNT);
 }
 
 static void what_a_task_became_its_job_becomes(void) {
@@ -107,6 +133,8 @@ static void a_job_that_is_not_active_is_nobodys_business(void) {
 
 static const struct cunit_test tests[] = {
     CUNIT_TEST(every_event_that_is_named_has_an_edge_and_comes_to_an_end),
+    CUNIT_TEST(a_cutover_is_done_or_undone),
+    CUNIT_TEST(the_key_of_a_job_that_has_ended_is_forgotten_once),
     CUNIT_TEST(what_a_task_became_its_job_becomes),
     CUNIT_TEST(a_worker_that_leaves_moves_no_job),
     CUNIT_TEST(trouble_and_recovery_go_back_and_forth),

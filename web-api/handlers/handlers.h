@@ -21,6 +21,17 @@ HANDLER(platform_workers);
 HANDLER(platform_checks);
 HANDLER(platform_commands);
 
+/* probes.c */
+HANDLER(probes_connectivity);
+HANDLER(probes_connectivity_get);
+HANDLER(probes_discover);
+HANDLER(probes_discover_get);
+
+/* reference.c */
+HANDLER(reference_check);
+HANDLER(reference_problem);
+HANDLER(reference_acl);
+
 /* jobs.c */
 HANDLER(jobs_create);
 HANDLER(jobs_preview);
@@ -40,6 +51,11 @@ HANDLER(job_moves_purchase);
 HANDLER(job_moves_pause);
 HANDLER(job_moves_resume);
 HANDLER(job_moves_stop);
+
+/* job_cutover.c */
+HANDLER(job_cutover_begin);
+HANDLER(job_cutover_abort);
+HANDLER(job_cutover_forget);
 
 /* job_views.c */
 HANDLER(job_views_steps);

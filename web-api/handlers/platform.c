@@ -1,4 +1,5 @@
 /* What this service is and can, who is asking, and who works here. */
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/command/command.h"
@@ -72,18 +73,19 @@ bool platform_classes(struct call *call, struct reply *reply, struct err *err) {
 bool platform_capabilities(struct call *call, struct reply *reply, struct err *err) {
     (void)call;
     (void)err;
-    reply_json(reply, 200,
-               json_pack("{s:[s], s:{s:[s], s:[s], s:[s]}, s:{s:[s], s:[s]}, s:[s, s, s, s, s], "
-                         "s:[s, s], s:[s, s],"
-                         " s:{s:i, s:i, s:i, s:i, s:i}}",
-                         "kinds", "migration", "source", "topologies", "standalone", "read_modes",
-                         "psync", "references", "url|inline", "destination", "topologies",
-                         "standalone", "references", "url|inline", "conflict_modes",
-                         "precheck_error", "overwrite", "skip_existing", "fail_on_conflict",
-                         "flush_destination", "expiry", "held", "exact", "migrations", "full",
-                         "full+incremental", "limits", "body_bytes_max", 1024 * 1024,
-                         "list_limit_max", 200, "wait_seconds_max", 30, "idempotency_hours", 24,
-                         "precheck_valid_hours", 24));
+    reply_json(
+        reply, 200,
+        json_pack("{s:[s], s:{s:[s, s], s:[s], s:[s]}, s:{s:[s, s], s:[s]}, s:[s, s, s, s, s], "
+                  "s:[s, s], s:[s, s],"
+                  " s:{s:i, s:i, s:i, s:i, s:i}}",
+                  "kinds", "migration", "source", "topologies", "standalone", "sentinel",
+                  "read_modes", "psync", "references", "url|inline", "destination", "topologies",
+                  "standalone", "sentinel", "references", "url|inline", "conflict_modes",
+                  "precheck_error", "overwrite", "skip_existing", "fail_on_conflict",
+                  "flush_destination", "expiry", "held", "exact", "migrations", "full",
+                  "full+incremental", "limits", "body_bytes_max", 1024 * 1024, "list_limit_max",
+                  200, "wait_seconds_max", 30, "idempotency_hours", 24, "precheck_valid_hours",
+                  24));
     return true;
 }
 
@@ -110,8 +112,8 @@ static const char *fate_name(enum command_fate fate) {
     case COMMAND_FATE_FLUSHDB:
     case COMMAND_FATE_SWAPDB:
         return "rewritten";
-    case COMMAND_FATE_REPLCONF:
     case COMMAND_FATE_PUBLISH:
+    case COMMAND_FATE_REPLCONF:
     case COMMAND_FATE_DROP:
         return "skipped";
     case COMMAND_FATE_REFUSE:
@@ -119,6 +121,49 @@ static const char *fate_name(enum command_fate fate) {
         break;
     }
     return "refused";
+}
+
+/* When a selection takes some of its keys. */
+static const char *border_name(const struct command_row *row) {
+    switch (row->border) {
+    case COMMAND_BORDER_SPLIT:
+        return "split";
+    case COMMAND_BORDER_STORE:
+        return "written_key_decides";
+    case COMMAND_BORDER_BOTH:
+        return row->id == COMMAND_COPY ? "written_key_decides" : "rewritten";
+    case COMMAND_BORDER_NONE:
+        break;
+    }
+    return row->first == 0 && row->numkeys == 0 ? "no_keys"
+           : row->numkeys > 0                   ? "refused"
+                                                : "one_key";
+}
+
+static json_t *version_json(uint16_t version) {
+    char text[16];
+
+    if (version == 0)
+        return json_null();
+    snprintf(text, sizeof(text), "%d.%d", version / 100, version % 100);
+    return json_string(text);
+}
+
+static json_t *command_json(const struct command_row *row) {
+    static const char *const classes[] = {
+        [COMMAND_CLASS_A] = "idempotent",  [COMMAND_CLASS_E] = "fails_when_repeated",
+        [COMMAND_CLASS_C] = "conditional", [COMMAND_CLASS_R] = "relative",
+        [COMMAND_CLASS_X] = "reads_keys",  [COMMAND_CLASS_K] = "no_single_key",
+        [COMMAND_CLASS_N] = "never_run",   [COMMAND_CLASS_V] = "script"};
+    bool module = strchr(row->name, '.') != NULL;
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:o, s:o, s:b}, s:{s:i, s:i, s:i, s:i}, s:b}",
+                     "name", row->name, "applied", fate_name(row->fate), "replay_class",
+                     classes[row->class], "in_stream", row->stream[0] ? row->stream : "itself",
+                     "partly_selected", border_name(row), "since", "redis",
+                     version_json(row->redis), "valkey", version_json(row->valkey), "module",
+                     module, "keys", "first", row->first, "last", row->last, "step", row->step,
+                     "count_at", row->numkeys, "may_fail", row->fails);
 }
 
 bool platform_commands(struct call *call, struct reply *reply, struct err *err) {
@@ -131,11 +176,7 @@ bool platform_commands(struct call *call, struct reply *reply, struct err *err) 
 
         /* A container is only the first word of others. */
         if (row->fate != COMMAND_FATE_CONTAINER)
-            json_array_append_new(
-                items,
-                json_pack("{s:s, s:s, s:{s:i, s:i, s:i, s:i}, s:b}", "name", row->name, "applied",
-                          fate_name(row->fate), "keys", "first", row->first, "last", row->last,
-                          "step", row->step, "count_at", row->numkeys, "may_fail", row->fails));
+            json_array_append_new(items, command_json(row));
     }
     return reply_all(reply, items);
 }

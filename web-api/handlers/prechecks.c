@@ -36,7 +36,8 @@ bool prechecks_run(struct call *call, struct reply *reply, struct err *err) {
     char id[STORE_ID_SIZE];
     bool ok;
 
-    json_read_known(call->body, &call->fields, "probe");
+    json_read_known(call->body, &call->fields, "probe only_failed");
+    json_read_bool(call->body, &call->fields, "only_failed", &options.only_failed);
     if (!read_options(call, &options, err) || !json_read_end(call->fields, err) ||
         !call_job(call, &job, err))
         return false;

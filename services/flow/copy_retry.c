@@ -1,0 +1,39 @@
+/* A unit of the copy of which a command failed; see copy_parts.h. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "services/flow/copy_parts.h"
+
+bool copy_take_back(struct copy *c, struct err *err) {
+    struct applier *a = c->a;
+    struct unit *unit = &c->filling->unit;
+    const struct copy_temporary *temporary = &c->flying->end.temporary;
+    /* The mark before a value in pieces is not behind what was tried of it. */
+    uint64_t tried_until = c->flying->end.at.offset + (temporary->database >= 0 ? 1 : 0);
+    char key[POSITION_KEY_MAX], next[24];
+    struct err why = ERR_INIT;
+    struct str set[] = {STR_LIT("HSET"), STR_EMPTY, STR_LIT("off"), STR_EMPTY,
+                        STR_LIT("mark"), STR_EMPTY, STR_LIT("err"), STR_LIT("0")};
+
+    /* All else of the unit is there and will be written again: that changes nothing. */
+    position_key(&a->spec, key);
+    snprintf(next, sizeof(next), "%" PRIu64, a->position.next);
+    set[1] = str_from(key);
+    set[3] = str_from(next);
+    set[5] = str_from(a->position.mark);
+    unit_clear(unit, a->spec.lowest_database);
+    c->in_flight = false;
+    if (!copy_pieces_put_removal(temporary, &a->target, &a->spec, unit, &why) ||
+        !unit_select(unit, a->spec.lowest_database, &why) ||
+        !unit_command(unit, set, LENGTH_OF(set), &why) ||
+        !copy_send_alone(c, unit, a->position.next, &why)) {
+        err_clear(&why);
+        return err_wrap(err, "and the position could not be taken back");
+    }
+    /* Once more, without the payloads: a server may refuse what its version should read. */
+    if (tried_until <= a->by_commands_until)
+        return false;
+    a->by_commands_until = tried_until;
+    err_clear(err);
+    return true;
+}

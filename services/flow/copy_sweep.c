@@ -1,0 +1,100 @@
+#include <string.h>
+
+#include "services/flow/copy_parts.h"
+#include "services/flow/selection.h"
+
+/* A sweep looks at so many keys between two looks at what is wanted. */
+#define SCAN_STEP "1000"
+
+bool copy_sweep_open(struct copy *c, bool is_new, struct err *err) {
+    struct applier *a = c->a;
+
+    if (a->position.fresh != POSITION_SWEEPING)
+        return true;
+    return is_new ? key_set_create(&c->keys_seen, a->spool_fd, c->meta.generation, err)
+                  : key_set_resume(&c->keys_seen, a->spool_fd, c->meta.generation, err);
+}
+
+/* UNLINK of what is stale among the keys of one step. */
+static bool put_stale(struct copy *c, int database, const struct resp_value *keys,
+                      struct unit *unit, struct err *err) {
+    const struct command_prefixes *selected = selection_of(&c->a->spec, database);
+    struct str argv[2] = {STR_LIT("UNLINK")};
+
+    unit_clear(unit, c->a->spec.lowest_database);
+    for (size_t i = 0; i < keys->count; i++) {
+        struct str key = keys->items[i].str;
+
+        if (keys->items[i].type != RESP_BULK || copy_is_ours(c->a, key) ||
+            !command_prefixes_take(selected, key) || key_set_has(&c->keys_seen, database, key))
+            continue;
+        argv[1] = key;
+        if (!unit_select(unit, database, err) || !unit_command(unit, argv, LENGTH_OF(argv), err))
+            return false;
+    }
+    return true;
+}
+
+static bool step(struct copy *c, struct redis_client *client, int database, char cursor[24],
+                 struct err *err) {
+    struct unit *unit = &c->filling->unit;
+    struct arena arena = ARENA_INIT; /* the keys live until the unit is acknowledged */
+    const struct resp_value *reply;
+    bool ok =
+        redis_client_call(client, &arena, &reply, err, "SCAN", cursor, "COUNT", SCAN_STEP, NULL);
+
+    if (ok && reply->type == RESP_ERROR)
+        ok = redis_client_refused(client, reply, "looking for stale keys", err);
+    else if (ok &&
+             (reply->type != RESP_ARRAY || reply->count != 2 || reply->items[0].type != RESP_BULK ||
+              reply->items[0].str.len >= 24 || reply->items[1].type != RESP_ARRAY))
+        ok = err_set(err, ERR_PROTOCOL, "looking for stale keys: another answer");
+    ok = ok && put_stale(c, database, &reply->items[1], unit, err);
+    if (ok) {
+        memcpy(cursor, reply->items[0].str.ptr, reply->items[0].str.len);
+        cursor[reply->items[0].str.len] = '\0';
+    }
+    ok = ok && (unit->commands == 0 || copy_send_aside(c, unit, err));
+    unit_clear(unit, c->a->spec.lowest_database);
+    arena_done(&arena);
+    return ok;
+}
+
+static bool sweep_database(struct copy *c, struct redis_client *client, int database,
+                           enum applier_next *ret_next, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    char cursor[24] = "0";
+    bool ok = redis_client_call(client, &arena, &reply, err, "SELECT",
+                                arena_printf(&arena, "%d", database), NULL) &&
+              (reply->type != RESP_ERROR ||
+               redis_client_refused(client, reply, "looking for stale keys", err));
+
+    arena_done(&arena);
+    while (ok && *ret_next == APPLIER_ON) {
+        enum control_want want = applier_want(c->a);
+
+        ok = step(c, client, database, cursor, err);
+        if (strcmp(cursor, "0") == 0)
+            break;
+        if (want == CONTROL_PAUSE || want == CONTROL_STOP_NOW)
+            *ret_next = want == CONTROL_PAUSE ? APPLIER_PAUSED : APPLIER_STOP;
+    }
+    return ok;
+}
+
+bool copy_sweep(struct copy *c, enum applier_next *ret_next, struct err *err) {
+    struct applier *a = c->a;
+    struct redis_client client = REDIS_CLIENT_INIT;
+    bool ok = true;
+
+    if (a->position.fresh != POSITION_SWEEPING || a->spec.faults & TASK_FAULT_SWEEP_LEFT_OUT)
+        return true;
+    ok = key_set_sort(&c->keys_seen, err) && applier_connect(a, &client, err);
+    for (int db = 0; ok && *ret_next == APPLIER_ON && db < TASK_DATABASES_MAX; db++) {
+        if (task_spec_source_of(&a->spec, db) >= 0 && (a->database_ok[db / 8] & (1u << (db % 8))))
+            ok = sweep_database(c, &client, db, ret_next, err);
+    }
+    redis_client_close(&client);
+    return ok;
+}

@@ -1,0 +1,59 @@
+/* Which checks a run carries out that is no whole precheck. */
+#include <string.h>
+
+#include "services/precheck/check_run.h"
+
+static const struct {
+    const char *purpose, *ids;
+} purposes[] = {
+    {"connectivity",
+     "src.file src.dns src.connect src.tls src.auth src.loading src.role "
+     "src.psync_permission src.replconf_permission src.read_permission "
+     "dst.dns dst.connect dst.tls dst.auth dst.writable dst.permission net.latency"},
+    /* Source and destination are the same server here. */
+    {"discover",
+     "src.file src.dns src.connect src.tls src.auth src.loading src.version src.edition "
+     "src.topology src.role src.psync_permission src.replconf_permission "
+     "src.read_permission src.big_keys dst.permission net.latency"},
+};
+
+static bool is_one_of(struct str ids, const char *id) {
+    struct str one;
+
+    while (str_cut(&ids, ' ', &one))
+        if (str_equal(one, str_from(id)))
+            return true;
+    return false;
+}
+
+static bool is_in(const json_t *list, const char *id) {
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(list, i, one) {
+        const char *text = json_string_value(one);
+
+        if (text && strcmp(text, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+json_t *check_purpose(const char *purpose, const json_t *carried) {
+    const char *ids = NULL;
+    json_t *list;
+
+    for (size_t i = 0; i < LENGTH_OF(purposes); i++)
+        if (strcmp(purposes[i].purpose, purpose) == 0)
+            ids = purposes[i].ids;
+    if (!ids && json_array_size(carried) == 0)
+        return NULL;
+    list = json_array();
+    for (size_t i = 0; i < check_row_count; i++) {
+        const char *id = check_rows[i].info.id;
+
+        if ((!ids || is_one_of(str_from(ids), id)) && !is_in(carried, id))
+            json_array_append_new(list, json_string(id));
+    }
+    return list;
+}

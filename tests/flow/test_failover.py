@@ -1,0 +1,114 @@
+"""Ends that fail over: the primary is looked for anew, and what the destination lost comes again from the
+spool."""
+
+import signal
+import time
+
+import pytest
+from support import chaos, processes
+from support.chaos import QUICK_RETRY, ActionLog, finish, need
+from support.sentinel import Group
+from support.service import ApiError, wait_marker
+from support.workload import Writer, fill
+
+
+class Now:
+    """The server that is the primary of a group at the moment of asking, for comparisons."""
+
+    def __init__(self, group):
+        self.group = group
+
+    def __getattr__(self, name):
+        return getattr(self.group.primary, name)
+
+
+def test_a_source_that_fails_over_goes_on_under_its_new_name_without_a_copy(service, redis_server):
+    log = ActionLog(1)
+    destination = redis_server()
+    with Group(replicas=1) as group:
+        fill(group.primary.url(), 2000)
+        job = service.job(group.url(), destination.url(), retry=QUICK_RETRY)
+        job.check_and_start(ignore_warnings=True)
+        job.wait_caught_up()
+        wait_marker(group.primary, destination, job=job)
+        replid = group.primary.client().info("replication")["master_replid"]
+        log("failing over from %s", group.primary.port)
+        # Nobody writes at this moment, so the replica has all of it: a failover that loses nothing.
+        group.fail_over()
+        log("the primary is %s", group.primary.port)
+        assert group.primary.client().info("replication")["master_replid"] != replid
+        wait_marker(group.primary, destination, job=job, timeout=60)
+        with Writer(group.primary.url(), rate=500) as writer:
+            time.sleep(1)
+            syncs = group.primary.client().info("stats")["sync_full"]
+            assert syncs == 0, "the new primary was asked for a full sync\n%s" % log
+            finish(job, Now(group), destination, log, [writer], commands=200)
+
+
+def lagging(group):
+    """The replica stands still, so that it does not learn what its primary acknowledges."""
+    (replica,) = group.replicas
+    processes.send(replica.process.pid, signal.SIGSTOP)
+    return replica
+
+
+@pytest.mark.parametrize("kind", ["sentinel", pytest.param("list", marks=pytest.mark.full)])
+def test_a_destination_that_fails_over_to_a_lagging_replica_gets_what_it_lost(
+        service, source, kind):
+    """The replica is promoted by hand, by REPLICAOF NO ONE: Sentinels would wait for one that is
+    behind to answer, and a list has none."""
+    log = ActionLog(1)
+    with Group(replicas=1, sentinels=3 if kind == "sentinel" else 0) as group:
+        primary = group.servers[0]
+        replica = group.servers[1]
+        url = group.url() if kind == "sentinel" else group.list_url()
+        fill(source.url(), 2000)
+        with Writer(source.url(), rate=1500, mix="model") as writer:
+            job = service.job(source.url(), url, retry=QUICK_RETRY)
+            job.check_and_start(ignore_warnings=True)
+            job.wait_caught_up()
+            wait_marker(source, primary, job=job)
+            key = "{kf}:%s:0" % job.id
+            # Cut the replica off: from here on the primary acknowledges what it never learns.
+            replica.client().replicaof("127.0.0.1", "1")
+            time.sleep(1.5)
+            behind = int(replica.client().hget(key, "off"))
+            ahead = int(primary.client().hget(key, "off"))
+            need(ahead > behind, "nothing was acknowledged that is lost", log)
+            log("%d bytes of the stream are lost with the primary", ahead - behind)
+            replica.client().replicaof("no", "one")
+            primary.kill()
+            if kind == "sentinel":
+                group._until(lambda: group.named() == replica.port, "the Sentinels agree", 60)
+            wait_marker(source, replica, job=job, timeout=60)
+            finish(job, source, replica, log, [writer])
+
+
+def test_two_primaries_of_a_list_are_none(service, source, redis_server):
+    one, other = redis_server(), redis_server()
+    url = "redis://127.0.0.1:%d,127.0.0.1:%d" % (one.port, other.port)
+    found = service.precheck(source.url(), url)
+    (item,) = [i for i in found["items"] if i["result"] == "fail" and "primary" in str(i)]
+    assert "both" in str(item), item
+    other.client().replicaof("127.0.0.1", one.port)
+    fill(source.url(), 300)
+    job = service.job(source.url(), url, retry=QUICK_RETRY).check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    other.client().replicaof("no", "one")
+    one.client().client_kill_filter(_type="normal", skipme=True)
+    job.wait(lambda job: job["state"] == "retrying" and job["retry_state"]
+             and job["retry_state"]["error"]["code"] == "destination_not_ready", "a named wait")
+    other.client().replicaof("127.0.0.1", one.port)
+    wait_marker(source, one, job=job)
+    job.stop()
+
+
+def test_a_name_that_the_sentinels_do_not_know_is_said(service, source):
+    with Group(replicas=0, sentinels=1) as group:
+        url = group.url().replace("/kf", "/other")
+        found = service.precheck(source.url(), url)
+        assert found["state"] == "failed"
+        assert any("knows no server" in str(item) for item in found["items"]), found["items"]
+    with pytest.raises(ApiError) as why:
+        service.job(source.url(), "redis+sentinel://127.0.0.1")
+    assert why.value.status == 422

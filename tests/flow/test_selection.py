@@ -1,0 +1,187 @@
+"""A part of a source into a part of a destination: databases, prefixes, several jobs side by side."""
+
+import time
+
+import pytest
+from support.service import Blocked
+
+BINARY = b"\x00\xffbin:"
+
+
+def select(*rows, **objects):
+    return dict({"databases": [dict({"source": 0}, **row) for row in rows]}, **objects)
+
+
+def keys_of(client):
+    return {key for key in client.scan_iter(count=1000) if not key.startswith(b"{kf}:")}
+
+
+def wait_for(client, key, value, job):
+    """What was written last of all is there: so is everything before it."""
+    deadline = time.monotonic() + 60
+    while client.get(key) != value:
+        state = job.get()
+        if state["state"] in ("blocked", "failed"):
+            raise Blocked(state, "%s" % key)
+        assert time.monotonic() < deadline, "%s does not arrive: %s" % (key, state)
+        time.sleep(0.05)
+
+
+def wait_blocked(job, code):
+    deadline = time.monotonic() + 60
+    while (job.get().get("attention") or {}).get("code") != code:
+        assert time.monotonic() < deadline, job.get()
+        time.sleep(0.05)
+
+
+def fill(client):
+    for i in range(300):
+        client.set("a:%d" % i, i)
+        client.set("b:%d" % i, i, px=3600000 + i)
+        client.rpush("c:%d" % i, i)
+    client.set(BINARY + b"1", 1)
+
+
+@pytest.mark.parametrize("mode", ["psync", pytest.param("scan", marks=pytest.mark.full)])
+def test_a_copy_brings_what_is_selected(service, source, destination, mode):
+    src, dst = source.client(), destination.client()
+    fill(src)
+    dst.set("b:mine", "kept")  # beside the selection: in nobody's way
+    job = service.job(source.url(), destination.url(), migration={"incremental": False, "read_mode": mode},
+                      objects=select({"include_prefixes": ["a:", "hex:00ff"], "exclude_prefixes": ["a:1"]}))
+    job.check_and_start(ignore_warnings=True)
+    job.wait_state("completed")
+    expected = {key for key in keys_of(src) if key.startswith((b"a:", BINARY)) and not key.startswith(b"a:1")}
+    assert keys_of(dst) == expected | {b"b:mine"} and len(expected) == 190
+    assert dst.get("a:0") == b"0" and dst.get("b:mine") == b"kept"
+
+
+def test_commands_across_the_border_become_what_they_mean(service, source, destination):
+    src, dst = source.client(), destination.client()
+    fill(src)
+    job = service.job(source.url(), destination.url(), objects=select({"include_prefixes": ["a:"]}))
+    job.check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    src.delete("a:0", "b:0")
+    src.mset({"a:new": 1, "b:new": 2})
+    src.rename("a:1", "b:gone")
+    src.rename("a:2", "a:renamed")
+    src.sadd("b:set", "x", "y")
+    src.smove("b:set", "a:set", "x")
+    src.rpush("a:list", 1, 2, 3)
+    src.lmove("a:list", "b:list", "LEFT", "RIGHT")
+    src.copy("a:3", "b:copied")
+    src.sunionstore("b:union", "a:set", "b:set")
+    src.sunionstore("a:union", "a:set")
+    src.move("a:4", 5)
+    src.set("a:ttl", 1, px=7200000)
+    pipe = src.pipeline(transaction=True)
+    pipe.incr("a:5").incr("b:5").incr("a:6")
+    pipe.execute()
+    src.publish("a:channel", "nobody")
+    src.set("a:last", "end")
+    wait_for(dst, "a:last", b"end", job)
+    job.stop()
+    expected = {key for key in keys_of(src) if key.startswith(b"a:")}
+    assert keys_of(dst) == expected
+    for key in sorted(expected):
+        if src.type(key) == b"string":
+            assert (src.get(key), src.pexpiretime(key)) == (dst.get(key), dst.pexpiretime(key)), key
+    assert dst.lrange("a:list", 0, -1) == [b"2", b"3"] and dst.smembers("a:set") == {b"x"}
+    assert set(destination.counts()) == {0}
+
+
+def test_what_enters_the_selection_stops_the_job_by_name(service, source, destination):
+    src = source.client()
+    src.set("b:1", 1)
+    job = service.job(source.url(), destination.url(), objects=select({"include_prefixes": ["a:"]}))
+    job.check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    src.rename("b:1", "a:1")
+    wait_blocked(job, "selection_crossed")
+    attention = job.get()["attention"]
+    assert "rename" in attention["detail"] and "b:1" not in str(attention)
+    assert attention["choices"][0]["body"] == {"on_full_resync_needed": "overwrite"}
+    job.resume(on_full_resync_needed="overwrite")
+    wait_for(destination.client(), "a:1", b"1", job)
+    job.stop()
+
+
+def test_two_jobs_share_a_database_by_prefix(service, source, destination, redis_server):
+    """Each flushes, stops and settles its own part; the other's position and held expiries stay."""
+    other = redis_server()
+    for server in (source, other):
+        fill(server.client())
+    dst = destination.client()
+    dst.set("d:users", "own")
+    one = service.job(source.url(), destination.url(),
+                      objects=select({"include_prefixes": ["a:"]}, flush_policy="apply"))
+    two = service.job(other.url(), destination.url(),
+                      objects=select({"include_prefixes": ["b:"]}, flush_policy="apply"))
+    for job in (one, two):
+        job.check_and_start(ignore_warnings=True)
+    for job in (one, two):
+        job.wait_caught_up()
+    assert {key[:2] for key in keys_of(dst)} == {b"a:", b"b:", b"d:"}
+    source.client().flushall()
+    source.client().set("a:last", "end")
+    wait_for(dst, "a:last", b"end", one)
+    assert {key for key in keys_of(dst) if key[:2] != b"b:"} == {b"a:last", b"d:users"}
+    assert sum(key.startswith(b"b:") for key in keys_of(dst)) == 300
+    held = dst.pexpiretime("b:7")
+    one.stop()
+    assert dst.pexpiretime("b:7") == held > 2 ** 42, "held by the job that goes on"
+    other.client().set("b:last", "end")
+    wait_for(dst, "b:last", b"end", two)
+    two.stop()
+    assert dst.pexpiretime("b:7") == other.client().pexpiretime("b:7")
+    assert dst.get("d:users") == b"own"
+
+
+def test_a_flush_of_the_source_asks_first(service, source, destination):
+    src, dst = source.client(), destination.client()
+    fill(src)
+    job = service.job(source.url(), destination.url(), objects=select({"include_prefixes": ["a:"]}))
+    job.check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    source.client(db=3).flushdb()  # not the job's
+    src.set("a:one", "end")
+    wait_for(dst, "a:one", b"end", job)
+    src.flushdb()
+    src.set("a:two", "end")
+    wait_blocked(job, "flush_blocked")
+    assert dst.exists("a:one", "a:7") == 2, "nothing was flushed"
+    job.stop(drain=False)
+
+
+def test_a_copy_may_extend_expiries(service, source, destination):
+    src, dst = source.client(), destination.client()
+    fill(src)
+    src.set("gone", 1, px=1)
+    job = service.job(source.url(), destination.url(), migration={"incremental": False}, extend_ttl_seconds=3600)
+    job.check_and_start(ignore_warnings=True)
+    job.wait_state("completed")
+    for i in range(0, 300, 50):
+        assert dst.pexpiretime("b:%d" % i) == src.pexpiretime("b:%d" % i) + 3600000
+    assert dst.pexpiretime("a:1") == -1
+
+
+@pytest.mark.full
+def test_messages_arrive_where_they_are_wanted(service, source, destination):
+    job = service.job(source.url(), destination.url(), objects={"publish": True})
+    job.check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    listener = destination.client().pubsub()
+    listener.subscribe("news")
+    deadline = time.monotonic() + 60
+    while listener.get_message(timeout=0.2) is None or not source.client().publish("news", "hello") == 0:
+        assert time.monotonic() < deadline
+    while True:
+        message = listener.get_message(timeout=0.2)
+        if message and message["type"] == "message":
+            break
+        source.client().publish("news", "hello")
+        assert time.monotonic() < deadline, "no message arrives"
+    assert message["data"] == b"hello"
+    job.stop()
+
