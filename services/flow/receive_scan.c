@@ -26,6 +26,7 @@ struct scan {
     struct throttle commands;
     int64_t waits_since_us; /* for it; 0 = it does not */
     uint64_t keys_gone;
+    uint32_t pass; /* over all databases: one for each type asked for, or only one */
 };
 
 /* ---- waiting ------------------------------------------------------------------------------- */
@@ -109,7 +110,7 @@ static bool write_answers(struct scan *s, const struct resp_value *keys, size_t 
 }
 
 static bool show(struct scan *s, uint64_t db, uint64_t cursor, struct err *err) {
-    s->r->mark.db = db;
+    s->r->mark.db = (uint64_t)s->pass * TASK_DATABASES_MAX + db;
     s->r->mark.cursor = cursor;
     s->r->mark.version = s->composer.version;
     return receive_show(s->r, err);
@@ -196,21 +197,42 @@ static bool is_selected(const struct receiver *r, uint32_t db) {
     return r->spec.map_all || r->spec.database_map[db] >= 0;
 }
 
-static bool read_databases(struct scan *s, struct err *err) {
+/* From database `first` on; those behind the last one do not exist. */
+static bool read_databases(struct scan *s, uint32_t first, struct err *err) {
     struct receiver *r = s->r;
     bool exists = true;
 
-    for (uint32_t db = (uint32_t)r->mark.db; exists && db < TASK_DATABASES_MAX; db++) {
+    for (uint32_t db = first; exists && db < TASK_DATABASES_MAX; db++) {
+        bool goes_on = r->mark.db == (uint64_t)s->pass * TASK_DATABASES_MAX + db;
+
         if (!is_selected(r, db))
             continue;
         if (!scan_reader_select(&s->reader, db, &exists, err))
             return false;
-        if (exists && r->mark.db != db && !show(s, db, 0, err))
+        if (exists && !goes_on && !show(s, db, 0, err))
             return false;
         if (exists && !read_database(s, db, err))
             return false;
         if (receive_over(r))
             return true;
+    }
+    return true;
+}
+
+/* The mark says where: which pass, which database, which cursor. */
+static bool read_passes(struct scan *s, struct err *err) {
+    const struct task_scan *scan = &s->r->spec.scan;
+    uint32_t count = scan->type_count > 0 ? scan->type_count : 1;
+    uint32_t first = (uint32_t)(s->r->mark.db % TASK_DATABASES_MAX);
+
+    s->reader.match = scan->match;
+    for (s->pass = (uint32_t)(s->r->mark.db / TASK_DATABASES_MAX); s->pass < count; s->pass++) {
+        s->reader.type = scan->type_count > 0 ? task_scan_types[scan->types[s->pass]] : "";
+        if (!read_databases(s, first, err))
+            return false;
+        if (receive_over(s->r))
+            return true;
+        first = 0;
     }
     return true;
 }
@@ -246,7 +268,7 @@ static bool read_all(struct scan *s, struct err *err) {
     atomic_store_explicit(&r->control->link, CONTROL_LINK_SNAPSHOT, memory_order_relaxed);
     if (r->mark.end == 0 && !read_functions(s, err))
         return false;
-    if (!read_databases(s, err))
+    if (!read_passes(s, err))
         return false;
     if (receive_over(r))
         return true;

@@ -35,6 +35,8 @@ bool scan_reader_open(struct scan_reader *s, struct redis_client client,
     *s = (struct scan_reader){.client = client,
                               .has_functions = info->redis_compat >= 70000,
                               .keys_wanted = KEYS_FIRST,
+                              .match = "",
+                              .type = "",
                               .out = BUF_INIT(SCAN_READER_ANSWERS_MAX),
                               .in = BUF_INIT(SCAN_READER_ANSWERS_MAX)};
     s->client.timeout_ms = CALL_MS;
@@ -72,11 +74,20 @@ bool scan_reader_select(struct scan_reader *s, uint32_t db, bool *ret_exists, st
 
 bool scan_reader_scan(struct scan_reader *s, uint64_t cursor, struct arena *arena,
                       const struct resp_value **ret_keys, uint64_t *ret_next, struct err *err) {
+    const char *at = arena_printf(arena, "%llu", (unsigned long long)cursor);
+    struct str argv[8] = {STR_LIT("SCAN"), str_from(at), STR_LIT("COUNT"), STR_LIT(SCAN_COUNT)};
     const struct resp_value *reply, *keys;
+    size_t argc = 4;
 
-    if (!redis_client_call(&s->client, arena, &reply, err, "SCAN",
-                           arena_printf(arena, "%llu", (unsigned long long)cursor), "COUNT",
-                           SCAN_COUNT, NULL))
+    if (s->match[0]) {
+        argv[argc++] = STR_LIT("MATCH");
+        argv[argc++] = str_from(s->match);
+    }
+    if (s->type[0]) {
+        argv[argc++] = STR_LIT("TYPE");
+        argv[argc++] = str_from(s->type);
+    }
+    if (!redis_client_command(&s->client, argc, argv, arena, &reply, err))
         return false;
     if (reply->type == RESP_ERROR)
         return redis_client_refused(&s->client, reply, "SCAN", err);

@@ -31,6 +31,9 @@ struct scan_reader {
     bool has_functions; /* 7.0 */
     size_t keys_wanted; /* of the next request */
 
+    /* Set by the owner: what SCAN is to name; "" = all. */
+    const char *match, *type; /* a glob; a type, from 6.0 on */
+
     /* The request under way. */
     struct buf out, in;
     size_t out_at, in_at;

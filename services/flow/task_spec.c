@@ -174,6 +174,45 @@ static bool take_conflict(const json_t *spec, struct task_spec *task, struct err
     return true;
 }
 
+const char *const task_scan_types[TASK_SCAN_TYPES] = {"string", "list", "set",
+                                                      "zset",   "hash", "stream"};
+
+static bool take_scan_types(const json_t *list, struct task_scan *scan, struct err *err) {
+    const json_t *name;
+    size_t i;
+
+    if (!list || json_is_null(list))
+        return true;
+    if (!json_is_array(list) || json_array_size(list) > TASK_SCAN_TYPES)
+        return wrong(err, "scan/types", "a list of types");
+    json_array_foreach(list, i, name) {
+        uint8_t type = 0;
+
+        while (
+            type < TASK_SCAN_TYPES &&
+            (!json_is_string(name) || strcmp(task_scan_types[type], json_string_value(name)) != 0))
+            type++;
+        if (type == TASK_SCAN_TYPES)
+            return wrong(err, "scan/types", "a list of types");
+        scan->types[scan->type_count++] = type;
+    }
+    return true;
+}
+
+static bool take_scan(const json_t *spec, struct task_spec *task, struct err *err) {
+    const json_t *scan = json_object_get(spec, "scan");
+    const json_t *match = json_object_get(scan, "match");
+
+    if (!scan || json_is_null(scan))
+        return true;
+    if (!json_is_object(scan))
+        return wrong(err, "scan", "an object");
+    if (match && !json_is_null(match) &&
+        !take_text(scan, "match", task->scan.match, sizeof(task->scan.match), err))
+        return false;
+    return take_scan_types(json_object_get(scan, "types"), &task->scan, err);
+}
+
 static bool take_reading(const json_t *spec, struct task_spec *task, struct err *err) {
     static const char *const modes[] = {"auto", "psync", "sync", "scan"};
     const json_t *dir = json_object_get(spec, "import_dir");
@@ -256,7 +295,7 @@ static bool take_all(const json_t *spec, struct task_spec *task, struct err *err
         !take_u64(spec, "spool_quota_bytes", INT64_MAX, &task->spool_quota_bytes, err) ||
         !take_bounds(spec, task, err) ||
         !take_bool(spec, "incremental", &task->incremental, err) ||
-        !take_reading(spec, task, err) ||
+        !take_reading(spec, task, err) || !take_scan(spec, task, err) ||
         !take_word(spec, "expiry", expiries, LENGTH_OF(expiries), &expiry, err) ||
         !take_databases(spec, task, err) || !task_objects_parse(spec, &task->objects, err) ||
         !take_extension(spec, task, err) || !take_heartbeat(spec, task, err) ||

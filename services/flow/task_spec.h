@@ -8,7 +8,8 @@
  *    "spool_dir":"…", "spool_quota_bytes":n, "piece_bytes":n,
  *    "transaction_bytes":n (missing = the usual, of both),
  *    "import_dir":"…" (where the file of a source lies; missing = none),
- *    "incremental":bool, "read_mode":"auto"|"psync"|"sync"|"scan", "expiry":"held"|"exact",
+ *    "incremental":bool, "read_mode":"auto"|"psync"|"sync"|"scan",
+ *    "scan":{"match":glob or null, "types":[…] or null} (missing = all), "expiry":"held"|"exact",
  *    "databases":[{"source":n,"destination":n}] or null for all, one to one,
  *    "policies":{…} (both: task_objects.h),
  * "heartbeat":{"mode":"auto|on|off","key_prefix":…,"interval_ms":n},
@@ -57,6 +58,16 @@ enum task_errand {
     TASK_ERRAND_FORGET, /* remove our sealed key */
 };
 
+/* What a copy that reads with SCAN asks for. */
+enum { TASK_SCAN_MATCH_MAX = 2048, TASK_SCAN_TYPES = 6 };
+extern const char *const task_scan_types[TASK_SCAN_TYPES]; /* as SCAN … TYPE takes them */
+
+struct task_scan {
+    char match[TASK_SCAN_MATCH_MAX + 1]; /* "" = every name */
+    uint32_t type_count;                 /* 0 = every type */
+    uint8_t types[TASK_SCAN_TYPES];      /* of task_scan_types */
+};
+
 /* Mechanisms a negative control switches off; builds without KF_FAULTS refuse them. */
 enum task_fault {
     TASK_FAULT_POSITION_OUTSIDE_UNIT = 1 << 0, /* "position_outside_unit" */
@@ -79,6 +90,7 @@ struct task_spec {
     char import_dir[512]; /* "" = none */
     bool incremental;
     enum task_read_mode read_mode;
+    struct task_scan scan;
     bool held_expiry;
     uint64_t extend_ttl_ms;                   /* added to every expiry of a copy; with a tail: 0 */
     bool map_all;                             /* every database, one to one */

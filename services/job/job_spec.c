@@ -292,6 +292,8 @@ bool job_spec_read(const json_t *body, struct job_spec *ret, struct err *err) {
     read_expiry(&r);
     read_throttle(&r);
     check_together(&r);
+    job_spec_read_scan(json_object_get(body, "migration"), json_object_get(ret->spec, "migration"),
+                       &report);
     job_spec_check_reading(ret->spec, r.has_end[0] ? &r.ends[0] : NULL,
                            r.has_end[1] ? &r.ends[1] : NULL, &report);
     job_spec_check_conflict(ret->spec, r.has_end[1] ? &r.ends[1] : NULL, ret->warnings, &report);

@@ -29,19 +29,17 @@ bool job_spec_conflict_is_chosen(const json_t *spec) {
 static void check_flush(const json_t *spec, const struct endpoint *destination,
                         struct spec_report *report) {
     const char *given = text_of(spec, "confirm_flush");
-    struct str name = str_from(destination->label), rest = name;
+    char name[300];
 
-    /* Without the database: what is named is the server. */
-    if (!str_cut(&rest, '/', &name))
-        name = str_from(destination->label);
+    endpoint_server(destination, name); /* without the database */
     if (!given)
         spec_report_add(report, "/confirm_flush", "required",
                         "flush_destination removes keys: confirm it with the destination's name, "
-                        "\"" STR_FMT "\"",
-                        STR_ARG(name));
-    else if (strlen(given) != name.len || strncasecmp(given, name.ptr, name.len) != 0)
+                        "\"%s\"",
+                        name);
+    else if (strcasecmp(given, name) != 0)
         spec_report_add(report, "/confirm_flush", "invalid",
-                        "is not the name of the destination, \"" STR_FMT "\"", STR_ARG(name));
+                        "is not the name of the destination, \"%s\"", name);
 }
 
 void job_spec_check_conflict(const json_t *spec, const struct endpoint *destination,

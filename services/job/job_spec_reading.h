@@ -9,6 +9,9 @@
 #include "services/job/job_spec_fields.h"
 #include "services/net/endpoint.h"
 
+/* migration.scan.types of `given`, the body's migration, into `migration`: null or a list. */
+void job_spec_read_scan(const json_t *given, json_t *migration, struct spec_report *report);
+
 /* `spec` is canonical but for what was refused; an end that was not given, or could not be
  * read, is NULL. */
 void job_spec_check_reading(const json_t *spec, const struct endpoint *source,

@@ -65,8 +65,8 @@ void endpoint_server(const struct endpoint *ep, char dst[300]) {
         snprintf(dst, 300, "%s", ep->host);
         return;
     }
-    snprintf(dst, 300, "%.30s%s%s:%u", ep->sentinel_master, ep->sentinel_master[0] ? "@" : "",
-             ep->host, ep->port);
+    snprintf(dst, 300, strchr(ep->host, ':') ? "%.30s%s[%s]:%u" : "%.30s%s%s:%u",
+             ep->sentinel_master, ep->sentinel_master[0] ? "@" : "", ep->host, ep->port);
     for (char *c = dst; *c; c++)
         *c = (char)tolower((unsigned char)*c);
 }

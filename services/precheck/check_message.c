@@ -66,6 +66,8 @@ static bool read_reading(const json_t *message, struct check_run *run, struct er
                                                         : TASK_READ_PSYNC;
     run->scans = run->read_mode == TASK_READ_SCAN;
     run->syncs = run->read_mode == TASK_READ_SYNC;
+    run->selects_types =
+        json_array_size(json_object_get(json_object_get(migration, "scan"), "types")) > 0;
     return true;
 }
 

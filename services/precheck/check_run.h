@@ -94,6 +94,7 @@ struct check_run {
     bool conflict_instance;
     enum task_read_mode read_mode;
     bool scans;           /* the copy reads with SCAN and DUMP: asked for, or found out here */
+    bool selects_types;   /* such a copy names types: SCAN … TYPE */
     bool syncs;           /* the source is read by SYNC: likewise */
     char import_dir[512]; /* of this worker */
     bool file_is_good;    /* of a source that is a file, by src.file */

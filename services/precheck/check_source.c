@@ -6,9 +6,10 @@
 #include "services/precheck/check_run.h"
 
 enum {
-    VERSION_MIN = 20800,      /* PSYNC, and SCAN */
-    VERSION_MIN_SYNC = 20600, /* a snapshot that we read, PSETEX for the heartbeat */
-    VERSION_GOOD = 40000,     /* a history that survives a failover */
+    VERSION_MIN = 20800,       /* PSYNC, and SCAN */
+    VERSION_MIN_SYNC = 20600,  /* a snapshot that we read, PSETEX for the heartbeat */
+    VERSION_MIN_TYPES = 60000, /* SCAN … TYPE */
+    VERSION_GOOD = 40000,      /* a history that survives a failover */
     /* A reconnect takes about this long with the first step of the backoff; below, every lost
      * connection is a new full copy. */
     BACKLOG_WARN_SECONDS = 1,
@@ -37,7 +38,9 @@ bool check_src_version(struct check_run *run, struct check_finding *ret, struct 
     const struct redis_info *info = &run->source.info;
 
     bool may_sync = run->syncs || run->read_mode == TASK_READ_AUTO;
-    uint32_t lowest = may_sync ? VERSION_MIN_SYNC : VERSION_MIN;
+    uint32_t lowest = run->selects_types ? VERSION_MIN_TYPES
+                      : may_sync         ? VERSION_MIN_SYNC
+                                         : VERSION_MIN;
 
     (void)err;
     check_threshold(ret, "Redis %u.%u or newer (before 4.0 with a warning), Valkey",

@@ -141,6 +141,8 @@ bool task_order_make(const struct task_order *order, const json_t *spec, json_t 
         json_object_set_new(
             message, "extend_ttl_ms",
             json_integer(json_integer_value(json_object_get(spec, "extend_ttl_seconds")) * 1000));
+    if (json_is_object(json_object_get(migration, "scan")))
+        json_object_set(message, "scan", json_object_get(migration, "scan"));
     if (order->import_dir && order->import_dir[0])
         json_object_set_new(message, "import_dir", json_string(order->import_dir));
     if (order->faults && order->faults[0])

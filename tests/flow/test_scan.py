@@ -166,6 +166,28 @@ def test_databases_are_selected_and_mapped_by_scan(service, source, destination)
     assert set(destination.counts()) == {5, 9}
 
 
+def test_a_glob_and_types_select_what_is_read(service, source, destination):
+    fill(source.url(), 3000)
+    for db in DATABASES:
+        for i in range(300):
+            source.client(db).sadd("other:%d" % i, i)
+    job = service.job(source.url(), destination.url(), throttle={"full": {"source_qps": 1500}}, migration=dict(
+        FULL_ONLY, read_mode="scan", scan={"match": "fill:*", "types": ["set", "hash"]}))
+    job.check_and_start()
+    job.wait(lambda j: j["progress"]["full"]["keys_done"] > 50, "some keys")
+    kill(service, job, "receive")  # it goes on in its pass, database and cursor
+    service.patient("PUT", job.path + "/throttle", {"full": {"source_qps": None}})
+    done = job.wait_state("completed")
+    assert done["progress"]["full"]["percent"] == 100.0
+    for db in DATABASES:
+        client, there = source.client(db), destination.client(db)
+        wanted = {key for kind in ("set", "hash") for key in client.scan_iter(match="fill:*", _type=kind)}
+        assert len(wanted) > 100
+        assert {key for key in there.scan_iter() if not key.startswith(b"{kf}:")} == wanted
+        assert {there.type(key) for key in wanted} == {b"set", b"hash"}
+    assert len([line for line in story(service, "receive.scan-begins") if job.id in line]) == 1
+
+
 def test_an_empty_source_and_a_source_of_old_ways(service, redis_server):
     """No keys at all; and a server whose account knows no PEXPIRETIME: the clock stands in."""
     empty, old, first, second = (redis_server() for _ in range(4))

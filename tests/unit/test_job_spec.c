@@ -334,6 +334,13 @@ static void the_ways_of_reading_and_what_goes_with_them(void) {
          NULL},
         {REQUEST(FULL_ONLY "}, \"throttle\": {\"full\": {\"source_qps\": 5}}"), NULL},
         {FROM_FILE FULL_ONLY "}}", NULL},
+        {REQUEST(FULL_ONLY ", \"read_mode\": \"scan\", \"scan\": {\"match\": \"a*\", \"types\": "
+                           "[\"hash\", \"set\"]}}"),
+         NULL},
+        {REQUEST(FULL_ONLY ", \"scan\": {\"match\": \"a*\"}}"), "/migration/scan"},
+        {REQUEST(FULL_ONLY
+                 ", \"read_mode\": \"scan\", \"scan\": {\"types\": [\"hash\", \"hash\"]}}"),
+         "/migration/scan/types/1"},
         {REQUEST(", \"migration\": {\"read_mode\": \"sync\"}"), NULL},
         {REQUEST(FULL_ONLY ", \"read_mode\": \"sync\"}, \"heartbeat\": {\"mode\": \"off\"}"), NULL},
         {REQUEST(", \"migration\": {\"read_mode\": \"sync\"}, \"heartbeat\": {\"mode\": \"off\"}"),

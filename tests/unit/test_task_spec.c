@@ -152,6 +152,10 @@ static void what_cannot_be_meant_is_refused(void) {
         {"destination", "{\"file\":\"x.rdb\"}", ERR_PROTOCOL},
         {"read_mode", "\"scan\"", ERR_PROTOCOL}, /* with "incremental" */
         {"read_mode", "\"scan_follow\"", ERR_PROTOCOL},
+        {"scan", "[]", ERR_PROTOCOL},
+        {"scan", "{\"match\": 7}", ERR_PROTOCOL},
+        {"scan", "{\"types\": [\"json\"]}", ERR_PROTOCOL},
+        {"scan", "{\"types\": [1,2,3,4,5,6,7]}", ERR_PROTOCOL},
         {"import_dir", "7", ERR_PROTOCOL},
         {"faults", "[\"no_such_fault\"]", ERR_PROTOCOL},
     };
