@@ -195,6 +195,8 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
         c->keys_conflict = mark.keys_conflict;
         c->stream_db = mark.stream_db;
         copy_encoder_set_source(&c->encoder, c->parser.vendor, &c->templates);
+        if (!copy_read_templates(c, &mark.at, err))
+            return false;
     }
     rdb_parser_use_templates(&c->parser, &c->templates);
     if (asks_first(a) && !copy_scout_open(&c->scout, a, err))

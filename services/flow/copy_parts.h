@@ -67,6 +67,11 @@ MUST_CHECK bool copy_send(struct copy *c, struct err *err);
  * it is acknowledged. */
 MUST_CHECK bool copy_send_alone(struct copy *c, struct unit *unit, uint64_t next, struct err *err);
 
+/* Remember the templates of hashes of the snapshot, for a copy that goes on at `at`. They
+ * stand at its beginning; when that was given up, another snapshot has to be taken.
+ * Errors: SPOOL_CORRUPT, IO; RDB_CORRUPT; TOO_BIG, MEMORY. */
+MUST_CHECK bool copy_read_templates(struct copy *c, const struct rdb_mark *at, struct err *err);
+
 /* A command of the unit that was sent last failed, and the lane is READY: the position
  * goes back to where it was before the unit. True, and no error any more: begin again, as
  * that unit's values are to be written by commands now. False: that was tried already. */

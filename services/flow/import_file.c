@@ -14,6 +14,7 @@
 #include "proto/rdb/rdb_summary.h"
 
 enum {
+    TEMPLATES_MAX = 64 * 1024 * 1024,
     ASK_BYTES = 16 * 1024 * 1024, /* go_on is asked this often */
     VERSION_MAX = 64,
 };
@@ -136,12 +137,14 @@ static void tell(const struct rdb_summary *s, uint64_t bytes, struct import_fact
     ret->is_whole = s->ended;
 }
 
-static bool read_all(struct str bytes, struct rdb_parser *p, struct rdb_summary *summary,
-                     bool (*go_on)(void *arg), void *arg, struct err *err) {
+static bool read_all(struct str bytes, struct rdb_parser *p, struct rdb_templates *templates,
+                     struct rdb_summary *summary, bool (*go_on)(void *arg), void *arg,
+                     struct err *err) {
     uint64_t asked_at = 0;
 
     rdb_parser_init(p);
     rdb_parser_set_size(p, bytes.len);
+    rdb_parser_use_templates(p, templates);
     while (!summary->ended) {
         struct str view = str_skip(bytes, (size_t)p->offset);
         struct rdb_event ev;
@@ -157,7 +160,10 @@ static bool read_all(struct str bytes, struct rdb_parser *p, struct rdb_summary 
         case RDB_NEED_MORE:
             return rdb_parser_cut_short(p, view.len, err);
         case RDB_EVENT:
-            if (!rdb_summary_add(summary, &ev, err))
+            if (!rdb_summary_add(summary, &ev, err) ||
+                (ev.kind == RDB_EV_HASH_TEMPLATE &&
+                 !rdb_templates_add(templates, ev.hash_template.id, ev.hash_template.count,
+                                    ev.hash_template.fields, err)))
                 return false;
             break;
         }
@@ -169,6 +175,7 @@ static bool read_all(struct str bytes, struct rdb_parser *p, struct rdb_summary 
 bool import_file_check(const struct import_file *file, bool (*go_on)(void *arg), void *arg,
                        struct import_facts *ret, struct err *err) {
     struct rdb_summary summary = RDB_SUMMARY_INIT;
+    struct rdb_templates templates;
     struct rdb_parser parser;
     void *bytes = mmap(NULL, (size_t)file->size, PROT_READ, MAP_PRIVATE, file->fd, 0);
     bool ok;
@@ -176,11 +183,14 @@ bool import_file_check(const struct import_file *file, bool (*go_on)(void *arg),
     if (bytes == MAP_FAILED)
         return err_set(err, ERR_IO, "mapping the source's file: %s", strerror(errno));
     (void)madvise(bytes, (size_t)file->size, MADV_SEQUENTIAL);
-    ok = read_all(str_of(bytes, (size_t)file->size), &parser, &summary, go_on, arg, err);
+    rdb_templates_init(&templates, TEMPLATES_MAX);
+    ok =
+        read_all(str_of(bytes, (size_t)file->size), &parser, &templates, &summary, go_on, arg, err);
     if (ok)
         tell(&summary, parser.offset, ret);
     else if (err->code == ERR_RDB_CORRUPT)
         err_recode(err, ERR_SOURCE_FILE, "the snapshot file is not usable");
+    rdb_templates_done(&templates);
     rdb_summary_done(&summary);
     munmap(bytes, (size_t)file->size);
     return ok;
