@@ -52,9 +52,9 @@ static void every_slot_has_a_tag(void) {
 }
 
 static void keys_of_users_are_none(void) {
-    const struct str keys[] = {
-        STR_LIT(""),       STR_LIT("kf:tmp:"), STR_LIT("{}kf:tmp:"),  STR_LIT("{x}kf:tmp:"),
-        STR_LIT("{1}kf:"), STR_LIT("{1"),      STR_LIT("a{1}kf:tmp:")};
+    const struct str keys[] = {STR_LIT(""),           STR_LIT("kf:tmp:"), STR_LIT("{}kf:tmp:"),
+                               STR_LIT("{x}kf:tmp:"), STR_LIT("{1}kf:"),  STR_LIT("{1"),
+                               STR_LIT("a{1}kf:tmp:")};
 
     for (size_t i = 0; i < LENGTH_OF(keys); i++)
         CU_ASSERT_FALSE(copy_temporary_is(keys[i]));
