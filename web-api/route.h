@@ -33,7 +33,7 @@ struct caller {
 };
 
 /* What `Prefer: wait` waits for when the action is done. */
-enum wait_for { WAIT_FOR_NOTHING, WAIT_FOR_JOB, WAIT_FOR_PRECHECK };
+enum wait_for { WAIT_FOR_NOTHING, WAIT_FOR_JOB, WAIT_FOR_PRECHECK, WAIT_FOR_INSTANCE };
 
 struct call {
     struct app *app;

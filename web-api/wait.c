@@ -6,6 +6,7 @@
 #include "services/common/clock.h"
 #include "web-api/app.h"
 #include "web-api/call.h"
+#include "web-api/handlers/handlers.h"
 #include "web-api/job_view.h"
 #include "web-api/precheck_view.h"
 
@@ -49,6 +50,8 @@ static bool look(struct call *call, struct reply *fresh, bool *ret_ended, struct
             call_reply_tagged(fresh, 0, job_view(&job, clock_wall_ms()));
         }
         store_job_done(&job);
+    } else if (call->wait_for == WAIT_FOR_INSTANCE) {
+        ok = instances_look(call, fresh, &ended, err);
     } else {
         ok = store_precheck_get(call->store, call->caller.account, call->wait_id, &precheck, err);
         if (ok) {

@@ -6,6 +6,9 @@
 #include <time.h>
 
 #include "services/common/ulid.h"
+#include "services/job/job_reference.h"
+#include "services/job/role_judge.h"
+#include "sql/store_instance.h"
 #include "sql/store_txn.h"
 
 /* Somebody else may be first again and again only when many move one job at once. */
@@ -279,6 +282,19 @@ bool job_control_may_start(struct store *store, const struct store_job *job, str
     return refuse(job->id, state, JOB_EV_START, err);
 }
 
+bool job_control_may_write(struct store *store, const struct store_job *job, struct err *err) {
+    char live[STORE_ID_SIZE], address[300];
+
+    role_judge_address(json_object_get(job->spec, "destination"), address);
+    if (address[0] == '\0')
+        return true;
+    if (!store_instance_live_at(store, address, live, err))
+        return false;
+    return live[0] == '\0' ||
+           err_set(err, ERR_DESTINATION_LIVE, "applications use %s: clear the flag of %s first",
+                   address, live);
+}
+
 static bool start_body(struct store *store, void *arg, struct err *err) {
     struct start *start = arg;
     struct store_job job;
@@ -286,7 +302,9 @@ static bool start_body(struct store *store, void *arg, struct err *err) {
 
     if (!store_job_get(store, start->move ? start->move->account : NULL, start->job, &job, err))
         return false;
-    ok = job_control_may_start(store, &job, err) && check_overlap(store, &job, err) &&
+    ok = job_control_may_start(store, &job, err) &&
+         job_reference_check(store, job.account, job.spec, err) &&
+         job_control_may_write(store, &job, err) && check_overlap(store, &job, err) &&
          move_job(store, start->job, JOB_EV_START, start->move, start->instance_class, NULL, err);
     store_job_done(&job);
     return ok;

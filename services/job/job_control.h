@@ -71,6 +71,11 @@ MUST_CHECK bool job_control_release(struct store *store, const char *job,
 MUST_CHECK bool job_control_may_start(struct store *store, const struct store_job *job,
                                       struct err *err);
 
+/* May its destination be written to? Not while an instance at that address is live.
+ * Errors: DESTINATION_LIVE. */
+MUST_CHECK bool job_control_may_write(struct store *store, const struct store_job *job,
+                                      struct err *err);
+
 /* Ask for a precheck of a saved job; ret_id gets the precheck's. The sealed
  * credentials are sealed again for the precheck's row.
  * Errors: as job_control_move. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "services/job/job_reference.h"
 #include "services/job/job_request.h"
 #include "services/job/job_spec_conflict.h"
 #include "sql/store_job_edit.h"
@@ -71,17 +72,20 @@ static bool has_warning(const json_t *warnings, const char *code) {
 }
 
 /* What the patched job would have been asked for with. */
-static bool patched_request(const struct edit *e, const struct store_job *job, json_t **ret_body,
-                            struct err *err) {
+static bool patched_request(struct store *store, const struct edit *e, const struct store_job *job,
+                            json_t **ret_body, struct err *err) {
     static const char *const ends[2] = {"source", "destination"};
     struct secret sealed = SECRET_INIT;
-    json_t *body = NULL, *retry;
-    bool ok = job_control_unseal(e->ring, "job", job->id, buf_str(&job->sealed), &sealed, err) &&
+    json_t *body = NULL, *patch = json_deep_copy(e->patch), *retry;
+    bool ok = job_reference_resolve(store, job->account, patch, e->ret_errors, err) &&
+              job_control_unseal(e->ring, "job", job->id, buf_str(&job->sealed), &sealed, err) &&
               job_request_whole(job->spec, &sealed, &body, err);
 
     secret_done(&sealed);
-    if (!ok)
+    if (!ok) {
+        json_decref(patch);
         return false;
+    }
     json_object_set_new(body, "name", json_string(job->name));
     if (!job_spec_conflict_is_chosen(body))
         json_object_del(body, "conflict_scope"); /* follows the selection */
@@ -95,7 +99,8 @@ static bool patched_request(const struct edit *e, const struct store_job *job, j
     for (int i = 0; i < 2; i++)
         if (json_object_get(e->patch, ends[i]))
             json_object_del(body, ends[i]);
-    job_edit_merge(body, e->patch);
+    job_edit_merge(body, patch);
+    json_decref(patch);
     *ret_body = body;
     return true;
 }
@@ -207,7 +212,7 @@ static bool apply(struct store *store, const struct edit *e, const struct store_
                    strcmp(job->state, "failed") == 0 || strcmp(job->state, "retrying") == 0))
         return err_set(err, ERR_NOT_SUPPORTED_YET,
                        "changing the ends of a job that was started is not built yet");
-    if (!patched_request(e, job, &body, err))
+    if (!patched_request(store, e, job, &body, err))
         return false;
     ok = job_spec_read(body, &spec, err);
     json_decref(body);
@@ -216,7 +221,8 @@ static bool apply(struct store *store, const struct edit *e, const struct store_
     else if (light)
         keep_the_rest(job, &spec);
     name = json_string_value(json_object_get(spec.spec, "name"));
-    ok = ok && (light || take_precheck_back(store, e, job, &spec, err)) &&
+    ok = ok && (light || job_reference_check(store, job->account, spec.spec, err)) &&
+         (light || take_precheck_back(store, e, job, &spec, err)) &&
          write_down(store, e, &spec, name ? name : job->name, job->version + !light, light, err);
     job_spec_done(&spec);
     return ok;

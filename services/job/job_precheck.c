@@ -5,6 +5,7 @@
 
 #include "services/common/ulid.h"
 #include "services/job/job_control.h"
+#include "services/job/job_reference.h"
 #include "sql/store_txn.h"
 
 struct queue {
@@ -46,7 +47,8 @@ bool job_control_precheck(struct store *store, const struct keyring *ring, const
     if (!store_job_get(store, move->account, job, &row, err))
         return false;
     ulid_make("pck", id);
-    ok = job_control_unseal(ring, "job", row.id, buf_str(&row.sealed), &opened, err) &&
+    ok = job_reference_check(store, row.account, row.spec, err) &&
+         job_control_unseal(ring, "job", row.id, buf_str(&row.sealed), &opened, err) &&
          seal_run(ring, id, secret_str(&opened), &sealed, err);
     secret_done(&opened);
     q = (struct queue){

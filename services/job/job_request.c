@@ -12,6 +12,7 @@ static json_t *inline_of(const json_t *spec, const char *end) {
         return NULL;
     copy = json_deep_copy(stored);
     json_object_del(copy, "label");
+    json_object_del(copy, "reference");
     json_object_del(json_object_get(copy, "auth"), "configured");
     json_object_del(json_object_get(copy, "tls"), "client_key_configured");
     return copy;
@@ -31,6 +32,20 @@ static void put_secret(json_t *inline_form, const char *object, const char *name
                             json_stringn(value.ptr, value.len));
 }
 
+/* An end that an instance stands for holds no secret of its own. */
+static bool put_reference(const json_t *spec, json_t *body, const char *end) {
+    json_t *stored = json_object_get(spec, end), *resolved;
+    json_t *reference = json_object_get(stored, "reference");
+
+    if (!reference)
+        return false;
+    resolved = json_copy(stored);
+    json_object_del(resolved, "reference");
+    json_object_set_new(body, end,
+                        json_pack("{s:o, s:O}", "resolved", resolved, "reference", reference));
+    return true;
+}
+
 bool job_request_whole(const json_t *spec, const struct secret *sealed, json_t **ret_body,
                        struct err *err) {
     json_t *body = json_deep_copy(spec);
@@ -39,6 +54,10 @@ bool job_request_whole(const json_t *spec, const struct secret *sealed, json_t *
         struct credentials cred = CREDENTIALS_INIT;
         json_t *form = inline_of(spec, ends[i]);
 
+        if (put_reference(spec, body, ends[i])) {
+            json_decref(form);
+            continue;
+        }
         if (form && !job_spec_credentials(sealed, ends[i], &cred, err)) {
             json_decref(form);
             json_decref(body);
@@ -61,7 +80,13 @@ json_t *job_request_shown(const json_t *spec) {
     for (int i = 0; i < 2; i++) {
         const json_t *stored = json_object_get(spec, ends[i]);
         json_t *form = inline_of(spec, ends[i]);
+        json_t *reference = json_object_get(stored, "reference");
 
+        if (reference) {
+            json_object_set(body, ends[i], reference);
+            json_decref(form);
+            continue;
+        }
         if (json_is_true(json_object_get(json_object_get(stored, "auth"), "configured")))
             put_secret(form, "auth", "password", stand_ins[i]);
         if (json_is_true(json_object_get(json_object_get(stored, "tls"), "client_key_configured")))

@@ -87,7 +87,7 @@ static const char *code_of(enum err_code code) {
 
 static void read_end(struct reading *r, int end, json_t *sealed) {
     char inner[ENDPOINT_POINTER_SIZE] = "", pointer[ENDPOINT_POINTER_SIZE + 16];
-    json_t *given = member_of(r, NULL, end_names[end]), *secrets;
+    json_t *given = member_of(r, NULL, end_names[end]), *reference, *made, *secrets;
     struct credentials cred = CREDENTIALS_INIT;
     struct err err = ERR_INIT;
 
@@ -97,14 +97,20 @@ static void read_end(struct reading *r, int end, json_t *sealed) {
         return;
     }
     r->ends[end] = ENDPOINT_INIT;
-    if (!endpoint_parse_reference(given, &r->ends[end], &cred, inner, &err)) {
+    reference = json_object_get(given, "reference"); /* job_reference.h made it */
+    if (!(reference ? endpoint_from_json(json_object_get(given, "resolved"), &r->ends[end], NULL,
+                                         inner, &err)
+                    : endpoint_parse_reference(given, &r->ends[end], &cred, inner, &err))) {
         snprintf(pointer, sizeof(pointer), "/%s%s", end_names[end], inner);
         /* The root of the story says what is wrong; the frames above say where. */
         spec_report_add(r->report, pointer, code_of(err.code), "%s", err.frame[0]);
         return;
     }
     r->has_end[end] = true;
-    json_object_set_new(r->spec->spec, end_names[end], endpoint_to_json(&r->ends[end]));
+    made = endpoint_to_json(&r->ends[end]);
+    if (reference)
+        json_object_set(made, "reference", reference);
+    json_object_set_new(r->spec->spec, end_names[end], made);
     secrets = credentials_to_json(&cred);
     if (json_object_size(secrets) > 0)
         json_object_set(sealed, end_names[end], secrets);
@@ -309,29 +315,4 @@ void job_spec_done(struct job_spec *spec) {
     json_decref(spec->missing);
     secret_done(&spec->sealed);
     memset(spec, 0, sizeof(*spec));
-}
-
-bool job_spec_endpoint(const json_t *spec, const char *end, struct endpoint *ret, struct err *err) {
-    const json_t *at = json_object_get(spec, end);
-
-    if (!json_is_object(at))
-        return err_set(err, ERR_VALIDATION, "the specification has no %s", end);
-    return endpoint_from_json(at, ret, NULL, NULL, err) || err_wrap(err, "the %s", end);
-}
-
-bool job_spec_credentials(const struct secret *sealed, const char *end, struct credentials *ret,
-                          struct err *err) {
-    json_t *all, *one;
-    bool ok;
-
-    *ret = CREDENTIALS_INIT;
-    if (secret_str(sealed).len == 0)
-        return true;
-    all = json_loadb(sealed->ptr, sealed->len, 0, NULL);
-    if (!all)
-        return err_set(err, ERR_INTERNAL, "the sealed credentials are not JSON");
-    one = json_object_get(all, end);
-    ok = !one || credentials_from_json(one, ret, err);
-    json_decref(all);
-    return ok || err_recode(err, ERR_INTERNAL, "the sealed credentials of the %s", end);
 }

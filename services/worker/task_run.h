@@ -139,6 +139,9 @@ void task_run_free(struct task_run *run);
  * of what never wrote) is reached at once. */
 void task_run_start(struct task_run *run, enum task_goal goal);
 
+/* End it for a reason that only a person can take away. */
+void task_run_block(struct task_run *run, const struct err *why);
+
 /* Something else is wanted. */
 void task_run_aim(struct task_run *run, enum task_goal goal);
 

@@ -91,6 +91,16 @@ static void forget_spool(struct task_run *run) {
     atomic_store(&block->stream_start, 0);
 }
 
+void task_run_block(struct task_run *run, const struct err *why) {
+    char detail[sizeof(run->trouble.detail)];
+
+    if (run->outcome != TASK_GOING || run->goal == TASK_GOAL_PAUSE)
+        return;
+    err_format(why, detail, sizeof(detail));
+    note_trouble(run, "source", why->code, detail);
+    task_inner_settle(run, TASK_BLOCKED);
+}
+
 void task_trouble_error(struct task_run *run, enum task_duty duty, const struct child_error *why) {
     struct task_child *child = &run->child[duty];
     const char *detail = why->detail;

@@ -127,6 +127,7 @@ struct worker_check *worker_check_open(struct worker *worker, struct store_prech
     claim->sealed = BUF_INIT(0);
     check->process = CHILD_PROCESS_INIT;
     check->failure = ERR_INIT;
+    check->logins = WORKER_LOGIN_CACHE_INIT;
     check->deadline_ms = now + DEADLINE_MS;
     check->renew_ms = now + renew_in_ms(worker);
     check->items = json_array();
@@ -139,6 +140,7 @@ void worker_check_free(struct worker_check *check) {
     if (!check)
         return;
     child_process_done(&check->process);
+    worker_login_cache_done(&check->logins);
     store_precheck_claim_done(&check->claim);
     json_decref(check->items);
     json_decref(check->facts);
@@ -146,23 +148,35 @@ void worker_check_free(struct worker_check *check) {
     free(check);
 }
 
+static struct worker_login login_of(struct worker_check *check) {
+    return (struct worker_login){.row = "precheck",
+                                 .id = check->claim.id,
+                                 .spec = check->claim.spec,
+                                 .sealed = buf_str(&check->claim.sealed),
+                                 .lease_epoch = check->claim.lease_epoch,
+                                 .cache = &check->logins};
+}
+
 static void answer_login(struct worker *worker, struct worker_check *check) {
-    struct credentials login = CREDENTIALS_INIT;
-    struct secret opened = SECRET_INIT;
+    const struct worker_login who = login_of(check);
     struct err why = ERR_INIT;
-    json_t *message = NULL;
+    json_t *message, *object = NULL;
 
     check->asks_login = false;
+<<<<<<< HEAD
     if (job_control_unseal(worker->ring, "precheck", check->claim.id, buf_str(&check->claim.sealed),
                            &opened, &why) &&
         job_spec_credentials(&opened, end_meant(&check->claim, check->login_end), &login, &why))
         message = json_pack("{s:s, s:o}", "type", "credentials", "credentials",
                             credentials_to_json(&login));
+=======
+    if (worker_login(worker, &who, check->login_end, &object, &why))
+        message = json_pack("{s:s, s:o}", "type", "credentials", "credentials", object);
+>>>>>>> 4cef140 (instances and roles: jobs by a registered server, of one's own or of another account)
     else
         message = json_pack("{s:s, s:s, s:s}", "type", "credentials", "code", err_slug(why.code),
-                            "error", "the stored credentials cannot be opened");
-    credentials_done(&login);
-    secret_done(&opened);
+                            "error", why.frame[0]);
+    err_clear(&why);
     if (check->process.socket >= 0 && !child_send_within(check->process.socket, message, 0, &why) &&
         why.code != ERR_CLOSED)
         fail(check, &why);
@@ -263,6 +277,10 @@ bool worker_check_flush(struct worker *worker, struct worker_check *check, struc
         json_array_remove(check->items, 0);
     }
     if (check->is_done || check->has_failed) {
+        const struct worker_login who = login_of(check);
+
+        if (!worker_login_end(worker, &who, err))
+            return gone_or_down(check, err);
         if (!job_control_precheck_finish(worker->store, claim->id, worker->identity->id,
                                          claim->lease_epoch, check->facts, check->plan,
                                          check->has_failed ? &check->failure : NULL, err))

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "services/worker/child_process.h"
+#include "services/worker/worker_login.h"
 #include "services/worker/worker_task.h"
 #include "sql/store_precheck.h"
 
@@ -24,6 +25,7 @@ struct worker_check {
     struct err failure;
     bool asks_login;
     char login_end[16];
+    struct worker_login_cache logins;
     bool is_gone; /* finished, cancelled or another's: free it */
 };
 

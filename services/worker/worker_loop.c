@@ -13,6 +13,7 @@
 #include "services/common/process.h"
 #include "services/worker/task_spool.h"
 #include "services/worker/worker_check.h"
+#include "services/worker/worker_look.h"
 #include "sql/store_job.h"
 #include "sql/store_listen.h"
 #include "sql/store_worker.h"
@@ -25,6 +26,7 @@ enum {
     STORE_AGAIN_MS = 200, /* store.h itself waits longer between attempts to connect */
     LEAVE_MS = 5000,
     CHECKS_MAX = 8,
+    LOOK_SECONDS = 60, /* longer than a look may take */
     FDS_PER_TASK = 2 * TASK_DUTIES,
     FDS_PER_CHECK = 2,
 };
@@ -36,6 +38,8 @@ struct loop {
     size_t task_count, task_max;
     struct worker_check *checks[CHECKS_MAX]; /* owned */
     size_t check_count;
+    struct worker_look *looks[WORKER_LOOKS_MAX]; /* owned */
+    size_t look_count;
     struct pollfd *fds;
     size_t fd_count;
     int signal_fd;
@@ -94,6 +98,18 @@ static bool claim_check(struct loop *l, bool *ret_found, struct err *err) {
     return true;
 }
 
+static bool claim_look(struct loop *l, bool *ret_found, struct err *err) {
+    struct store_instance_work work;
+
+    if (!store_instance_claim(l->worker.store, l->worker.identity->id, LOOK_SECONDS, &work,
+                              ret_found, err))
+        return false;
+    if (*ret_found)
+        l->looks[l->look_count++] = worker_look_open(&l->worker, &work);
+    store_instance_work_done(&work);
+    return true;
+}
+
 static bool claim_all(struct loop *l, struct err *err) {
     bool found = true;
 
@@ -104,6 +120,11 @@ static bool claim_all(struct loop *l, struct err *err) {
     found = true;
     while (found && l->check_count < CHECKS_MAX) {
         if (!claim_check(l, &found, err))
+            return false;
+    }
+    found = true;
+    while (found && l->look_count < WORKER_LOOKS_MAX) {
+        if (!claim_look(l, &found, err))
             return false;
     }
     return true;
@@ -155,6 +176,10 @@ static bool work_store(struct loop *l, int64_t now, struct err *err) {
     }
     for (size_t i = 0; i < l->task_count; i++) {
         if (worker_task_has_news(l->tasks[i]) && !worker_task_flush(&l->worker, l->tasks[i], err))
+            return false;
+    }
+    for (size_t i = 0; i < l->look_count; i++) {
+        if (!worker_look_flush(&l->worker, l->looks[i], err))
             return false;
     }
     for (size_t i = 0; i < l->check_count; i++) {
@@ -211,6 +236,14 @@ static void drop_gone(struct loop *l) {
             l->checks[kept++] = l->checks[i];
     }
     l->check_count = kept;
+    kept = 0;
+    for (size_t i = 0; i < l->look_count; i++) {
+        if (l->looks[i]->is_gone)
+            worker_look_free(l->looks[i]);
+        else
+            l->looks[kept++] = l->looks[i];
+    }
+    l->look_count = kept;
     metric_set(METRIC_TASKS_HELD, (int64_t)l->task_count);
 }
 
@@ -235,6 +268,10 @@ static void gather(struct loop *l) {
     for (size_t i = 0; i < l->check_count; i++) {
         watch(l, l->checks[i]->process.socket);
         watch(l, l->checks[i]->process.pidfd);
+    }
+    for (size_t i = 0; i < l->look_count; i++) {
+        watch(l, l->looks[i]->process.socket);
+        watch(l, l->looks[i]->process.pidfd);
     }
 }
 
@@ -271,6 +308,8 @@ static void serve_children(struct loop *l) {
     }
     for (size_t i = 0; i < l->check_count; i++)
         worker_check_run(&l->worker, l->checks[i]);
+    for (size_t i = 0; i < l->look_count; i++)
+        worker_look_run(&l->worker, l->looks[i]);
 }
 
 static void serve_wakes(struct loop *l) {
@@ -350,6 +389,8 @@ static void loop_done(struct loop *l) {
         worker_task_free(l->tasks[i]);
     for (size_t i = 0; i < l->check_count; i++)
         worker_check_free(l->checks[i]);
+    for (size_t i = 0; i < l->look_count; i++)
+        worker_look_free(l->looks[i]);
     free(l->tasks);
     free(l->fds);
     store_listen_close(l->listen);
@@ -362,7 +403,8 @@ static bool loop_open(struct loop *l, struct err *err) {
     l->task_max = (size_t)config->worker_tasks_max;
     l->tasks = calloc(l->task_max, sizeof(struct worker_task *));
     l->fds =
-        calloc(2 + l->task_max * FDS_PER_TASK + CHECKS_MAX * FDS_PER_CHECK, sizeof(struct pollfd));
+        calloc(2 + l->task_max * FDS_PER_TASK + (CHECKS_MAX + WORKER_LOOKS_MAX) * FDS_PER_CHECK,
+               sizeof(struct pollfd));
     if (!l->tasks || !l->fds)
         abort();
     if (gethostname(l->host, sizeof(l->host) - 1) != 0)

@@ -18,6 +18,7 @@
 #include "services/flow/child.h"
 #include "services/flow/receive.h"
 #include "services/precheck/check.h"
+#include "services/precheck/look.h"
 #include "services/worker/worker_loop.h"
 
 extern char **environ;
@@ -29,6 +30,7 @@ static const struct {
     {"apply", apply_main},
     {"receive", receive_main},
     {"check", check_child_main},
+    {"look", look_child_main},
 };
 
 static int usage(void) {

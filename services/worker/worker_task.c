@@ -14,9 +14,10 @@
 #include "services/worker/task_order.h"
 #include "services/worker/task_spool.h"
 #include "services/worker/task_view.h"
+#include "services/worker/worker_login.h"
 #include "services/worker/worker_move.h"
 
-enum { CHART_MS = 10000 };
+enum { CHART_MS = 10000, WATCH_MS = 5000 };
 
 /* ---- what is wanted ---- */
 
@@ -166,6 +167,11 @@ bool worker_task_open(struct worker *worker, struct store_claim *claim,
     task->shows_retry = job.retry_state != NULL;
     task->drain_wanted = drain_of(claim->wanted);
     task->spec = json_incref(claim->spec);
+    task->logins = malloc(sizeof(*task->logins));
+    if (!task->logins)
+        abort();
+    *task->logins = WORKER_LOGIN_CACHE_INIT;
+    task->watch_ms = clock_mono_ms() + WATCH_MS;
     task->sealed = claim->sealed;
     claim->sealed = BUF_INIT(STORE_SEALED_MAX);
     store_job_done(&job);
@@ -191,31 +197,53 @@ void worker_task_free(struct worker_task *task) {
     task_run_free(task->run);
     json_decref(task->spec);
     buf_done(&task->sealed);
+    worker_login_cache_done(task->logins);
+    free(task->logins);
     free(task);
 }
 
 /* ---- answers ---- */
 
+static struct worker_login login_of(const struct worker_task *task) {
+    return (struct worker_login){.row = "job",
+                                 .id = task->run->job,
+                                 .spec = task->spec,
+                                 .sealed = buf_str(&task->sealed),
+                                 .lease_epoch = (int64_t)task->run->lease,
+                                 .cache = task->logins};
+}
+
 static void answer_login(struct worker *worker, struct worker_task *task, enum task_duty duty) {
-    const char *end = task->run->child[duty].login_end;
-    struct credentials login = CREDENTIALS_INIT;
-    struct secret opened = SECRET_INIT;
+    const struct worker_login who = login_of(task);
     struct err why = ERR_INIT;
     json_t *object = NULL;
 
-    if (strcmp(end, "source") != 0 && strcmp(end, "destination") != 0)
-        err_set(&why, ERR_PROTOCOL, "there is no end \"%.16s\"", end);
-    else if (job_control_unseal(worker->ring, "job", task->run->job, buf_str(&task->sealed),
-                                &opened, &why) &&
-             job_spec_credentials(&opened, end, &login, &why))
-        object = credentials_to_json(&login);
-    task_run_login(task->run, duty, object, &why);
-    if (!object)
+    if (!worker_login(worker, &who, task->run->child[duty].login_end, &object, &why))
         log_event(LOG_LEVEL_ERROR, "task.no-credentials", LOG_TEXT("job", task->run->job),
                   LOG_ERR(&why));
+    task_run_login(task->run, duty, object, &why);
     json_decref(object);
-    credentials_done(&login);
-    secret_done(&opened);
+}
+
+static bool is_watch_due(const struct worker_task *task) {
+    return clock_mono_ms() >= task->watch_ms && task->run->outcome == TASK_GOING &&
+           worker_login_is_shared(task->spec);
+}
+
+/* A role that was taken back stops what runs by it. */
+static bool watch_roles(struct worker *worker, struct worker_task *task, struct err *err) {
+    const struct worker_login who = login_of(task);
+    struct err why = ERR_INIT;
+    bool allowed = true;
+
+    if (!is_watch_due(task))
+        return true;
+    if (!worker_login_watch(worker, &who, &allowed, &why, err))
+        return false;
+    task->watch_ms = clock_mono_ms() + WATCH_MS;
+    if (!allowed)
+        task_run_block(task->run, &why);
+    return true;
 }
 
 void worker_task_answer(struct worker *worker, struct worker_task *task) {
@@ -238,9 +266,15 @@ static bool is_over(const struct worker_task *task) {
 bool worker_task_has_news(const struct worker_task *task) {
     const struct task_asks *asks = &task->run->asks;
 
+<<<<<<< HEAD
     return asks->go || asks->lease_above || asks->full_sync || asks->copied || asks->caught_up ||
            asks->full_resync || asks->facts[0] || asks->facts[1] || task->is_gone ||
            worker_move_has_note(task) || is_over(task) ||
+=======
+    return is_watch_due(task) || asks->go || asks->lease_above || asks->full_sync || asks->copied ||
+           asks->caught_up || asks->full_resync || asks->facts[0] || asks->facts[1] ||
+           task->is_gone || worker_move_has_note(task) || !job_state_is_active(task->state) ||
+>>>>>>> 4cef140 (instances and roles: jobs by a registered server, of one's own or of another account)
            (task->is_state_known && worker_move_next(task) != JOB_EVENT_COUNT) ||
            task->run->outcome != TASK_GOING;
 }
@@ -398,12 +432,13 @@ bool worker_task_report(struct worker *worker, struct worker_task **tasks, size_
 /* Over: the lease goes back, and the spool of what never goes on is removed. */
 static bool close_task(struct worker *worker, struct worker_task *task, struct err *err) {
     struct task_run *run = task->run;
+    const struct worker_login who = login_of(task);
     struct store_lease lease = worker_task_lease(worker, task);
     struct err why = ERR_INIT;
 
     task_run_kill(run);
     failpoint_pass(FAILPOINT_WORKER_GIVES_BACK);
-    if (!store_task_release(worker->store, &lease, err))
+    if (!worker_login_end(worker, &who, err) || !store_task_release(worker->store, &lease, err))
         return false;
     failpoint_pass(FAILPOINT_WORKER_GAVE_BACK);
     if (job_state_is_final(task->state) &&
@@ -418,7 +453,7 @@ static bool close_task(struct worker *worker, struct worker_task *task, struct e
 bool worker_task_flush(struct worker *worker, struct worker_task *task, struct err *err) {
     if (task->is_gone)
         return true;
-    if (!answer_asks(worker, task, err))
+    if (!answer_asks(worker, task, err) || !watch_roles(worker, task, err))
         return false;
     /* What a reader of the final state will look at is written before it. */
     if ((task->run->outcome != TASK_GOING || task_cutover_is_undone(task->run)) &&

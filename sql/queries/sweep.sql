@@ -9,6 +9,10 @@ WITH answers AS (
                               WHERE at < now() - interval '24 hours' LIMIT 1000))
 ), syncs AS (
     DELETE FROM full_sync WHERE at < now() - interval '2 hours'
+), sessions AS (
+    DELETE FROM role_session
+     WHERE id = ANY (ARRAY(SELECT id FROM role_session
+                            WHERE closed_at < now() - interval '90 days' LIMIT 1000))
 ), workers AS (
     DELETE FROM worker WHERE seen_at < now() - interval '1 day'
 )

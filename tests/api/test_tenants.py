@@ -8,29 +8,16 @@ import pytest
 import requests
 
 from support.api_server import ApiServer, make_id
+from support.tenant import Tenant
 
 
-class Tenant:
-    """An account made by the operator, with an administrator's key."""
-
-    def __init__(self, api, name="tenant", **members):
-        self.api = api
-        self.id = api.post("/v1/accounts", dict({"name": name}, **members))["id"]
-        self.key = api.post("/v1/api-keys", {"name": "first", "scopes": ["admin"], "account_id": self.id})["key"]
-
-    def call(self, method, path, body=None, key=None, **headers):
-        headers = dict({"Authorization": "Bearer " + (key or self.key)}, **headers)
-        return requests.request(method, self.api.url + path, json=body, headers=headers, timeout=30)
-
-    def make_key(self, scopes=("read",), **members):
-        answer = self.call("POST", "/v1/api-keys", dict({"name": "k", "scopes": list(scopes)}, **members))
-        assert answer.status_code == 201, answer.text
-        return answer.json()
+def make_tenant(api, **members):
+    return Tenant(api.url, api.key, **members)
 
 
 @pytest.fixture
 def tenant(api):
-    return Tenant(api)
+    return make_tenant(api)
 
 
 def test_only_the_operator_makes_accounts(api, tenant):
@@ -78,7 +65,7 @@ def test_the_operators_account_stays(api):
 
 
 def test_quotas_are_kept_and_named(api):
-    tenant = Tenant(api, quotas={"jobs": 2, "api_keys": 3})
+    tenant = make_tenant(api, quotas={"jobs": 2, "api_keys": 3})
     for _ in range(2):
         assert tenant.call("POST", "/v1/jobs", {"kind": "migration"}).status_code == 201
     refused = tenant.call("POST", "/v1/jobs", {"kind": "migration"})
@@ -96,7 +83,7 @@ def test_quotas_are_kept_and_named(api):
 
 def test_two_requests_at_once_do_not_pass_a_quota_together(api):
     import concurrent.futures
-    tenant = Tenant(api, quotas={"jobs": 3})
+    tenant = make_tenant(api, quotas={"jobs": 3})
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(lambda _: tenant.call("POST", "/v1/jobs", {"kind": "migration"}).status_code, range(12)))
     assert sorted(codes) == [201] * 3 + [409] * 9

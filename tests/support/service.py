@@ -12,6 +12,7 @@
 KF_BUILD names the build folder (default build/asan), whose bin/ holds the programs.
 """
 
+import copy
 import os
 import pathlib
 import re
@@ -203,6 +204,14 @@ class Service:
             time.sleep(0.02)
 
     # ---- the API
+
+    def with_key(self, key):
+        """The same service, asked with another key."""
+        other = copy.copy(self)
+        other.http = requests.Session()
+        other.http.trust_env = False
+        other.http.headers["Authorization"] = "Bearer " + key
+        return other
 
     def request(self, method, path, body=None, expect=(200, 201, 202, 204), timeout=30, **options):
         response = self.http.request(method, self.url + path, json=body, timeout=timeout, **options)

@@ -96,3 +96,28 @@ HANDLER(api_keys_rotate);
 
 /* audits.c */
 HANDLER(audits_list);
+
+/* instances.c */
+HANDLER(instances_create);
+HANDLER(instances_list);
+HANDLER(instances_get);
+HANDLER(instances_patch);
+HANDLER(instances_delete);
+HANDLER(instances_rotate);
+HANDLER(instances_discover);
+HANDLER(instances_set_live);
+HANDLER(instances_clear_live);
+
+/* For wait.c: the instance as it is now, and whether what was asked of it is over. */
+bool instances_look(struct call *call, struct reply *fresh, bool *ret_ended, struct err *err);
+
+/* roles.c */
+HANDLER(roles_create);
+HANDLER(roles_list);
+HANDLER(roles_get);
+HANDLER(roles_patch);
+HANDLER(roles_delete);
+HANDLER(roles_check);
+HANDLER(roles_sessions);
+HANDLER(roles_revoke_sessions);
+HANDLER(roles_shared);

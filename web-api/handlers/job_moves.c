@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "services/job/job_edit.h"
+#include "services/job/job_reference.h"
 #include "sql/store_account.h"
 #include "sql/store_txn.h"
 #include "web-api/app.h"
@@ -28,6 +29,12 @@ static bool begin(struct call *call, struct store_job *job, struct job_move *mov
     return false;
 }
 
+/* What was looked at before the start is looked at again. */
+static bool may_go_on(struct call *call, const struct store_job *job, struct err *err) {
+    return job_reference_check(call->store, job->account, job->spec, err) &&
+           job_control_may_write(call->store, job, err);
+}
+
 static bool do_move(struct call *call, struct reply *reply, enum job_event event,
                     const json_t *wanted, const char *detail, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
@@ -38,7 +45,8 @@ static bool do_move(struct call *call, struct reply *reply, enum job_event event
         return false;
     move.wanted = wanted;
     move.detail = detail;
-    ok = job_control_move(call->store, job.id, event, &move, NULL, err) &&
+    ok = (event != JOB_EV_RESUME || may_go_on(call, &job, err)) &&
+         job_control_move(call->store, job.id, event, &move, NULL, err) &&
          accepted(call, reply, job.id, err);
     store_job_done(&job);
     return ok;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "services/common/clock.h"
+#include "services/job/job_reference.h"
 #include "services/job/job_request.h"
 #include "services/job/job_spec.h"
 #include "sql/store_account.h"
@@ -14,10 +15,8 @@
 
 /* Read the body as a specification; on failure the wrong members are the call's. */
 static bool read_spec(struct call *call, struct job_spec *spec, struct err *err) {
-    if (job_spec_read(call->body, spec, err))
-        return true;
-    call->fields = json_incref(spec->errors);
-    return false;
+    return job_reference_read(call->store, call->caller.account, call->body, spec, &call->fields,
+                              err);
 }
 
 bool jobs_create(struct call *call, struct reply *reply, struct err *err) {

@@ -1,6 +1,7 @@
 /* Runs of the precheck, of a job or of a specification that is not saved. */
 #include <string.h>
 
+#include "services/job/job_reference.h"
 #include "services/job/job_spec.h"
 #include "web-api/app.h"
 #include "web-api/call.h"
@@ -53,15 +54,16 @@ bool prechecks_run_alone(struct call *call, struct reply *reply, struct err *err
     struct store_precheck_options options = {0};
     struct job_spec spec = {0};
     char id[STORE_ID_SIZE];
+    json_t *body;
     bool ok;
 
     /* The body is a job's, and `probe` beside it. */
     if (!read_options(call, &options, err) || !json_read_end(call->fields, err))
         return false;
-    json_object_del(call->body, "probe");
-    ok = job_spec_read(call->body, &spec, err);
-    if (!ok)
-        call->fields = json_incref(spec.errors);
+    body = json_copy(call->body);
+    json_object_del(body, "probe");
+    ok = job_reference_read(call->store, call->caller.account, body, &spec, &call->fields, err);
+    json_decref(body);
     if (ok && !job_spec_is_complete(&spec)) {
         const json_t *pointer;
         size_t i;

@@ -1,0 +1,31 @@
+/* job_spec_ends.c - the part of job_spec.h that reads the ends of what is stored. */
+#include "services/job/job_spec.h"
+
+bool job_spec_endpoint(const json_t *spec, const char *end, struct endpoint *ret, struct err *err) {
+    json_t *at = json_copy(json_object_get(spec, end)); /* without what it was named by */
+    bool ok;
+
+    if (!json_is_object(at))
+        return err_set(err, ERR_VALIDATION, "the specification has no %s", end);
+    json_object_del(at, "reference");
+    ok = endpoint_from_json(at, ret, NULL, NULL, err);
+    json_decref(at);
+    return ok || err_wrap(err, "the %s", end);
+}
+
+bool job_spec_credentials(const struct secret *sealed, const char *end, struct credentials *ret,
+                          struct err *err) {
+    json_t *all, *one;
+    bool ok;
+
+    *ret = CREDENTIALS_INIT;
+    if (secret_str(sealed).len == 0)
+        return true;
+    all = json_loadb(sealed->ptr, sealed->len, 0, NULL);
+    if (!all)
+        return err_set(err, ERR_INTERNAL, "the sealed credentials are not JSON");
+    one = json_object_get(all, end);
+    ok = !one || credentials_from_json(one, ret, err);
+    json_decref(all);
+    return ok || err_recode(err, ERR_INTERNAL, "the sealed credentials of the %s", end);
+}
