@@ -1,10 +1,9 @@
 #include "services/job/role_judge.h"
 
-#include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "proto/base/str.h"
+#include "services/net/endpoint.h"
 
 const char role_judge_permissions[] =
     "instance.describe instance.test data.read data.replicate data.heartbeat data.write";
@@ -140,17 +139,16 @@ bool role_judge(const json_t *role, bool has_instance, const struct role_use *us
 }
 
 void role_judge_address(const json_t *endpoint, char dst[300]) {
-    const json_t *at = json_array_get(json_object_get(endpoint, "endpoints"), 0);
-    const char *host = json_string_value(json_object_get(at, "host"));
-    const json_t *port = json_object_get(at, "port");
+    json_t *form = json_copy((json_t *)(uintptr_t)endpoint);
+    struct endpoint ep = ENDPOINT_INIT;
+    struct err none = ERR_INIT;
 
     dst[0] = '\0';
-    if (host && json_is_integer(port))
-        snprintf(dst, 300, "%s:%lld", host, json_integer_value(port));
-    else if (host)
-        snprintf(dst, 300, "%s", host);
-    for (char *c = dst; host && *c && host[0] != '/'; c++)
-        *c = (char)tolower((unsigned char)*c);
+    json_object_del(form, "reference");
+    if (json_is_object(form) && endpoint_from_json(form, &ep, NULL, NULL, &none))
+        endpoint_server(&ep, dst);
+    endpoint_done(&ep);
+    json_decref(form);
 }
 
 void role_judge_use(const json_t *spec, const char *end, struct role_use *use) {

@@ -38,7 +38,7 @@ struct role_use {
  * the rest with what it says. Members borrow from `spec`. */
 void role_judge_use(const json_t *spec, const char *end, struct role_use *use);
 
-/* "host:port" in lower case of what endpoint_to_json() wrote: what instances and destinations are
+/* endpoint_server() of what endpoint_to_json() wrote: what instances and destinations are
  * known by. "" when it has none. */
 void role_judge_address(const json_t *endpoint, char dst[300]);
 

@@ -163,16 +163,8 @@ static void answer_login(struct worker *worker, struct worker_check *check) {
     json_t *message, *object = NULL;
 
     check->asks_login = false;
-<<<<<<< HEAD
-    if (job_control_unseal(worker->ring, "precheck", check->claim.id, buf_str(&check->claim.sealed),
-                           &opened, &why) &&
-        job_spec_credentials(&opened, end_meant(&check->claim, check->login_end), &login, &why))
-        message = json_pack("{s:s, s:o}", "type", "credentials", "credentials",
-                            credentials_to_json(&login));
-=======
-    if (worker_login(worker, &who, check->login_end, &object, &why))
+    if (worker_login(worker, &who, end_meant(&check->claim, check->login_end), &object, &why))
         message = json_pack("{s:s, s:o}", "type", "credentials", "credentials", object);
->>>>>>> 4cef140 (instances and roles: jobs by a registered server, of one's own or of another account)
     else
         message = json_pack("{s:s, s:s, s:s}", "type", "credentials", "code", err_slug(why.code),
                             "error", why.frame[0]);

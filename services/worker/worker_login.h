@@ -10,6 +10,7 @@
 
 #include "services/net/endpoint.h"
 #include "services/worker/worker_task.h"
+#include "sql/store_job.h"
 
 /* Who connects. */
 struct worker_login {

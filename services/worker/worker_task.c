@@ -14,10 +14,10 @@
 #include "services/worker/task_order.h"
 #include "services/worker/task_spool.h"
 #include "services/worker/task_view.h"
-#include "services/worker/worker_login.h"
 #include "services/worker/worker_move.h"
+#include "services/worker/worker_task_login.h"
 
-enum { CHART_MS = 10000, WATCH_MS = 5000 };
+enum { CHART_MS = 10000 };
 
 /* ---- what is wanted ---- */
 
@@ -167,11 +167,7 @@ bool worker_task_open(struct worker *worker, struct store_claim *claim,
     task->shows_retry = job.retry_state != NULL;
     task->drain_wanted = drain_of(claim->wanted);
     task->spec = json_incref(claim->spec);
-    task->logins = malloc(sizeof(*task->logins));
-    if (!task->logins)
-        abort();
-    *task->logins = WORKER_LOGIN_CACHE_INIT;
-    task->watch_ms = clock_mono_ms() + WATCH_MS;
+    worker_task_login_init(task);
     task->sealed = claim->sealed;
     claim->sealed = BUF_INIT(STORE_SEALED_MAX);
     store_job_done(&job);
@@ -197,60 +193,17 @@ void worker_task_free(struct worker_task *task) {
     task_run_free(task->run);
     json_decref(task->spec);
     buf_done(&task->sealed);
-    worker_login_cache_done(task->logins);
-    free(task->logins);
+    worker_task_login_done(task);
     free(task);
 }
 
 /* ---- answers ---- */
 
-static struct worker_login login_of(const struct worker_task *task) {
-    return (struct worker_login){.row = "job",
-                                 .id = task->run->job,
-                                 .spec = task->spec,
-                                 .sealed = buf_str(&task->sealed),
-                                 .lease_epoch = (int64_t)task->run->lease,
-                                 .cache = task->logins};
-}
-
-static void answer_login(struct worker *worker, struct worker_task *task, enum task_duty duty) {
-    const struct worker_login who = login_of(task);
-    struct err why = ERR_INIT;
-    json_t *object = NULL;
-
-    if (!worker_login(worker, &who, task->run->child[duty].login_end, &object, &why))
-        log_event(LOG_LEVEL_ERROR, "task.no-credentials", LOG_TEXT("job", task->run->job),
-                  LOG_ERR(&why));
-    task_run_login(task->run, duty, object, &why);
-    json_decref(object);
-}
-
-static bool is_watch_due(const struct worker_task *task) {
-    return clock_mono_ms() >= task->watch_ms && task->run->outcome == TASK_GOING &&
-           worker_login_is_shared(task->spec);
-}
-
-/* A role that was taken back stops what runs by it. */
-static bool watch_roles(struct worker *worker, struct worker_task *task, struct err *err) {
-    const struct worker_login who = login_of(task);
-    struct err why = ERR_INIT;
-    bool allowed = true;
-
-    if (!is_watch_due(task))
-        return true;
-    if (!worker_login_watch(worker, &who, &allowed, &why, err))
-        return false;
-    task->watch_ms = clock_mono_ms() + WATCH_MS;
-    if (!allowed)
-        task_run_block(task->run, &why);
-    return true;
-}
-
 void worker_task_answer(struct worker *worker, struct worker_task *task) {
     worker_pace(&task->pace, json_object_get(task->spec, "throttle"), task->run);
     for (int duty = 0; duty < TASK_DUTIES; duty++) {
         if (task->run->child[duty].asks_login)
-            answer_login(worker, task, (enum task_duty)duty);
+            worker_task_login(worker, task, (enum task_duty)duty);
     }
     if (task->run->asks.lease_check) {
         task->run->asks.lease_check = false;
@@ -266,15 +219,9 @@ static bool is_over(const struct worker_task *task) {
 bool worker_task_has_news(const struct worker_task *task) {
     const struct task_asks *asks = &task->run->asks;
 
-<<<<<<< HEAD
-    return asks->go || asks->lease_above || asks->full_sync || asks->copied || asks->caught_up ||
-           asks->full_resync || asks->facts[0] || asks->facts[1] || task->is_gone ||
-           worker_move_has_note(task) || is_over(task) ||
-=======
-    return is_watch_due(task) || asks->go || asks->lease_above || asks->full_sync || asks->copied ||
-           asks->caught_up || asks->full_resync || asks->facts[0] || asks->facts[1] ||
-           task->is_gone || worker_move_has_note(task) || !job_state_is_active(task->state) ||
->>>>>>> 4cef140 (instances and roles: jobs by a registered server, of one's own or of another account)
+    return worker_task_login_watch_due(task) || asks->go || asks->lease_above || asks->full_sync ||
+           asks->copied || asks->caught_up || asks->full_resync || asks->facts[0] ||
+           asks->facts[1] || task->is_gone || worker_move_has_note(task) || is_over(task) ||
            (task->is_state_known && worker_move_next(task) != JOB_EVENT_COUNT) ||
            task->run->outcome != TASK_GOING;
 }
@@ -432,13 +379,13 @@ bool worker_task_report(struct worker *worker, struct worker_task **tasks, size_
 /* Over: the lease goes back, and the spool of what never goes on is removed. */
 static bool close_task(struct worker *worker, struct worker_task *task, struct err *err) {
     struct task_run *run = task->run;
-    const struct worker_login who = login_of(task);
     struct store_lease lease = worker_task_lease(worker, task);
     struct err why = ERR_INIT;
 
     task_run_kill(run);
     failpoint_pass(FAILPOINT_WORKER_GIVES_BACK);
-    if (!worker_login_end(worker, &who, err) || !store_task_release(worker->store, &lease, err))
+    if (!worker_task_login_end(worker, task, err) ||
+        !store_task_release(worker->store, &lease, err))
         return false;
     failpoint_pass(FAILPOINT_WORKER_GAVE_BACK);
     if (job_state_is_final(task->state) &&
@@ -453,7 +400,7 @@ static bool close_task(struct worker *worker, struct worker_task *task, struct e
 bool worker_task_flush(struct worker *worker, struct worker_task *task, struct err *err) {
     if (task->is_gone)
         return true;
-    if (!answer_asks(worker, task, err) || !watch_roles(worker, task, err))
+    if (!answer_asks(worker, task, err) || !worker_task_login_watch(worker, task, err))
         return false;
     /* What a reader of the final state will look at is written before it. */
     if ((task->run->outcome != TASK_GOING || task_cutover_is_undone(task->run)) &&

@@ -35,16 +35,7 @@ struct worker_task {
     bool is_state_known; /* false after a commit in doubt, until the next report */
     int64_t version;     /* of the job; 0 = not yet known */
     bool drain_wanted;
-<<<<<<< HEAD
-    bool is_forgetting; /* of a job that has ended: its last key is removed */
-    json_t *spec;       /* canonical; owned */
-    struct buf sealed;  /* the job's credentials as stored; owned */
-    uint32_t noted;     /* trouble that the control database knows */
-    bool shows_retry;   /* the control database says that it is retried */
-    int64_t chart_ms;   /* monotonic: when the last point was kept */
-    bool is_final;      /* the last report was of a task that has ended */
-    bool is_gone;       /* not ours any more, or all done: free it */
-=======
+    bool is_forgetting;                /* of a job that has ended: its last key is removed */
     json_t *spec;                      /* canonical; owned */
     struct buf sealed;                 /* the job's credentials as stored; owned */
     struct worker_login_cache *logins; /* of ends that are instances; owned */
@@ -54,7 +45,6 @@ struct worker_task {
     int64_t chart_ms;                  /* monotonic: when the last point was kept */
     bool is_final;                     /* the last report was of a task that has ended */
     bool is_gone;                      /* not ours any more, or all done: free it */
->>>>>>> 4cef140 (instances and roles: jobs by a registered server, of one's own or of another account)
 };
 
 /* The lease it is held by. Borrows from both. */

@@ -89,7 +89,7 @@ def test_limits_are_put_as_a_whole(api, job):
     none = {"rps": None, "bytes_per_second": None}
     none_full = dict(none, source_qps=None)
     first = api.get(path)
-    assert first["effective"] == {"full": none_full, "incremental": none}
+    assert first["effective"] == {"full": none_full, "incremental": none, "window": None}
     answer = api.call("PUT", path, {"full": {"rps": 1000}, "incremental": {"bytes_per_second": 65536, "rps": -1}})
     got = answer.json()
     assert answer.status_code == 200 and answer.headers["ETag"] == got["etag"] != first["etag"]

@@ -48,8 +48,7 @@ def test_user_info_without_a_colon_is_refused(api):
 
 
 def test_what_is_not_built_is_refused_and_not_ignored(api):
-    for member in ({"kind": "slot_move"}, {"source": {"url": "redis+cluster://a,b"}},
-                   {"source": {"url": "redis+sentinel://a,b/m"}}):
+    for member in ({"kind": "slot_move"}, {"source": {"url": "redis+cluster://a,b"}}):
         problem = api.post("/v1/jobs", dict(SPEC, **member), expect=422)
         assert problem["code"] in ("not_supported_yet", "validation_failed"), problem
         assert problem["errors"][0]["code"] == "not_supported_yet", problem

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "services/job/job_reference.h"
 #include "services/job/job_spec.h"
 #include "web-api/app.h"
 #include "web-api/call.h"
@@ -43,9 +44,8 @@ bool probes_connectivity(struct call *call, struct reply *reply, struct err *err
     json_read_known(call->body, &call->fields, "source destination migration worker_pool probe");
     if (!read_probe(call, &read_only) || !json_read_end(call->fields, err))
         return false;
-    ok = job_spec_read(call->body, &spec, err);
-    if (!ok)
-        call->fields = json_incref(spec.errors);
+    ok = job_reference_read(call->store, call->caller.account, call->body, &spec, &call->fields,
+                            err);
     if (ok && json_array_size(spec.missing) == 2) {
         json_read_wrong(&call->fields, "/source", "required",
                         "name a source, a destination or both");
@@ -81,6 +81,7 @@ bool probes_discover(struct call *call, struct reply *reply, struct err *err) {
     json_t *endpoint = json_object_get(call->body, "endpoint"), *body;
     const json_t *pool = json_object_get(call->body, "worker_pool");
     struct job_spec spec = {0};
+    json_t *errors = NULL;
     bool ok;
 
     json_read_known(call->body, &call->fields, "endpoint worker_pool");
@@ -91,10 +92,11 @@ bool probes_discover(struct call *call, struct reply *reply, struct err *err) {
     body = json_pack("{s:O}", "source", endpoint);
     if (pool)
         json_object_set(body, "worker_pool", (json_t *)(uintptr_t)pool);
-    ok = job_spec_read(body, &spec, err);
+    ok = job_reference_read(call->store, call->caller.account, body, &spec, &errors, err);
     json_decref(body);
     if (!ok)
-        call->fields = renamed(spec.errors);
+        call->fields = renamed(errors);
+    json_decref(errors);
     ok = ok && queue(call, reply, &spec, "discover", true, "/v1/discover", err);
     job_spec_done(&spec);
     return ok;
