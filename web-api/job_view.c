@@ -2,13 +2,10 @@
 
 #include <string.h>
 
+#include "services/job/job_health.h"
 #include "services/job/job_state.h"
 #include "web-api/etag.h"
 #include "web-api/json_time.h"
-
-/* A heartbeat is written each second; one that was seen longer ago than this says
- * little about now. */
-enum { LATENCY_FRESH_MS = 5000 };
 
 static json_t *text_or_null(const char *text) {
     return text[0] ? json_string(text) : json_null();
@@ -108,65 +105,33 @@ static json_t *view_rates(const struct store_job *job) {
                      (json_int_t)(moving ? p->bytes_per_second : 0));
 }
 
-static bool has_ended(const struct store_job *job) {
-    enum job_state state;
+static struct job_seen seen_of(const struct store_job *job, int64_t now_ms) {
+    struct job_seen seen = {.state = JOB_DRAFT, .progress = &job->progress, .now_ms = now_ms};
 
-    return job_state_parse(job->state, &state) && job_state_is_final(state);
+    (void)!job_state_parse(job->state, &seen.state);
+    if (!json_time_parse(json_object_get(job->retry_state, "deadline_at"), &seen.retry_deadline_ms))
+        seen.retry_deadline_ms = 0;
+    return seen;
 }
 
-static json_t *view_latency(const struct store_job *job, int64_t now_ms) {
+static json_t *view_latency(const struct store_job *job, const struct job_seen *seen) {
+    struct job_latency latency = job_health_latency(seen);
     const struct store_progress *p = &job->progress;
-    const char *method = NULL, *quality = NULL;
-    json_t *ms = json_null();
 
-    if (has_ended(job) || (!phase_is(job, "incremental") && p->latency_at_ms == 0)) {
-        /* Nothing is known before the tail, and nothing is late after the end. */
-    } else if (p->latency_at_ms > 0) {
-        int64_t age_ms = now_ms - p->latency_at_ms;
-        bool fresh = age_ms < LATENCY_FRESH_MS && is_moving(job);
-
-        method = "heartbeat";
-        quality = fresh ? "measured" : "stale";
-        /* Not having seen a heartbeat for a while is itself a lower bound. */
-        ms = json_integer(fresh || age_ms < p->latency_us / 1000 ? p->latency_us / 1000 : age_ms);
-    } else {
-        method = "offset";
-        quality = is_moving(job) ? "estimated" : "stale";
-        if (p->lag_bytes == 0)
-            ms = json_integer(0);
-        else if (p->bytes_per_second > 0)
-            ms = json_integer(p->lag_bytes * 1000 / p->bytes_per_second);
-    }
-    return json_pack("{s:o, s:s?, s:s?, s:o, s:o}", "ms", ms, "method", method, "quality", quality,
-                     "lag_bytes", method ? json_integer(p->lag_bytes) : json_null(), "sampled_at",
+    return json_pack("{s:o, s:s?, s:s?, s:o, s:o}", "ms",
+                     latency.ms < 0 ? json_null() : json_integer(latency.ms), "method",
+                     latency.method, "quality", latency.quality, "lag_bytes",
+                     latency.method ? json_integer(p->lag_bytes) : json_null(), "sampled_at",
                      json_time(p->sampled_at_ms));
 }
 
-/* How long it can go on as it is. While it runs: how long the spool would take the
- * source's stream if the destination stopped answering now. While it retries: until
- * the retry clock runs out, or the source's backlog no longer reaches back to us. */
-static json_t *view_safe_for(const struct store_job *job, int64_t now_ms) {
-    const struct store_progress *p = &job->progress;
-    int64_t room = p->spool_quota_bytes - p->spool_bytes, deadline_ms;
-    int64_t age_ms = now_ms - p->sampled_at_ms;
-    /* A worker that does not know it says 0 or -1. */
-    int64_t backlog_ms = p->backlog_seconds * 1000 - age_ms;
+static json_t *view_safe_for(const struct job_seen *seen) {
+    struct job_safe_for safe = job_health_safe_for(seen);
 
-    if (state_is(job, "retrying") && p->backlog_seconds > 0 &&
-        (!json_time_parse(json_object_get(job->retry_state, "deadline_at"), &deadline_ms) ||
-         backlog_ms < deadline_ms - now_ms))
-        return json_pack("{s:I, s:s}", "seconds",
-                         (json_int_t)(backlog_ms > 0 ? backlog_ms / 1000 : 0), "limited_by",
-                         "backlog");
-    if (state_is(job, "retrying") &&
-        json_time_parse(json_object_get(job->retry_state, "deadline_at"), &deadline_ms))
-        return json_pack("{s:I, s:s}", "seconds",
-                         (json_int_t)(deadline_ms > now_ms ? (deadline_ms - now_ms) / 1000 : 0),
-                         "limited_by", "retry");
-    if (state_is(job, "running") && p->bytes_per_second > 0 && room >= 0)
-        return json_pack("{s:I, s:s}", "seconds", (json_int_t)(room / p->bytes_per_second),
-                         "limited_by", "spool");
-    return json_pack("{s:n, s:n}", "seconds", "limited_by");
+    if (!safe.limited_by)
+        return json_pack("{s:n, s:n}", "seconds", "limited_by");
+    return json_pack("{s:I, s:s}", "seconds", (json_int_t)safe.seconds, "limited_by",
+                     safe.limited_by);
 }
 
 static json_t *view_expiry(const struct store_job *job) {
@@ -302,6 +267,7 @@ static void add_spec(json_t *view, const json_t *spec) {
 }
 
 json_t *job_view(const struct store_job *job, int64_t now_wall_ms) {
+    struct job_seen seen = seen_of(job, now_wall_ms);
     const struct store_progress *p = &job->progress;
     json_t *view = json_pack("{s:s}", "id", job->id);
 
@@ -312,9 +278,9 @@ json_t *job_view(const struct store_job *job, int64_t now_wall_ms) {
     json_object_set_new(view, "destination", view_end(job, "destination", job->destination_facts));
     json_object_set_new(view, "progress", view_progress(job));
     json_object_set_new(view, "rates", view_rates(job));
-    json_object_set_new(view, "latency", view_latency(job, now_wall_ms));
+    json_object_set_new(view, "latency", view_latency(job, &seen));
     json_object_set_new(view, "retry_state", or_null(job->retry_state));
-    json_object_set_new(view, "safe_for", view_safe_for(job, now_wall_ms));
+    json_object_set_new(view, "safe_for", view_safe_for(&seen));
     json_object_set_new(view, "expiry", view_expiry(job));
     json_object_set_new(view, "cutover", view_cutover(job));
     json_object_set_new(view, "seal", view_seal(job));

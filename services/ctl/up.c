@@ -131,6 +131,8 @@ static bool set_environment(struct up *up, struct err *err) {
     /* A service for oneself: what it may reach here, its user may reach too. */
     if (!*up->config.egress_allow)
         (void)setenv("KEYFERRY_EGRESS_ALLOW", "unix", 1);
+    if (!*up->config.webhook_http_hosts)
+        (void)setenv("KEYFERRY_WEBHOOK_HTTP_HOSTS", "localhost 127.0.0.1 [::1]", 1);
     /* Where nobody asked for an address of the metrics, another process that has the
      * usual one is no reason not to start. */
     if (strcmp(up->config.metrics_listen, METRICS_USUAL) == 0 &&
@@ -152,6 +154,9 @@ static bool add_children(struct up *up, struct err *err) {
     *strrchr(self, '/') = '\0';
     snprintf(program, sizeof(program), "%s/keyferry-api", self);
     if (!up_children_add(&up->children, up->dir.path, "api", program, err))
+        return false;
+    snprintf(program, sizeof(program), "%s/keyferry-alerter", self);
+    if (!up_children_add(&up->children, up->dir.path, "alerter", program, err))
         return false;
     snprintf(program, sizeof(program), "%s/keyferry-worker", self);
     for (int i = 1; i <= up->workers; i++) {

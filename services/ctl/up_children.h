@@ -11,7 +11,7 @@
 #include "services/common/backoff.h"
 #include "services/ctl/output_log.h"
 
-enum { UP_CHILDREN_MAX = 65 };
+enum { UP_CHILDREN_MAX = 66 };
 
 struct up_child {
     char name[24];     /* "api", "worker-1": of its log */

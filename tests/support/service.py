@@ -181,6 +181,8 @@ class Service:
             name = os.path.basename(words[0]) if words else ""
             if name.startswith("keyferry-worker"):
                 role = words[words.index("--child") + 1] if "--child" in words else "worker"
+            elif name.startswith("keyferry-alerter"):
+                role = "alerter"
             elif name.startswith("keyferry-api"):
                 role = "api"
             elif name == "postgres" and "-D" in words:

@@ -94,6 +94,31 @@ HANDLER(api_keys_patch);
 HANDLER(api_keys_revoke);
 HANDLER(api_keys_rotate);
 
+/* alert_rules.c */
+HANDLER(alert_rules_create);
+HANDLER(alert_rules_list);
+HANDLER(alert_rules_types);
+HANDLER(alert_rules_get);
+HANDLER(alert_rules_patch);
+HANDLER(alert_rules_delete);
+
+/* alerts.c */
+HANDLER(alerts_list);
+HANDLER(alerts_get);
+HANDLER(alerts_acknowledge);
+HANDLER(alerts_silence);
+
+/* webhook_endpoints.c */
+HANDLER(webhook_endpoints_create);
+HANDLER(webhook_endpoints_list);
+HANDLER(webhook_endpoints_get);
+HANDLER(webhook_endpoints_patch);
+HANDLER(webhook_endpoints_delete);
+HANDLER(webhook_endpoints_rotate);
+HANDLER(webhook_endpoints_test);
+HANDLER(webhook_endpoints_deliveries);
+HANDLER(webhook_endpoints_redeliver);
+
 /* audits.c */
 HANDLER(audits_list);
 

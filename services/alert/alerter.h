@@ -1,0 +1,44 @@
+/* alerter.h - the process that looks at the rules and delivers what is to be told.
+ *
+ * Not pure. Several may run: a look is one transaction under a lock that only one of them gets,
+ * and reads all it needs from the database, so whoever is next goes on where the last one was.
+ * An alert and the notices of it are written in that transaction. Deliveries are claimed one by
+ * one and belong to nobody for longer than an attempt.
+ */
+#pragma once
+
+#include "services/alert/alert_eye.h"
+#include "services/alert/webhook_schedule.h"
+#include "services/common/config.h"
+#include "services/net/egress.h"
+#include "services/secret/keyring.h"
+#include "sql/store_webhook.h"
+
+struct alerter {
+    struct store *store;
+    const struct keyring *ring;
+    const struct config *config;
+    const struct egress *egress;
+    struct webhook_schedule schedule;
+    struct alert_memory *memory;
+};
+
+/* Look at everything once. Errors: STORE and what sql/ names. */
+MUST_CHECK bool alerter_watch(struct alerter *a, struct err *err);
+
+/* ---- delivering (alerter_send.c) ---- */
+
+struct alerter_sender;
+
+/* Errors: INTERNAL. */
+MUST_CHECK bool alerter_sender_new(struct alerter *a, struct alerter_sender **ret, struct err *err);
+/* What is in flight is dropped: its claim runs out and it is sent again. NULL is fine. */
+void alerter_sender_free(struct alerter_sender *s);
+
+/* Take what is due, as far as there is room. Errors: STORE. */
+MUST_CHECK bool alerter_sender_claim(struct alerter_sender *s, struct err *err);
+
+/* Let what is in flight go on, for at most timeout_ms or until `wake_fd` is readable; write down
+ * what has ended. Errors: STORE (what could not be written down is sent again). */
+MUST_CHECK bool alerter_sender_run(struct alerter_sender *s, int timeout_ms, int wake_fd,
+                                   struct err *err);

@@ -1,0 +1,197 @@
+"""What an operator is told of a running job: rules that fire, notices that arrive, at least once
+and under one id, whoever was down meanwhile."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+from support.webhooks import Receiver
+
+# The standard's waits are hours; what matters is that it comes back.
+QUICK = {"KEYFERRY_WEBHOOK_RETRIES": "1 1 1 1 2 2 2 2 5 5 5 5 5 5 5"}
+
+
+@pytest.fixture
+def service(start_service):
+    return start_service(env=QUICK)
+
+
+@pytest.fixture
+def receiver():
+    with Receiver() as found:
+        yield found
+
+
+def subscribe(service, receiver, **members):
+    made = service.request("POST", "/v1/webhook-endpoints", dict({"url": receiver.url}, **members))
+    receiver.secret = made["secret"]
+    return made
+
+
+def lagging(service, source, destination):
+    """A caught-up job that falls behind: it may apply one command a second."""
+    job = service.job(source.url(), destination.url())
+    job.check_and_start()
+    job.wait_caught_up()
+    service.request("PUT", job.path + "/throttle", {"incremental": {"rps": 1}})
+    time.sleep(1.5)
+    pipe = source.client().pipeline(transaction=False)
+    for i in range(5000):
+        pipe.incr("counter")
+    pipe.execute()
+    return job
+
+
+def fires_once_and_ends_once(service, source, destination, receiver, threshold, for_seconds):
+    subscribe(service, receiver)
+    rule = service.request("POST", "/v1/alert-rules", {
+        "type": "latency", "threshold": threshold, "for_seconds": for_seconds, "resolve_for_seconds": 2,
+        "labels": {}, "repeat_interval_seconds": 300})
+    job = lagging(service, source, destination)
+    fired = receiver.wait(lambda n: n["type"] == "alert.firing", timeout=60 + for_seconds)
+    data = fired["body"]["data"]
+    assert data["job_id"] == job.id and data["rule_id"] == rule["id"] and data["value"] > threshold
+    alerts = service.request("GET", "/v1/alerts?state=firing")["items"]
+    assert [a["id"] for a in alerts] == [data["alert_id"]] and alerts[0]["notices"] == 1
+    service.request("PUT", job.path + "/throttle", {})
+    receiver.wait(lambda n: n["type"] == "alert.resolved", timeout=60)
+    time.sleep(3)
+    assert len(receiver.of("alert.firing")) == 1 and len(receiver.of("alert.resolved")) == 1
+    assert receiver.refused == []
+    assert service.request("GET", "/v1/alerts?state=firing")["items"] == []
+
+
+def test_a_latency_rule_fires_once_and_ends_once(service, source, destination, receiver):
+    fires_once_and_ends_once(service, source, destination, receiver, threshold=2, for_seconds=2)
+
+
+@pytest.mark.full
+def test_a_latency_of_five_seconds_sustained_for_ten(service, source, destination, receiver):
+    fires_once_and_ends_once(service, source, destination, receiver, threshold=5, for_seconds=10)
+
+
+def test_a_notice_outlives_a_receiver_and_an_alerter_that_are_down(service, source, destination, receiver):
+    endpoint = subscribe(service, receiver)
+    receiver.stop()
+    service.request("POST", "/v1/alert-rules", {"type": "error"})
+    # A destination that is not there: the job fails its precheck, which is no error; a job that is
+    # blocked is one. Another writer's position is the shortest way there.
+    job = service.job(source.url(), destination.url())
+    job.check_and_start()
+    job.wait_caught_up()
+    destination.client().delete("{kf}:%s:0" % job.id)
+    source.client().set("a", 1)
+    job.wait_state("blocked", timeout=60)
+    deadline = time.monotonic() + 30
+    path = "/v1/webhook-endpoints/%s/deliveries" % endpoint["id"]
+    while True:
+        deliveries = service.request("GET", path)["items"]
+        if deliveries and deliveries[0]["attempts"] >= 2:
+            break
+        assert time.monotonic() < deadline, deliveries
+        time.sleep(0.1)
+    assert deliveries[0]["state"] == "pending" and deliveries[0]["attempt_list"][0]["error"]
+    for pid in service.pids("alerter"):
+        os.kill(pid, signal.SIGKILL)
+    receiver.start()
+    notice = receiver.wait(lambda n: n["type"] == "alert.firing", timeout=60)
+    time.sleep(2)
+    assert {n["id"] for n in receiver.notices} == {notice["id"]} == {deliveries[0]["id"]}
+    assert service.request("GET", path)["items"][0]["state"] == "delivered"
+
+
+def test_a_hanging_receiver_keeps_nobody_waiting(service, receiver):
+    free = threading.Event()
+    with Receiver(answer=lambda *_: free.wait(30) and 200) as slow:
+        stuck = service.request("POST", "/v1/webhook-endpoints", {"url": slow.url, "timeout_ms": 30000})
+        quick = subscribe(service, receiver)
+        for _ in range(20):
+            service.request("POST", "/v1/webhook-endpoints/%s/test" % stuck["id"])
+        deadline = time.monotonic() + 20
+        while slow.requests == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        service.request("POST", "/v1/webhook-endpoints/%s/test" % quick["id"])
+        receiver.wait(lambda n: n["type"] == "webhook.test", timeout=10)
+        assert slow.of("webhook.test") == []
+        free.set()
+
+
+def test_an_answer_of_gone_switches_a_receiver_off_and_a_redirect_is_not_followed(service, receiver):
+    endpoint = subscribe(service, receiver)
+    path = "/v1/webhook-endpoints/" + endpoint["id"]
+    receiver.answer = (302, {"Location": receiver.url + "/elsewhere"})
+    sent = service.request("POST", path + "/test")
+
+    def ended(delivery):
+        deadline = time.monotonic() + 20
+        while True:
+            found = [d for d in service.request("GET", path + "/deliveries")["items"] if d["id"] == delivery["id"]][0]
+            if found["state"] != "pending":
+                return found
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+
+    failed = ended(sent)
+    assert failed["state"] == "failed" and failed["attempt_list"][0]["status"] == 302
+    assert receiver.requests == 1
+    receiver.answer = 200
+    service.request("POST", path + "/redeliver", {"delivery_id": sent["id"]})
+    assert ended(sent)["state"] == "delivered"
+    assert [n["id"] for n in receiver.notices] == [sent["id"]] * 2
+    receiver.answer = 410
+    ended(service.request("POST", path + "/test"))
+    off = service.request("GET", path)
+    assert off["enabled"] is False and "410" in off["disabled_reason"]
+    service.request("POST", path + "/test", expect=(409,))
+
+
+@pytest.mark.parametrize("url", ["http://169.254.169.254/latest", "http://0.0.0.0:1/", "http://[::ffff:169.254.169.254]/"])
+def test_addresses_that_are_nobodys_receivers_are_not_dialled(start_service, url):
+    service = start_service(env=dict(QUICK, KEYFERRY_WEBHOOK_HTTP_HOSTS="169.254.169.254 0.0.0.0 [::ffff:169.254.169.254] [::ffff:a9fe:a9fe]"))
+    endpoint = service.request("POST", "/v1/webhook-endpoints", {"url": url, "timeout_ms": 2000})
+    path = "/v1/webhook-endpoints/" + endpoint["id"]
+    service.request("POST", path + "/test")
+    deadline = time.monotonic() + 20
+    while True:
+        found = service.request("GET", path + "/deliveries")["items"][0]
+        if found["state"] == "failed":
+            break
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    assert found["attempt_list"][0]["error"] == "the address may not be dialled"
+
+
+def test_events_of_jobs_are_sent_to_those_who_asked(service, source, destination, receiver):
+    subscribe(service, receiver, event_types=["job.*"])
+    with Receiver() as other:
+        subscribe(service, other, event_types=["job.blocked", "alert.*"])
+        job = service.job(source.url(), destination.url())
+        job.check_and_start()
+        job.wait_caught_up()
+        job.stop()
+        receiver.wait(lambda n: n["type"] == "job.stopped")
+        kinds = [n["type"] for n in receiver.notices]
+        assert len(set(n["id"] for n in receiver.notices)) == len(kinds)
+        for kind in ("job.precheck.passed", "job.started", "job.copied", "job.caught_up", "job.stopped"):
+            assert kinds.count(kind) == 1, kinds
+        assert other.notices == []
+
+
+def test_an_alertmanager_is_told_what_fires(service, source, destination, receiver):
+    pushes = []
+    receiver.answer = lambda headers, body: pushes.append(body) or 200
+    made = service.request("POST", "/v1/webhook-endpoints", {"url": receiver.url, "kind": "alertmanager",
+                                                             "headers": {"Authorization": "Bearer alertmanager-pass"}})
+    service.request("POST", "/v1/alert-rules", {"type": "precheck_failed", "severity": "info"})
+    job = service.job(source.url(), "redis://127.0.0.1:1")
+    job.precheck()
+    pushed = receiver.wait(lambda n: isinstance(n["body"], list) and n["body"])
+    alert = pushed["body"][0]
+    assert alert["labels"]["job_id"] == job.id and alert["labels"]["severity"] == "info"
+    assert alert["startsAt"].endswith("Z") and alert["endsAt"] > alert["startsAt"]
+    assert pushed["headers"]["Authorization"] == "Bearer alertmanager-pass"
+    assert all("alertmanager-pass" not in text for text in service.logs().values())
+    assert made["kind"] == "alertmanager"
