@@ -168,9 +168,9 @@ static bool take(struct source_link *link, const struct source_link_sink *sink, 
 
 static bool check_silence(const struct source_link *link, struct err *err) {
     int64_t silent_ms = clock_mono_ms() - link->heard_at_ms;
-    int64_t max_ms = link->stage == LINK_DIALING  ? DIAL_MS
-                     : link->stage == LINK_STREAM ? SILENT_MS
-                                                  : SILENT_FORK_MS;
+    int64_t max_ms = link->stage == LINK_DIALING                                   ? DIAL_MS
+                     : link->stage == LINK_STREAM || link->stage == LINK_HANDSHAKE ? SILENT_MS
+                                                                                   : SILENT_FORK_MS;
 
     return silent_ms <= max_ms ||
            err_set(err, ERR_TIMEOUT, "the source was silent for %d s", (int)(silent_ms / 1000));

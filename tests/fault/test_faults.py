@@ -236,32 +236,3 @@ def test_the_data_plane_goes_on_while_the_control_database_is_away(start_service
         job.wait_caught_up()
         assert full_syncs(source) == 1
         finish(job, source, destination, log, [writer])
-
-
-@pytest.mark.full
-def test_a_slow_destination_never_makes_us_a_slow_reader_of_the_source(service, redis_server):
-    """50 KB/s behind a source that writes several times as much and would cut off a slow replica."""
-    log = ActionLog(1)
-    source = redis_server("--client-output-buffer-limit", "replica 8mb 4mb 10",
-                          "--repl-backlog-size", "1mb")
-    destination = redis_server()
-    fill(source.url(), 20_000)
-    with Proxy(destination.port) as proxy, Writer(source.url(), 1, "a", rate=3000) as one, \
-            Writer(source.url(), 1, "b", rate=3000) as two:
-        job = service.job(source.url(), destination.url(port=proxy.port))
-        proxy.rate = 50_000
-        job.check_and_start(ignore_warnings=True)
-        job.wait_phase("full")
-        peak, links = 0, set()
-        until = time.monotonic() + 40
-        while time.monotonic() < until:
-            for pid in service.pids("apply") + service.pids("receive"):
-                peak = max(peak, int(processes.status(pid).get("VmRSS", "0 kB").split()[0]))
-            links.add(source.client().info("replication")["connected_slaves"])
-            time.sleep(0.2)
-        log("peak %d KiB, connected replicas seen: %s", peak, links)
-        proxy.rate = 0
-        assert full_syncs(source) == 1, log
-        assert 0 not in links, log
-        assert peak < 300 * 1024, log
-        finish(job, source, destination, log, [one, two])
