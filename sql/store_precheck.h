@@ -65,7 +65,7 @@ struct store_precheck_claim {
     char probe[16];
     char purpose[16];
     json_t *spec;
-    json_t *carried; /* array of ids that were taken over: not to be looked at again */
+    json_t *carried;   /* array of ids that were taken over: not to be looked at again */
     struct buf sealed; /* job_control_unseal(ring, "precheck", id, …) */
 };
 

@@ -77,8 +77,8 @@ MUST_CHECK bool store_task_claimed_before(struct store *store, const struct stor
 MUST_CHECK bool store_task_facts(struct store *store, const struct store_lease *lease,
                                  const char *end, const json_t *facts, struct err *err);
 
-/* May `source` (host:port, or a server by its run id) be asked for a full sync now? At most `per_hour`
- * in any hour over all jobs. Allowed ones are written down in the same transaction.
+/* May `source` (host:port, or a server by its run id) be asked for a full sync now? At most
+ * `per_hour` in any hour over all jobs. Allowed ones are written down in the same transaction.
  * *ret_retry_after_ms is when to ask again, when not. */
 MUST_CHECK bool store_task_full_sync(struct store *store, const char *source, const char *job,
                                      int per_hour, bool *ret_allowed, int64_t *ret_retry_after_ms,

@@ -293,8 +293,7 @@ static bool take_all(const json_t *spec, struct task_spec *task, struct err *err
         !take_endpoint(spec, "destination", &task->destination, err) ||
         !take_text(spec, "spool_dir", task->spool_dir, sizeof(task->spool_dir), err) ||
         !take_u64(spec, "spool_quota_bytes", INT64_MAX, &task->spool_quota_bytes, err) ||
-        !take_bounds(spec, task, err) ||
-        !take_bool(spec, "incremental", &task->incremental, err) ||
+        !take_bounds(spec, task, err) || !take_bool(spec, "incremental", &task->incremental, err) ||
         !take_reading(spec, task, err) || !take_scan(spec, task, err) ||
         !take_word(spec, "expiry", expiries, LENGTH_OF(expiries), &expiry, err) ||
         !take_databases(spec, task, err) || !task_objects_parse(spec, &task->objects, err) ||

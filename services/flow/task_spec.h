@@ -87,7 +87,7 @@ struct task_spec {
     uint64_t spool_quota_bytes;
     uint64_t piece_bytes;       /* longer values are copied in pieces */
     uint64_t transaction_bytes; /* of a source, applied as one, so as much of it as that */
-    char import_dir[512]; /* "" = none */
+    char import_dir[512];       /* "" = none */
     bool incremental;
     enum task_read_mode read_mode;
     struct task_scan scan;

@@ -23,7 +23,7 @@ struct task_order {
     uint64_t spool_quota_bytes;
     uint64_t piece_bytes;       /* 0 = the usual */
     uint64_t transaction_bytes; /* 0 = the usual */
-    const char *faults;   /* test builds: names with commas between; NULL = none */
+    const char *faults;         /* test builds: names with commas between; NULL = none */
 };
 
 /* A new reference.

@@ -321,56 +321,6 @@ static void what_one_should_know_is_a_warning(void) {
     job_spec_done(&spec);
 }
 
-#define FULL_ONLY ", \"migration\": {\"incremental\": false"
-#define FROM_FILE "{\"source\": {\"url\": \"file:dump.rdb\"}"
-
-static void the_ways_of_reading_and_what_goes_with_them(void) {
-    static const struct {
-        const char *body, *pointer; /* NULL: it is fine */
-    } rows[] = {
-        {REQUEST(FULL_ONLY ", \"read_mode\": \"scan\"}"), NULL},
-        {REQUEST(FULL_ONLY ", \"read_mode\": \"scan\"}, \"throttle\": {\"full\": "
-                           "{\"source_qps\": 5}}"),
-         NULL},
-        {REQUEST(FULL_ONLY "}, \"throttle\": {\"full\": {\"source_qps\": 5}}"), NULL},
-        {FROM_FILE FULL_ONLY "}}", NULL},
-        {REQUEST(FULL_ONLY ", \"read_mode\": \"scan\", \"scan\": {\"match\": \"a*\", \"types\": "
-                           "[\"hash\", \"set\"]}}"),
-         NULL},
-        {REQUEST(FULL_ONLY ", \"scan\": {\"match\": \"a*\"}}"), "/migration/scan"},
-        {REQUEST(FULL_ONLY
-                 ", \"read_mode\": \"scan\", \"scan\": {\"types\": [\"hash\", \"hash\"]}}"),
-         "/migration/scan/types/1"},
-        {REQUEST(", \"migration\": {\"read_mode\": \"sync\"}"), NULL},
-        {REQUEST(FULL_ONLY ", \"read_mode\": \"sync\"}, \"heartbeat\": {\"mode\": \"off\"}"), NULL},
-        {REQUEST(", \"migration\": {\"read_mode\": \"sync\"}, \"heartbeat\": {\"mode\": \"off\"}"),
-         "/heartbeat/mode"},
-        {REQUEST(", \"migration\": {\"read_mode\": \"scan\"}"), "/migration/incremental"},
-        {REQUEST(", \"throttle\": {\"full\": {\"source_qps\": 5}}"), "/throttle/full/source_qps"},
-        {REQUEST(FULL_ONLY ", \"read_mode\": \"psync\"}, \"throttle\": {\"full\": "
-                           "{\"source_qps\": 5}}"),
-         "/throttle/full/source_qps"},
-        {FROM_FILE "}", "/migration/incremental"},
-        {FROM_FILE FULL_ONLY ", \"read_mode\": \"scan\"}}", "/migration/read_mode"},
-        {FROM_FILE FULL_ONLY "}, \"throttle\": {\"full\": {\"source_qps\": 5}}}",
-         "/throttle/full/source_qps"},
-        {"{\"source\": {\"url\": \"file:../dump.rdb\"}" FULL_ONLY "}}", "/source/url"},
-        {"{\"destination\": {\"url\": \"file:dump.rdb\"}}", "/destination"},
-    };
-
-    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
-        struct job_spec spec;
-        struct err err = ERR_INIT;
-
-        if (rows[i].pointer) {
-            refuses(rows[i].body, ERR_VALIDATION, rows[i].pointer, "invalid");
-            continue;
-        }
-        CU_ASSERT_TRUE(read_text(rows[i].body, &spec, &err));
-        job_spec_done(&spec);
-    }
-}
-
 static void errors_are_many_but_not_endless(void) {
     json_t *body = json_object();
     struct job_spec spec;
@@ -447,7 +397,6 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(what_is_not_built_yet_is_refused_by_its_pointer),
     CUNIT_TEST(a_later_field_may_say_its_default),
     CUNIT_TEST(what_one_should_know_is_a_warning),
-    CUNIT_TEST(the_ways_of_reading_and_what_goes_with_them),
     CUNIT_TEST(errors_are_many_but_not_endless),
     CUNIT_TEST(an_end_reads_back_from_the_specification),
 };
