@@ -33,6 +33,7 @@ void rdb_commands_done(struct rdb_commands *c) {
 bool rdb_commands_open(struct rdb_commands *c, uint8_t type, struct str key, struct str value,
                        struct err *err) {
     c->key = key;
+    c->value_len = value.len;
     c->kind = rdb_type_kind(c->vendor, type);
     c->done = c->ahead = false;
     c->elements = c->losses = 0;
@@ -52,6 +53,13 @@ bool rdb_commands_open(struct rdb_commands *c, uint8_t type, struct str key, str
         return false;
     c->kind = c->reader.kind;
     return true;
+}
+
+size_t rdb_commands_passed(const struct rdb_commands *c) {
+    /* A stream is read twice. */
+    if (c->kind == RDB_KIND_STRING || c->kind == RDB_KIND_STREAM)
+        return 0;
+    return c->value_len - c->reader.rest.len;
 }
 
 /* What one call has done so far. */

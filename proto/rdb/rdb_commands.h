@@ -52,6 +52,7 @@ struct rdb_commands {
 
     /* Private. */
     struct str key;
+    size_t value_len;
     enum rdb_kind kind;
     struct rdb_elements reader;
     bool ahead; /* `next` was read and not yet appended */
@@ -70,6 +71,9 @@ void rdb_commands_done(struct rdb_commands *c);
  * one); DEST_RESTORE (the destination is too old for that kind); TOO_BIG; MEMORY. */
 MUST_CHECK bool rdb_commands_open(struct rdb_commands *c, uint8_t type, struct str key,
                                   struct str value, struct err *err);
+
+/* How many bytes from the front of the value will hardly be looked at again, at most. */
+size_t rdb_commands_passed(const struct rdb_commands *c);
 
 /* Append whole commands to `out` until about `limit` bytes were appended (one element or
  * stream entry may take it past that; out->max is the hard limit) or the value is done.

@@ -43,6 +43,7 @@ static void note_acknowledged(struct copy *c) {
     CONTROL_SET(a, keys_conflict, mark->keys_conflict);
     CONTROL_SET(a, copy_bytes_done, mark->at.offset);
     unit_clear(&c->flying->unit, a->spec.lowest_database);
+    copy_pass(c, mark->at.offset);
     spool_reader_release(&c->reader, mark->at.offset);
 }
 

@@ -92,6 +92,11 @@ static inline bool copy_encoder_in_pieces(const struct copy_encoder *e) {
     return copy_pieces_open(&e->pieces);
 }
 
+/* How many bytes from the front of the value in pieces are done with; 0 without one. */
+static inline size_t copy_encoder_passed(const struct copy_encoder *e) {
+    return copy_encoder_in_pieces(e) ? rdb_commands_passed(&e->pieces.commands) : 0;
+}
+
 /* Append about `limit` bytes of the value in pieces. Errors: as copy_encoder_put(). */
 MUST_CHECK bool copy_encoder_fill(struct copy_encoder *e, size_t limit, struct unit *unit,
                                   struct err *err);

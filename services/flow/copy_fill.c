@@ -170,6 +170,13 @@ static bool nothing_borrowed(const struct copy *c) {
            !copy_encoder_in_pieces(&c->encoder);
 }
 
+void copy_pass(struct copy *c, uint64_t to) {
+    if (to < c->passed + COPY_PASSED_BYTES)
+        return;
+    spool_reader_forget(&c->reader, c->passed, to);
+    c->passed = to;
+}
+
 bool copy_fill(struct copy *c, bool *ret_starved, struct err *err) {
     struct unit *unit = &c->filling->unit;
     uint64_t end = atomic_load_explicit(&c->a->control->snapshot_bytes, memory_order_acquire);
@@ -196,6 +203,7 @@ bool copy_fill(struct copy *c, bool *ret_starved, struct err *err) {
         if (copy_encoder_in_pieces(&c->encoder)) {
             if (!copy_encoder_fill(&c->encoder, COPY_PIECE_BYTES, unit, err))
                 return false;
+            copy_pass(c, c->before.at.offset + copy_encoder_passed(&c->encoder));
             continue;
         }
         if (!copy_scout_look(&c->scout, c->a, &c->parser, rest, err))
@@ -204,8 +212,9 @@ bool copy_fill(struct copy *c, bool *ret_starved, struct err *err) {
         case RDB_WRONG:
             return false;
         case RDB_NEED_MORE:
+            copy_pass(c, c->parser.offset + c->parser.walked);
             if (cut)
-                c->window *= c->parser.offset == from ? 2 : 1;
+                c->window += c->parser.offset == from ? COPY_VIEW_BYTES : 0;
             *ret_starved = !cut;
             /* What never comes is not waited for. */
             if (*ret_starved &&
@@ -216,6 +225,8 @@ bool copy_fill(struct copy *c, bool *ret_starved, struct err *err) {
             return true;
         case RDB_EVENT:
             c->window = COPY_VIEW_BYTES;
+            if (ev.offset < c->passed)
+                c->passed = ev.offset; /* it was long, and is looked at again */
             if (!take_event(c, &ev, unit, err))
                 return err->code == ERR_DEST_CONFLICT &&
                        say_how_many(c, str_skip(view, c->parser.offset - from), err);

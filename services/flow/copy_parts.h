@@ -17,9 +17,10 @@ enum {
     COPY_UNIT_BYTES_MAX = 2 * 1024 * 1024,
     COPY_UNIT_COMMANDS = 5000,
     COPY_WAIT_MS = 500, /* wishes of the supervisor are looked at this often at least */
-    COPY_VIEW_BYTES = 64 * 1024 * 1024,
+    COPY_VIEW_BYTES = 8 * 1024 * 1024, /* of the snapshot in memory, while records are short */
     COPY_TEMPLATES_BYTES = 64 * 1024 * 1024, /* names of fields that hashes share */
-    COPY_PIECE_BYTES = 256 * 1024,           /* between two looks at how full a unit is */
+    COPY_PASSED_BYTES = 1024 * 1024,
+    COPY_PIECE_BYTES = 256 * 1024, /* between two looks at how full a unit is */
 };
 
 struct copy_unit {
@@ -46,6 +47,7 @@ struct copy {
     uint64_t keys_done, keys_expired, keys_conflict;
     size_t unit_bytes; /* how large a unit may grow now */
     uint64_t window;   /* bytes looked at in one go; grows for a record that is longer */
+    uint64_t passed;   /* of the snapshot's bytes, those before it left our memory */
     uint64_t seen_end; /* of the bytes looked at so far */
     int stream_db;
     bool ended;          /* the snapshot's last record was taken */
@@ -58,6 +60,10 @@ struct copy {
  * end, bytes are missing (*ret_starved), or the throttle says stop. */
 MUST_CHECK bool copy_fill(struct copy *c, bool *ret_starved, struct err *err);
 bool copy_is_full(const struct copy *c);
+
+/* What stands before offset `to` of the snapshot leaves our memory. It stays in the spool:
+ * a long record is looked at from end to end, and then once more to be copied. */
+void copy_pass(struct copy *c, uint64_t to);
 int64_t copy_throttled_us(struct copy *c); /* 0 = go on */
 
 /* Send what is filled, with the mark behind it. The lane must be READY. */

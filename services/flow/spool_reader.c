@@ -202,6 +202,19 @@ void spool_reader_release(struct spool_reader *r, uint64_t offset) {
     r->mapped_from = keep;
 }
 
+void spool_reader_forget(const struct spool_reader *r, uint64_t from, uint64_t to) {
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+    if (from < r->mapped_from)
+        from = r->mapped_from;
+    if (to > r->mapped_to)
+        to = r->mapped_to;
+    from = (from + page - 1) / page * page;
+    to = to / page * page;
+    if (from < to)
+        (void)madvise(r->range + (from - r->range_offset), to - from, MADV_DONTNEED);
+}
+
 uint64_t spool_reader_received_ms(const struct spool_reader *r, uint64_t offset) {
     uint64_t best = 0;
 

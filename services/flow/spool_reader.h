@@ -56,6 +56,10 @@ MUST_CHECK bool spool_reader_rebase(struct spool_reader *r, uint64_t from, struc
 /* Nothing before `offset` is needed any more. */
 void spool_reader_release(struct spool_reader *r, uint64_t offset);
 
+/* The bytes [from, to) need not stay in memory: they are read again from the files if
+ * they are looked at once more. */
+void spool_reader_forget(const struct spool_reader *r, uint64_t from, uint64_t to);
+
 /* When the byte before `offset` was received; of a piece that has left the ring,
  * the oldest time known (a relative expiry then ends no earlier than it should). */
 uint64_t spool_reader_received_ms(const struct spool_reader *r, uint64_t offset);

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from support import processes
 from support.compare import HELD_MS, compare
 from support.redis_fixture import RedisServer
 from support.workload import Pipe, pack
@@ -115,3 +116,20 @@ def test_fields_do_not_expire_while_a_job_follows(start_service, zoo, pair, piec
     finally:
         source.close()
         destination.close()
+
+
+@pytest.mark.full
+def test_a_hash_of_a_million_fields_takes_little_memory(start_service, source, destination):
+    service, pipe = start_service(), Pipe(source.url())
+    for at in range(0, 1_000_000, 1000):
+        pipe.run([pack("HSET", "hash", *(word for n in range(at, at + 1000) for word in ("field %d" % n, "v" * 100)))])
+    pipe.close()
+    job = service.job(source.url(), destination.url()).check_and_start()
+    job.wait_caught_up(180)
+    (apply,) = service.wait_role("apply")
+    peak_kb = int(processes.status(apply)["VmHWM"].split()[0])
+    assert destination.client().hlen("hash") == 1_000_000
+    # All of it, with programs and libraries; an idle task has about 9 MB of such.
+    assert peak_kb < 40_000, peak_kb
+    job.stop()
+    assert compare(source.url(), destination.url()).equal
