@@ -126,8 +126,11 @@ struct control_block {
     _Atomic uint64_t latency_at_ms;          /* wall clock when it was measured; 0 = never */
     _Atomic uint64_t destination_latency_us; /* slowest answer to a unit within a second, beyond
                                                 the quickest ever */
-    _Atomic uint64_t full_waited_us;         /* in all, for the limits of the copy */
-    _Atomic uint64_t tail_waited_us;         /* … of the tail */
+    _Atomic uint64_t destination_memory_bytes, destination_memory_max_bytes; /* by INFO; 0 =
+                                                                                unknown, no limit */
+    _Atomic uint64_t destination_evicted_keys; /* since somebody looked; in all */
+    _Atomic uint64_t full_waited_us;           /* in all, for the limits of the copy */
+    _Atomic uint64_t tail_waited_us;           /* … of the tail */
     _Atomic uint64_t settle_keys_done;
     _Atomic uint64_t destination_epoch; /* ours, as claimed */
     _Atomic uint32_t settled;           /* no held expiry is left on the destination */

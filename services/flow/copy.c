@@ -123,6 +123,7 @@ static bool step(struct copy *c, struct err *err) {
 
     if (!pump(c, err) || (!copy_is_full(c) && !c->ended && !copy_fill(c, &starved, err)))
         return false;
+    destination_gauge_tick(&c->gauge);
     wait_us = copy_throttled_us(c);
     if (wait_us > 0 || c->waits_since_us)
         CONTROL_ADD(c->a, full_waited_us,
@@ -254,6 +255,7 @@ bool copy_run(struct applier *a, struct redis_client client, enum applier_next *
         unit_clear(&c.buffers[i].unit, a->spec.lowest_database);
     }
     lane_init(&c.lane, &a->spec, LANE_COPY);
+    destination_gauge_init(&c.gauge, a);
     rdb_templates_init(&c.templates, COPY_TEMPLATES_BYTES);
     copy_encoder_init(&c.encoder, &(struct copy_writing){
                                       .target = &a->target,
@@ -280,6 +282,7 @@ bool copy_run(struct applier *a, struct redis_client client, enum applier_next *
         ok = lane_leave(&c.lane, ret_client, err);
     }
     lane_close(&c.lane);
+    destination_gauge_done(&c.gauge);
     unit_done(&c.buffers[0].unit);
     unit_done(&c.buffers[1].unit);
     copy_encoder_done(&c.encoder);

@@ -6,6 +6,7 @@
 #include "services/flow/copy_encode.h"
 #include "services/flow/copy_mark.h"
 #include "services/flow/copy_scout.h"
+#include "services/flow/destination_gauge.h"
 #include "services/flow/key_set.h"
 #include "services/flow/spool_meta.h"
 #include "services/flow/spool_reader.h"
@@ -53,6 +54,7 @@ struct copy {
     bool ended;          /* the snapshot's last record was taken */
     struct rdb_mark end; /* where that record begins */
     struct throttle bytes, keys;
+    struct destination_gauge gauge;
     int64_t waits_since_us; /* for one of them; 0 = it does not */
 };
 

@@ -6,6 +6,7 @@
 #include "services/common/clock.h"
 #include "services/common/failpoint.h"
 #include "services/flow/child.h"
+#include "services/flow/destination_gauge.h"
 #include "services/flow/spool_meta.h"
 #include "services/flow/spool_reader.h"
 #include "services/flow/stream_units.h"
@@ -14,6 +15,7 @@
 enum {
     WAIT_MS = 200,         /* wishes of the supervisor are looked at this often at least */
     EMPTY_EVERY_MS = 1000, /* a position that only passed a PING is written so often */
+    TURNS_PER_TICK = 64,
     WINDOW_BYTES = 64 * 1024 * 1024,
     UNIT_OWN_SPARE = 176 * 1024 * 1024, /* what a rewritten transaction is longer by */
 };
@@ -36,7 +38,9 @@ struct tail {
     bool replid_flying;
 
     bool said_caught_up;
+    uint32_t turns;
     struct throttle bytes, commands;
+    struct destination_gauge gauge;
     int64_t waits_since_us; /* for one of them; 0 = it does not */
 };
 
@@ -250,6 +254,12 @@ static bool finished(const struct tail *t, enum control_want want) {
     return goal != 0 && t->a->position.next >= goal;
 }
 
+/* Not with every turn: a busy tail takes thousands a second. */
+static void tick(struct tail *t) {
+    if (++t->turns % TURNS_PER_TICK == 0 || !t->in_flight)
+        destination_gauge_tick(&t->gauge);
+}
+
 static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
     for (;;) {
         enum control_want want = applier_want(t->a);
@@ -263,6 +273,7 @@ static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
         if (superseded(t->a))
             return err_set(err, ERR_SPOOL_MOVED, "the spool went on to another snapshot");
         note_caught_up(t);
+        tick(t);
         if (finished(t, want)) {
             failpoint_pass(FAILPOINT_TAIL_FINISHED);
             *ret_next = want == CONTROL_PAUSE     ? APPLIER_PAUSED
@@ -324,10 +335,12 @@ bool tail_run(struct applier *a, struct redis_client client, enum applier_next *
     t.units.received = received;
     t.units.received_ctx = &t.reader;
     lane_init(&t.lane, &a->spec, LANE_TAIL);
+    destination_gauge_init(&t.gauge, a);
     ok = lane_start(&t.lane, client, &a->position, a->can_seal, err) &&
          spool_reader_open(&t.reader, a->spool_fd, "stream", a->position.next, err) &&
          loop(&t, ret_next, err) && lane_leave(&t.lane, ret_client, err);
     lane_close(&t.lane);
+    destination_gauge_done(&t.gauge);
     spool_reader_close(&t.reader);
     stream_unit_done(&t.buffers[0]);
     stream_unit_done(&t.buffers[1]);

@@ -157,6 +157,11 @@ void gauges_sample(struct gauges *g, const struct control_block *block, int64_t 
     if (READ(source_written_at_ms) > 0)
         p->source_written_at_ms = to_i64(READ(source_written_at_ms));
     p->latency_us = to_i64(READ(latency_us));
+    if (READ(destination_memory_bytes) > 0) {
+        p->destination_memory_bytes = to_i64(READ(destination_memory_bytes));
+        p->destination_memory_max_bytes = to_i64(READ(destination_memory_max_bytes));
+    }
+    p->destination_evicted_keys = to_i64(READ(destination_evicted_keys));
     p->source_latency_us = to_i64(READ(source_latency_us));
     p->destination_latency_us = to_i64(READ(destination_latency_us));
     p->source_waited_us = to_i64(READ(source_waited_us));
@@ -195,6 +200,7 @@ void gauges_seed(struct control_block *block, const struct store_progress *p) {
     SEED(reconnects, p->reconnects);
     SEED(full_syncs, p->full_syncs);
     SEED(latency_us, p->latency_us);
+    SEED(destination_evicted_keys, p->destination_evicted_keys);
     SEED(source_waited_us, p->source_waited_us);
     SEED(full_waited_us, p->full_waited_us);
     SEED(tail_waited_us, p->tail_waited_us);

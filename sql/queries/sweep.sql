@@ -13,6 +13,16 @@ WITH answers AS (
     DELETE FROM role_session
      WHERE id = ANY (ARRAY(SELECT id FROM role_session
                             WHERE closed_at < now() - interval '90 days' LIMIT 1000))
+), alerts AS (
+    DELETE FROM alert
+     WHERE id = ANY (ARRAY(SELECT id FROM alert
+                            WHERE state = 'resolved' AND resolved_at < now() - interval '90 days'
+                            LIMIT 1000))
+), deliveries AS (
+    DELETE FROM webhook_delivery
+     WHERE id = ANY (ARRAY(SELECT id FROM webhook_delivery
+                            WHERE state <> 'pending' AND finished_at < now() - interval '30 days'
+                            LIMIT 1000))
 ), workers AS (
     DELETE FROM worker WHERE seen_at < now() - interval '1 day'
 )

@@ -212,3 +212,20 @@ def test_an_alertmanager_is_told_what_fires(service, source, destination, receiv
     assert pushed["headers"]["Authorization"] == "Bearer alertmanager-pass"
     assert all("alertmanager-pass" not in text for text in service.logs().values())
     assert made["kind"] == "alertmanager"
+
+
+def test_a_full_destination_is_seen_before_it_refuses(service, source, redis_server, receiver):
+    destination = redis_server("--maxmemory", "20mb", "--maxmemory-policy", "allkeys-lru")
+    subscribe(service, receiver)
+    service.request("POST", "/v1/alert-rules", {"type": "destination_memory", "threshold": 50})
+    service.request("POST", "/v1/alert-rules", {"type": "eviction"})
+    job = service.job(source.url(), destination.url())
+    job.check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    memory = job.wait(lambda j: j["destination_memory"]["used_bytes"], "the memory in use", timeout=30)
+    assert memory["destination_memory"]["max_bytes"] == 20 << 20
+    for at in range(40):
+        source.client().set("large:%d" % at, os.urandom(1 << 20))
+    kinds = {receiver.wait(lambda n, kind=kind: n["type"] == "alert.firing" and n["body"]["data"]["type"] == kind,
+                           timeout=60)["body"]["data"]["severity"] for kind in ("destination_memory", "eviction")}
+    assert kinds == {"warning", "critical"}

@@ -1,0 +1,27 @@
+/* destination_gauge.h - how full the destination is, looked at now and then.
+ *
+ * I/O over a connection of its own, which is asked without waiting for the answer, so that
+ * nothing is held up by it. Opening it does wait (as long as a lane's would); it is tried when
+ * a stage begins and a minute after it broke. An account without INFO leaves the numbers unknown.
+ */
+#pragma once
+
+#include "services/flow/applier.h"
+
+struct destination_gauge {
+    struct applier *a;
+    struct redis_client client;
+    struct buf in;
+    int64_t next_ms;        /* monotonic: ask or open again then */
+    int64_t asked_ms;       /* 0 = nothing is outstanding */
+    int64_t evicted_before; /* its count when the first answer came; -1 = none came */
+};
+
+void destination_gauge_init(struct destination_gauge *g, struct applier *a);
+
+/* Do what is due; call it every second or more often. Sets control.destination_memory_bytes,
+ * destination_memory_max_bytes and destination_evicted_keys. Its failures are nobody's: the lane
+ * has its own. */
+void destination_gauge_tick(struct destination_gauge *g);
+
+void destination_gauge_done(struct destination_gauge *g);
