@@ -131,6 +131,10 @@ static bool learn_facts(struct applier *a, struct redis_client *client, struct r
                            "return redis.call('INFO','stats')", "0", NULL);
     if (ok && reply->type == RESP_BULK)
         redis_info_parse(reply->str, info);
+    /* Whoever loads its data or is busy says nothing of what it can do. */
+    if (ok && inside->type == RESP_ERROR &&
+        err_retry_class(resp_error_destination(resp_error_class(inside->str))) == RETRY_LATER)
+        ok = redis_client_refused(client, inside, "asking what the destination can do", err);
     if (ok) {
         a->can_seal = inside->type == RESP_BULK && info->total_error_replies >= 0;
         if (!a->can_seal && a->spec.incremental)
