@@ -253,7 +253,7 @@ static bool check_precheck(struct store *store, const struct store_job *job, str
 }
 
 /* Two starts towards one server wait for each other: both are seen by the one that is second. */
-static bool check_overlap(struct store *store, const struct store_job *job, struct err *err) {
+bool job_control_may_hold(struct store *store, const struct store_job *job, struct err *err) {
     const char *states[JOB_STATE_COUNT];
     size_t count = 0;
     char other[STORE_ID_SIZE];
@@ -304,7 +304,7 @@ static bool start_body(struct store *store, void *arg, struct err *err) {
         return false;
     ok = job_control_may_start(store, &job, err) &&
          job_reference_check(store, job.account, job.spec, err) &&
-         job_control_may_write(store, &job, err) && check_overlap(store, &job, err) &&
+         job_control_may_write(store, &job, err) && job_control_may_hold(store, &job, err) &&
          move_job(store, start->job, JOB_EV_START, start->move, start->instance_class, NULL, err);
     store_job_done(&job);
     return ok;

@@ -63,6 +63,11 @@ MUST_CHECK bool job_control_create(struct store *store, const struct keyring *ri
 MUST_CHECK bool job_control_start(struct store *store, const char *job, const struct job_move *move,
                                   const char *instance_class, struct err *err);
 
+/* No other job holds an overlapping part of the destination that its row names now.
+ * Errors: SELECTION_OVERLAPS (names the job). */
+MUST_CHECK bool job_control_may_hold(struct store *store, const struct store_job *job,
+                                     struct err *err);
+
 /* Delete a job; a precheck of it that is still open is cancelled in the same transaction. */
 MUST_CHECK bool job_control_release(struct store *store, const char *job,
                                     const struct job_move *move, struct err *err);

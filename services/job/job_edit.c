@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "services/job/job_edit_ends.h"
 #include "services/job/job_reference.h"
 #include "services/job/job_request.h"
 #include "services/job/job_spec_conflict.h"
@@ -39,8 +40,9 @@ void job_edit_merge(json_t *target, const json_t *patch) {
     }
 }
 
-static const char *const light_members[] = {"name",           "labels", "environment",
-                                            "resource_group", "retry",  "throttle"};
+static const char *const light_members[] = {"name",  "labels",   "environment", "resource_group",
+                                            "retry", "throttle", NULL};
+enum { LIGHT_COUNT = LENGTH_OF(light_members) - 1 };
 
 /* May every member of the patch change while the job runs? */
 static bool is_light(const json_t *patch) {
@@ -50,7 +52,7 @@ static bool is_light(const json_t *patch) {
     json_object_foreach((json_t *)(uintptr_t)patch, name, value) {
         bool found = false;
 
-        for (size_t i = 0; i < LENGTH_OF(light_members); i++)
+        for (size_t i = 0; i < LIGHT_COUNT; i++)
             found = found || strcmp(name, light_members[i]) == 0;
         if (!found)
             return false;
@@ -69,6 +71,10 @@ static bool has_warning(const json_t *warnings, const char *code) {
             return true;
     }
     return false;
+}
+
+static bool is_started(const struct store_job *job) {
+    return job->started_ms != 0;
 }
 
 /* What the patched job would have been asked for with. */
@@ -96,8 +102,13 @@ static bool patched_request(struct store *store, const struct edit *e, const str
     /* A selection that the source's URL made goes with it and comes again with it. */
     if (has_warning(job->warnings, "database_of_url"))
         json_object_del(json_object_get(body, "objects"), "databases");
+    if (is_started(job)) {
+        job_edit_ends_merge(body, patch);
+        json_object_del(patch, ends[0]);
+        json_object_del(patch, ends[1]);
+    }
     for (int i = 0; i < 2; i++)
-        if (json_object_get(e->patch, ends[i]))
+        if (json_object_get(patch, ends[i]))
             json_object_del(body, ends[i]);
     job_edit_merge(body, patch);
     json_decref(patch);
@@ -186,7 +197,7 @@ static void keep_the_rest(const struct store_job *job, struct job_spec *spec) {
     json_t *whole = json_deep_copy(job->spec), *warnings = json_array(), *warning;
     size_t i;
 
-    for (size_t k = 0; k < LENGTH_OF(light_members); k++)
+    for (size_t k = 0; k < LIGHT_COUNT; k++)
         json_object_set(whole, light_members[k], json_object_get(spec->spec, light_members[k]));
     json_array_foreach(job->warnings, i, warning) if (!is_under(warning, "retry"))
         json_array_append(warnings, warning);
@@ -198,9 +209,24 @@ static void keep_the_rest(const struct store_job *job, struct job_spec *spec) {
     spec->warnings = warnings;
 }
 
+/* What the job waited for may be right now: it goes on by itself. */
+static bool take_up_again(struct store *store, const struct edit *e, const struct store_job *job,
+                          struct err *err) {
+    struct job_move move = *e->move;
+
+    if (!job_control_may_hold(store, job, err))
+        return false;
+    if (!job_edit_ends_resumes(job))
+        return true;
+    move.expected_version = 0;
+    move.detail = "its ends were changed";
+    return job_control_move(store, e->job, JOB_EV_RESUME, &move, NULL, err);
+}
+
 static bool apply(struct store *store, const struct edit *e, const struct store_job *job,
                   struct err *err) {
     bool light = is_light(e->patch);
+    bool is_ends = is_started(job) && job_edit_ends_is(e->patch, light_members);
     struct job_spec spec = {0};
     json_t *body = NULL;
     const char *name;
@@ -208,10 +234,8 @@ static bool apply(struct store *store, const struct edit *e, const struct store_
 
     if (strcmp(job->state, "released") == 0)
         return err_set(err, ERR_INVALID_STATE, "%s is released", e->job);
-    if (!light && (strcmp(job->state, "paused") == 0 || strcmp(job->state, "blocked") == 0 ||
-                   strcmp(job->state, "failed") == 0 || strcmp(job->state, "retrying") == 0))
-        return err_set(err, ERR_NOT_SUPPORTED_YET,
-                       "changing the ends of a job that was started is not built yet");
+    if (is_ends && !job_edit_ends_may(job, err))
+        return false;
     if (!patched_request(store, e, job, &body, err))
         return false;
     ok = job_spec_read(body, &spec, err);
@@ -220,6 +244,15 @@ static bool apply(struct store *store, const struct edit *e, const struct store_
         *e->ret_errors = json_incref(spec.errors);
     else if (light)
         keep_the_rest(job, &spec);
+    else if (is_ends)
+        ok = job_edit_ends_keep(job, light_members, &spec, err);
+    if (ok && is_ends) {
+        name = json_string_value(json_object_get(spec.spec, "name"));
+        ok = write_down(store, e, &spec, name ? name : job->name, job->version, false, err) &&
+             take_up_again(store, e, job, err);
+        job_spec_done(&spec);
+        return ok;
+    }
     name = json_string_value(json_object_get(spec.spec, "name"));
     ok = ok && (light || job_reference_check(store, job->account, spec.spec, err)) &&
          (light || take_precheck_back(store, e, job, &spec, err)) &&

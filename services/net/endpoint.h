@@ -55,6 +55,8 @@ struct endpoint {
                                                       which know the server by this name */
     char username[ENDPOINT_USERNAME_MAX + 1];      /* "" = the default user */
     bool has_password;                             /* a password belongs to it: auth.configured */
+    char secret_ref[ENDPOINT_FILE_MAX + 1];        /* not "": the password is in this file below
+                                                      KEYFERRY_SECRETS_DIR of the workers */
     int database;                                  /* of the URL's path; -1 = none named */
     bool tls;
     enum endpoint_verify tls_verify;

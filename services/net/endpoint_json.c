@@ -237,6 +237,9 @@ json_t *endpoint_to_json(const struct endpoint *ep) {
         abort();
     if (endpoint_is_unix(ep))
         json_object_del(json_array_get(json_object_get(root, "endpoints"), 0), "port");
+    if (ep->secret_ref[0])
+        json_object_set_new(json_object_get(root, "auth"), "secret_ref",
+                            json_sprintf("file:%s", ep->secret_ref));
     for (int i = 0; i < ep->other_count; i++)
         json_array_append_new(
             json_object_get(root, "endpoints"),

@@ -64,11 +64,35 @@ static bool take_secret(struct endpoint_reading *r, struct str secret, bool none
            take_password(r, pointer, password, none, ep, cred);
 }
 
+/* "file:NAME", the password's place instead of it. */
+static bool take_secret_ref(struct endpoint_reading *r, const json_t *auth, bool has_other,
+                            struct endpoint *ep) {
+    static const char pointer[] = "/auth/secret_ref";
+    struct endpoint file = ENDPOINT_INIT;
+    struct str ref;
+    bool given;
+
+    if (!endpoint_read_text(r, auth, "secret_ref", pointer, &ref, &given) || !given)
+        return !given;
+    if (has_other)
+        return endpoint_read_wrong(r, pointer, ERR_VALIDATION,
+                                   "stands instead of a password, not beside it");
+    if (!str_starts_with(ref, STR_LIT("file:")))
+        return endpoint_read_wrong(
+            r, pointer, ERR_VALIDATION,
+            "is file:NAME, a file below KEYFERRY_SECRETS_DIR of the workers");
+    if (!endpoint_set_file(&file, str_skip(ref, 5), r->err))
+        return endpoint_read_wrong_at(r, pointer);
+    memcpy(ep->secret_ref, file.file, sizeof(ep->secret_ref));
+    ep->has_password = true;
+    return true;
+}
+
 bool endpoint_read_auth(struct endpoint_reading *r, const json_t *auth, struct endpoint *ep,
                         struct credentials *cred) {
-    static const char *const known[] = {"method", "username",   "password",
-                                        "secret", "configured", NULL};
-    static const char *const later[] = {"secret_ref", NULL};
+    static const char *const known[] = {"method",     "username",   "password", "secret",
+                                        "configured", "secret_ref", NULL};
+    static const char *const later[] = {NULL};
     struct str method, username, password, secret;
     bool has_method, has_username, has_password, has_secret, configured = ep->has_password, none;
 
@@ -88,7 +112,8 @@ bool endpoint_read_auth(struct endpoint_reading *r, const json_t *auth, struct e
     ep->has_password = configured;
     return (!has_username || take_username(r, "/auth/username", username, ep)) &&
            (!has_password || take_password(r, "/auth/password", password, none, ep, cred)) &&
-           (!has_secret || take_secret(r, secret, none, ep, cred));
+           (!has_secret || take_secret(r, secret, none, ep, cred)) &&
+           take_secret_ref(r, auth, has_password || has_secret, ep);
 }
 
 static bool read_verify(struct endpoint_reading *r, const json_t *tls, struct endpoint *ep) {

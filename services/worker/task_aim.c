@@ -72,3 +72,8 @@ void task_run_limit(struct task_run *run, const struct throttle_limits *limits) 
     if (changed)
         control_bell_ring(run->apply_bell, &block->apply_sleeps);
 }
+
+void task_run_again(struct task_run *run) {
+    if (run->outcome == TASK_GOING && run->is_troubled && run->goal != TASK_GOAL_PAUSE)
+        task_inner_restart(run, 0);
+}

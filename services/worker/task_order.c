@@ -151,6 +151,22 @@ bool task_order_make(const struct task_order *order, const json_t *spec, json_t 
     return true;
 }
 
+bool task_order_ends(const json_t *spec, json_t *message, bool *ret_changed, struct err *err) {
+    static const char *const ends[] = {"source", "destination"};
+    json_t *objects[2] = {NULL, NULL};
+    bool ok = (objects[0] = end_json(spec, ends[0], err)) != NULL &&
+              (objects[1] = end_json(spec, ends[1], err)) != NULL;
+
+    *ret_changed = false;
+    for (int i = 0; ok && i < 2; i++) {
+        *ret_changed |= !json_equal(objects[i], json_object_get(message, ends[i]));
+        json_object_set(message, ends[i], objects[i]);
+    }
+    json_decref(objects[0]);
+    json_decref(objects[1]);
+    return ok;
+}
+
 static uint32_t number_or(const json_t *object, const char *name, uint32_t fallback) {
     const json_t *value = json_object_get(object, name);
 

@@ -31,5 +31,10 @@ struct task_order {
 MUST_CHECK bool task_order_make(const struct task_order *order, const json_t *spec,
                                 json_t **ret_message, struct err *err);
 
+/* Put the ends of a specification that was changed into the message. *ret_changed: they are
+ * others than before. Errors: as above; nothing has changed then. */
+MUST_CHECK bool task_order_ends(const json_t *spec, json_t *message, bool *ret_changed,
+                                struct err *err);
+
 /* What is missing in the specification has its default. */
 void task_order_policy(const json_t *spec, struct retry_policy *ret_policy);

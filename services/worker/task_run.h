@@ -148,6 +148,9 @@ void task_run_aim(struct task_run *run, enum task_goal goal);
 /* Hand the children the limits of both phases, when they are others than before. */
 void task_run_limit(struct task_run *run, const struct throttle_limits *limits);
 
+/* Its ends are reached another way now: what is being retried is tried at once. */
+void task_run_again(struct task_run *run);
+
 /* Read what a child said; call it when its socket is readable. */
 void task_run_read(struct task_run *run, enum task_duty duty);
 

@@ -6,6 +6,7 @@
 #include "services/worker/attention.h"
 #include "services/worker/task_cutover.h"
 #include "services/worker/task_inner.h"
+#include "services/worker/worker_secret.h"
 
 enum { LAST_BREATH_MS = 2000 };
 
@@ -101,6 +102,15 @@ void task_run_block(struct task_run *run, const struct err *why) {
     task_inner_settle(run, TASK_BLOCKED);
 }
 
+/* A login that a file holds may be put right there at any time, so it is waited for. */
+static enum err_retry class_of(const struct task_run *run, enum err_code code) {
+    const char *end = code == ERR_SOURCE_AUTH ? "source"
+                      : code == ERR_DEST_AUTH ? "destination"
+                                              : NULL;
+
+    return end && worker_secret_is_of_file(run->spec, end) ? RETRY_LATER : err_retry_class(code);
+}
+
 void task_trouble_error(struct task_run *run, enum task_duty duty, const struct child_error *why) {
     struct task_child *child = &run->child[duty];
     const char *detail = why->detail;
@@ -121,7 +131,7 @@ void task_trouble_error(struct task_run *run, enum task_duty duty, const struct 
         return;
     }
     task_cutover_give_up(run, err_slug(code), detail);
-    switch (err_retry_class(code)) {
+    switch (class_of(run, code)) {
     case RETRY_NEVER:
         if (run->goal == TASK_GOAL_STOP_NOW && !run->is_stop_forced &&
             attention_offers_recopy(code))

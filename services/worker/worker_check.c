@@ -11,6 +11,7 @@
 #include "services/flow/child.h"
 #include "services/job/job_control.h"
 #include "services/precheck/check.h"
+#include "services/worker/worker_login.h"
 
 enum { DEADLINE_MS = 120000, RENEW_MS_MAX = 5000, MESSAGES_PER_TURN = 64 };
 

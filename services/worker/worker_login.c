@@ -9,6 +9,7 @@
 #include "services/job/job_control.h"
 #include "services/job/job_reference.h"
 #include "services/job/role_judge.h"
+#include "services/worker/worker_secret.h"
 #include "sql/store_instance.h"
 #include "sql/store_role.h"
 
@@ -143,7 +144,8 @@ bool worker_login(struct worker *worker, const struct worker_login *who, const c
     if (reference)
         return of_instance(worker, who, strcmp(end, ends[1]) == 0, reference, ret, err);
     ok = job_control_unseal(worker->ring, who->row, who->id, who->sealed, &opened, err) &&
-         job_spec_credentials(&opened, end, &login, err);
+         job_spec_credentials(&opened, end, &login, err) &&
+         worker_secret_read(worker->config, who->spec, end, &login, err);
     if (ok)
         *ret = credentials_to_json(&login);
     credentials_done(&login);

@@ -62,7 +62,8 @@ static void heed(struct worker_task *task, const char *state_name, const json_t 
 static bool refresh(struct worker *worker, struct worker_task *task, int64_t version,
                     struct err *err) {
     struct store_job job = STORE_JOB_INIT;
-    bool ok = store_job_get(worker->store, NULL, task->run->job, &job, err);
+    struct err why = ERR_INIT;
+    bool ok = store_job_get(worker->store, NULL, task->run->job, &job, err), changed = false;
 
     if (!ok && err->code == ERR_NOT_FOUND) {
         err_clear(err);
@@ -73,9 +74,15 @@ static bool refresh(struct worker *worker, struct worker_task *task, int64_t ver
         return false;
     json_decref(task->spec);
     task->spec = json_incref(job.spec);
+    if (!task_order_ends(task->spec, task->run->spec, &changed, &why))
+        log_event(LOG_LEVEL_ERROR, "task.keeps-its-ends", LOG_TEXT("job", task->run->job),
+                  LOG_ERR(&why));
+    changed |= !str_equal(buf_str(&task->sealed), buf_str(&job.sealed));
     buf_done(&task->sealed);
     task->sealed = job.sealed;
     job.sealed = BUF_INIT(STORE_SEALED_MAX);
+    if (changed)
+        task_run_again(task->run);
     task_order_policy(task->spec, &task->run->policy);
     task->pace.due_ms = 0;
     task->version = version;

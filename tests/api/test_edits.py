@@ -67,16 +67,16 @@ def test_a_wrong_patch_is_refused_whole(api, job):
     assert api.call("PATCH", "/v1/jobs/%s?dry_run=true" % job["id"], {}).json()["code"] == "not_supported_yet"
 
 
-def test_after_the_start_only_light_changes_are_taken(api, job):
+def test_after_the_start_only_light_changes_and_ends_at_rest_are_taken(api, job):
     pass_precheck(api, job)
     api.post("/v1/jobs/%s/start" % job["id"])
     assert patch(api, job, {"conflict_mode": "overwrite"}, expect=409)["code"] == "invalid_state"
     assert patch(api, job, {"labels": {"hot": "yes"}})["labels"] == {"hot": "yes"}
     api.post("/v1/jobs/%s/pause" % job["id"])
-    assert patch(api, job, {"source": SPEC["source"]}, expect=422)["code"] == "not_supported_yet"
+    assert patch(api, job, {"source": SPEC["source"]})["state"] == "paused"
     assert patch(api, job, {"name": "still"})["state"] == "paused"
     events = api.get("/v1/jobs/%s/events" % job["id"], headers={"Accept": "application/json"})["items"]
-    assert [e["detail"] for e in events if e["type"] == "edited"] == ["labels", "name"]
+    assert [e["detail"] for e in events if e["type"] == "edited"] == ["labels", "source", "name"]
 
 
 def test_a_released_job_does_not_change(api, job):
