@@ -332,7 +332,9 @@ static void overlapping_selections_do_not_start(void) {
         CU_ASSERT_TRUE(job_control_start(store_fixture(), two, NULL, NULL, &err));
     }
     /* Disjoint ones share a server. */
-    store_fixture_sql("UPDATE job SET destination_databases = '{7}' WHERE state = 'queued'"
+    store_fixture_sql("UPDATE job SET destination_databases = '{7}', spec = jsonb_set(spec,"
+                      " '{objects,databases}', '[{\"source\": 7, \"destination\": 7}]')"
+                      " WHERE state = 'queued'"
                       " AND destination_key = '127.0.0.1:7203'");
     store_fixture_spec(7203, 2, &spec);
     CU_ASSERT_TRUE(job_control_create(store_fixture(), &ring, account, NULL, &spec, one, &err));
