@@ -145,7 +145,7 @@ static void say_verdict(const struct ctl_args *args, const json_t *precheck) {
     if (ctl_json_is(precheck, "state", "passed"))
         printf("Ready:  keyferry migrate %s %s\n", source, destination);
     else if (failures > 0)
-        printf("Not ready: %.0f failure%s. After the fix:  keyferry migrate %s %s\n", failures,
+        printf("Not ready: %.0f failure%s.  After the fix:  keyferry migrate %s %s\n", failures,
                failures > 1 ? "s" : "", source, destination);
     else if (warnings > 0)
         printf("Not ready: %.0f warning%s. When you accept that:  keyferry migrate "

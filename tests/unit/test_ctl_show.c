@@ -99,23 +99,28 @@ static void a_precheck_shows_what_did_not_pass_first(void) {
         "\"used_memory_bytes\":2100000000,\"writes_per_second\":4100},\"destination\":{\"label\":"
         "\"10.0.2.9:6379\",\"product\":\"valkey\",\"version\":\"8.1.1\",\"topology\":"
         "\"standalone\","
-        "\"keys\":0,\"maxmemory_bytes\":0}},\"counts\":{\"pass\":55,\"warn\":1,\"fail\":1,"
+        "\"keys\":0,\"used_memory_bytes\":1000000,\"maxmemory_bytes\":12001000000},"
+        "\"probe_keys\":3},\"started_at\":\"2026-11-20T09:10:11.900Z\",\"finished_at\":"
+        "\"2026-11-20T09:10:13.200Z\",\"counts\":{\"pass\":55,\"warn\":2,\"fail\":1,"
         "\"skipped\":4},\"items\":[{\"id\":\"a.pass\",\"result\":\"pass\",\"message\":\"fine\"},"
         "{\"id\":\"src.backlog\",\"result\":\"warn\",\"message\":\"small\",\"remedy\":\"CONFIG SET "
         "x\"},{\"id\":\"dst.permission\",\"result\":\"fail\",\"message\":\"lacks "
         "RESTORE\",\"remedy\":\"ACL "
-        "SETUSER\"}],\"plan\":{\"method\":\"psync\",\"duration_seconds\":21,"
+        "SETUSER\"},{\"id\":\"src.scripts\",\"severity\":\"info\",\"result\":\"warn\","
+        "\"message\":\"runs again\"}],\"plan\":{\"method\":\"psync\",\"duration_seconds\":21,"
         "\"spool_bytes\":2300000000,\"write_pause_ms\":null,\"source_forks\":1}}");
 
     CU_ASSERT_STRING_EQUAL(
         text,
         "Source       10.0.1.5:6379   Redis 7.0.15   standalone   3 databases   1,204,331 keys   "
         "2.10 GB   4.10 k writes/s\n"
-        "Destination  10.0.2.9:6379   Valkey 8.1.1   standalone   empty\n\n"
-        "  pass  55    warn  1    fail  1    skipped  4\n\n"
+        "Destination  10.0.2.9:6379   Valkey 8.1.1   standalone   empty   12.0 GB free\n\n"
+        "  pass  55    warn  1    fail  1    skipped  4      1.3 s   wrote 3 probe keys, "
+        "removed\n\n"
         "FAIL  dst.permission     lacks RESTORE\n      fix   ACL SETUSER\n"
-        "WARN  src.backlog        small\n      fix   CONFIG SET x\n\n"
-        "Plan  psync \u00b7 about 21 s \u00b7 spool 2.30 GB \u00b7 forks of the source: 1\n");
+        "WARN  src.backlog        small\n      fix   CONFIG SET x\n"
+        "NOTE  src.scripts        runs again\n\n"
+        "Plan  psync \u00b7 about 21 s \u00b7 spool 2.30 GB \u00b7 source forks once\n");
 }
 
 static void a_problem_becomes_an_error_of_its_code(void) {
