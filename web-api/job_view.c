@@ -177,6 +177,34 @@ static json_t *view_seal(const struct store_job *job) {
     return json_null();
 }
 
+static void add_drift(json_t *warnings, const char *end, const json_t *facts) {
+    const json_t *entry;
+    size_t i;
+
+    json_array_foreach(json_object_get(facts, "drift"), i, entry) {
+        const char *words[4] = {"what", "was", "is", "at"};
+
+        for (size_t k = 0; k < LENGTH_OF(words); k++)
+            if (!(words[k] = json_string_value(json_object_get(entry, words[k]))))
+                words[k] = "?";
+        json_array_append_new(
+            warnings,
+            json_pack("{s:s, s:o, s:o}", "code", "config_drift", "pointer",
+                      json_sprintf("/%s", end), "detail",
+                      json_sprintf("The %s's %s was %s when the job met it and is %s since %s.",
+                                   end, words[0], words[1], words[2], words[3])));
+    }
+}
+
+/* Of the specification, and of what its ends have become since. */
+static json_t *view_warnings(const struct store_job *job) {
+    json_t *warnings = job->warnings ? json_copy(job->warnings) : json_array();
+
+    add_drift(warnings, "source", job->source_facts);
+    add_drift(warnings, "destination", job->destination_facts);
+    return warnings;
+}
+
 static json_t *view_end(const struct store_job *job, const char *end, const json_t *facts) {
     json_t *spec = json_object_get(job->spec, end);
     json_t *view = spec ? json_copy(spec) : NULL, *label;
@@ -293,8 +321,7 @@ json_t *job_view(const struct store_job *job, int64_t now_wall_ms) {
                                   positive_or_null(p->destination_memory_bytes), "max_bytes",
                                   positive_or_null(p->destination_memory_max_bytes)));
     json_object_set_new(view, "consistency", view_consistency(job));
-    json_object_set_new(view, "warnings",
-                        job->warnings ? json_incref(job->warnings) : json_array());
+    json_object_set_new(view, "warnings", view_warnings(job));
     json_object_set_new(view, "worker", text_or_null(job->worker));
     json_object_set_new(view, "created_at", json_time(job->created_ms));
     json_object_set_new(view, "started_at", json_time(job->started_ms));

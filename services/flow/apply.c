@@ -220,7 +220,8 @@ bool applier_say_start(struct applier *a, struct err *err) {
 
 /* Tell who we found, wait for the word to go where this was the first claim ever,
  * and let receive begin. */
-static bool announce(struct applier *a, const struct redis_info *info, struct err *err) {
+static bool announce(struct applier *a, const struct redis_client *client,
+                     const struct redis_info *info, struct err *err) {
     json_t *answer = NULL;
     json_t *message = position_to_json(&a->position, "position");
     bool ok;
@@ -232,7 +233,8 @@ static bool announce(struct applier *a, const struct redis_info *info, struct er
     CONTROL_SET(a, destination_epoch, a->position.epoch);
     CONTROL_SET(a, applied_offset, a->position.state == POSITION_TAIL ? a->position.next : 0);
     ok = say(a,
-             json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "type", "facts", "end", "destination",
+             json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "type", "facts", "end",
+                       "destination", "run_id", info->run_id, "address", conn_peer(client->conn),
                        "product", redis_product_name(info->product), "version", info->version,
                        "maxmemory_policy", info->maxmemory_policy, "maxmemory_bytes",
                        (json_int_t)(info->maxmemory > 0 ? info->maxmemory : 0)),
@@ -268,7 +270,7 @@ static bool claim(struct applier *a, struct redis_client *ret_client, struct err
     ok = applier_connect(a, &client, err) && failpoint(FAILPOINT_APPLY_CONNECTED, err) &&
          learn_facts(a, &client, info, err) &&
          position_claim(&client, &a->spec, &a->position, err) &&
-         learn_payload_version(a, &client, info, err) && announce(a, info, err) &&
+         learn_payload_version(a, &client, info, err) && announce(a, &client, info, err) &&
          failpoint(FAILPOINT_APPLY_ANNOUNCED, err);
     free(info);
     if (!ok) {

@@ -29,7 +29,8 @@
  *     {"type":"forgotten"}         apply, of the errand of that name
  *     {"type":"cutover_over", "because":word, "detail":…}   receive gave the cutover up and
  *                                  goes on as before; the source takes writes
- *     {"type":"facts", "end":…, "product":…, "version":…}   of the destination also
+ *     {"type":"facts", "end":…, "product":…, "version":…, "run_id":…,
+ *      "address":…}            as dialled; of the destination also
  *                                  "maxmemory_policy" and "maxmemory_bytes"
  *     {"type":"error", "code":slug, "detail":…, "lease":n, "sealed":…}   then it exits
  *                                  with 1; "lease" with lease_behind, "sealed" (stopped or

@@ -9,9 +9,11 @@ enum { JUDGE_MS = 1000 };
 bool receive_say_source(struct receiver *r, struct err *err) {
     static const char *const words[] = {
         [RECEIVE_EXACT] = "exact", [RECEIVE_NOT_GUARANTEED] = "not_guaranteed"};
-    json_t *facts = json_pack("{s:s, s:s, s:s, s:s, s:s*}", "type", "facts", "end", "source",
-                              "product", redis_product_name(r->source.product), "version",
-                              r->source.version, "consistency", words[r->consistency]);
+    const char *address = r->side.client.conn ? conn_peer(r->side.client.conn) : NULL;
+    json_t *facts = json_pack("{s:s, s:s, s:s, s:s*, s:s, s:s, s:s*}", "type", "facts", "end",
+                              "source", "run_id", r->source.run_id, "address", address, "product",
+                              redis_product_name(r->source.product), "version", r->source.version,
+                              "consistency", words[r->consistency]);
     bool ok = facts ? child_send(r->socket_fd, facts, err)
                     : err_set(err, ERR_INTERNAL, "the facts of the source are no JSON");
 

@@ -14,6 +14,7 @@
 #include "services/worker/task_order.h"
 #include "services/worker/task_spool.h"
 #include "services/worker/task_view.h"
+#include "services/worker/worker_facts.h"
 #include "services/worker/worker_move.h"
 #include "services/worker/worker_task_login.h"
 
@@ -174,6 +175,8 @@ bool worker_task_open(struct worker *worker, struct store_claim *claim,
     task->shows_retry = job.retry_state != NULL;
     task->drain_wanted = drain_of(claim->wanted);
     task->spec = json_incref(claim->spec);
+    task->facts[0] = json_incref(job.source_facts);
+    task->facts[1] = json_incref(job.destination_facts);
     worker_task_login_init(task);
     task->sealed = claim->sealed;
     claim->sealed = BUF_INIT(STORE_SEALED_MAX);
@@ -198,6 +201,8 @@ void worker_task_free(struct worker_task *task) {
     if (!task)
         return;
     task_run_free(task->run);
+    json_decref(task->facts[0]);
+    json_decref(task->facts[1]);
     json_decref(task->spec);
     buf_done(&task->sealed);
     worker_task_login_done(task);
@@ -281,7 +286,6 @@ static bool answer_full_sync(struct worker *worker, struct task_run *run, struct
 }
 
 static bool answer_asks(struct worker *worker, struct worker_task *task, struct err *err) {
-    static const char *const ends[] = {"source", "destination"};
     struct task_run *run = task->run;
     struct task_asks *asks = &run->asks;
     struct store_lease lease = worker_task_lease(worker, task);
@@ -304,15 +308,7 @@ static bool answer_asks(struct worker *worker, struct worker_task *task, struct 
     }
     if (asks->full_sync && !answer_full_sync(worker, run, err))
         return lost_or_down(task, err);
-    for (int i = 0; i < 2; i++) {
-        if (!asks->facts[i])
-            continue;
-        if (!store_task_facts(worker->store, &lease, ends[i], asks->facts[i], err))
-            return lost_or_down(task, err);
-        json_decref(asks->facts[i]);
-        asks->facts[i] = NULL;
-    }
-    return true;
+    return worker_facts_flush(worker, task, err) || lost_or_down(task, err);
 }
 
 /* ---- reports ---- */

@@ -38,6 +38,7 @@ struct worker_task {
     bool is_forgetting;                /* of a job that has ended: its last key is removed */
     json_t *spec;                      /* canonical; owned */
     struct buf sealed;                 /* the job's credentials as stored; owned */
+    json_t *facts[2];                  /* of source, destination, as known; owned */
     struct worker_login_cache *logins; /* of ends that are instances; owned */
     int64_t watch_ms;                  /* monotonic: when its roles are looked at next */
     uint32_t noted;                    /* trouble that the control database knows */

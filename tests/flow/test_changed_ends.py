@@ -76,6 +76,29 @@ def test_a_server_that_moved_is_patched_while_it_is_retried(service, source, des
         assert compare(source.url(), destination.url()).equal
 
 
+def test_an_end_that_is_not_what_it_was_is_said(service, source, redis_server):
+    destination = redis_server("--appendonly", "yes", "--appendfsync", "always")
+    fill(source.url(), 200)
+    job = service.job(source.url(), destination.url(), retry=QUICK_RETRY)
+    job.check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    wait_marker(source, destination, job=job)
+    assert not [w for w in job.get()["warnings"] if w["code"] == "config_drift"]
+    destination.kill()
+    destination.start()
+    destination.client().config_set("maxmemory-policy", "volatile-lru")
+    wait_marker(source, destination, job=job)
+    answer = job.wait(lambda job: [w for w in job["warnings"] if w["code"] == "config_drift"],
+                      "a warning")
+    said = [w for w in answer["warnings"] if w["code"] == "config_drift"]
+    assert {w["pointer"] for w in said} == {"/destination"} and "process" in str(said), said
+    page = service.request("GET", job.path + "/events?limit=200",
+                           headers={"Accept": "application/json"})
+    (event,) = [e for e in page["items"] if e["type"] == "config_drift"][:1]
+    assert event["detail"].startswith("destination: "), event
+    job.stop()
+
+
 def test_another_server_in_the_place_of_the_destination_is_never_written(
         job, source, redis_server):
     other = redis_server()
