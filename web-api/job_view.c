@@ -78,17 +78,17 @@ static json_t *drained(const struct store_job *job) {
 static json_t *view_progress(const struct store_job *job) {
     const struct store_progress *p = &job->progress;
 
-    return json_pack("{s:{s:I, s:o, s:I, s:o, s:f, s:o, s:{s:I, s:I, s:I, s:i}, s:i}, s:{s:I, s:I, "
-                     "s:I, s:i, s:o}}",
-                     "full", "keys_done", (json_int_t)p->keys_done, "keys_total",
-                     positive_or_null(p->keys_total), "bytes_done", (json_int_t)p->bytes_done,
-                     "bytes_total", positive_or_null(p->bytes_total), "percent", percent_done(job),
-                     "eta_seconds", eta_seconds(job), "skipped", "expired",
-                     (json_int_t)p->keys_expired, "filtered", (json_int_t)p->keys_filtered,
-                     "conflict", (json_int_t)p->keys_conflict, "unsupported", 0, "failed", 0,
-                     "incremental", "commands_applied", (json_int_t)p->commands_applied,
-                     "bytes_applied", (json_int_t)p->bytes_applied, "skipped",
-                     (json_int_t)p->commands_skipped, "rejected", 0, "drained", drained(job));
+    return json_pack(
+        "{s:{s:I, s:o, s:I, s:o, s:f, s:o, s:{s:I, s:I, s:I, s:i}, s:i}, s:{s:I, s:I, "
+        "s:I, s:I, s:o}}",
+        "full", "keys_done", (json_int_t)p->keys_done, "keys_total",
+        positive_or_null(p->keys_total), "bytes_done", (json_int_t)p->bytes_done, "bytes_total",
+        positive_or_null(p->bytes_total), "percent", percent_done(job), "eta_seconds",
+        eta_seconds(job), "skipped", "expired", (json_int_t)p->keys_expired, "filtered",
+        (json_int_t)p->keys_filtered, "conflict", (json_int_t)p->keys_conflict, "unsupported", 0,
+        "failed", 0, "incremental", "commands_applied", (json_int_t)p->commands_applied,
+        "bytes_applied", (json_int_t)p->bytes_applied, "skipped", (json_int_t)p->commands_skipped,
+        "rejected", (json_int_t)p->commands_rejected, "drained", drained(job));
 }
 
 static bool is_moving(const struct store_job *job) {

@@ -15,6 +15,8 @@
  *                                  claimed_before:false: the control database now knows
  *                                  that a position exists, so that its loss can be told
  *                                  from a first start. Apply writes no data before
+ *     {"type":"records_answer", …} to any "records"; to "next" with "replay" (0 = no more),
+ *                                  "db" and "payload"
  *     {"type":"start", ...}        to receive, relayed from apply, members as they were
  *   child -> supervisor
  *     {"type":"credentials", "end":"source"|"destination"}   before each connect
@@ -24,6 +26,9 @@
  *      "db":n, "generation":n, "epoch":n, "lease":n, "seq":n}    apply, after each claim
  *     {"type":"start", "position":…}        apply, when it knows what receive shall ask
  *                                           for; the supervisor relays it to receive
+ *     {"type":"records", "op":"keep", "generation":n, "items":[{"offset","db","command",
+ *      "reason","key_hash","payload"}]}     commands left out, payload in hex; and for replays
+ *      "op":"next", "after":n  and  "op":"result", "replay":n, "detail":text (refused)
  *     {"type":"copied"}, {"type":"caught_up"}, {"type":"settled"}, {"type":"done"}
  *     {"type":"sealed"}            apply: the cutover has passed the point of no return
  *     {"type":"forgotten"}         apply, of the errand of that name

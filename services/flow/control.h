@@ -69,6 +69,7 @@ struct control_block {
     _Atomic uint64_t full_source_commands_per_second_max; /* of a copy that reads with SCAN */
     _Atomic uint64_t tail_bytes_per_second_max;
     _Atomic uint64_t tail_commands_per_second_max;
+    _Atomic uint64_t replay_wanted; /* number of the last replay somebody asked for */
     /* Of a cutover, before CONTROL_CUTOVER is wanted. */
     _Atomic uint32_t cutover_pauses; /* 1: writers are stopped with CLIENT PAUSE */
     _Atomic uint64_t cutover_lag_bytes_max;

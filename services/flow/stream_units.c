@@ -316,6 +316,31 @@ static bool take_one(struct stream_units *s, struct str view, const struct resp_
     return true;
 }
 
+bool stream_units_replay(struct stream_units *s, int db, struct str bytes, struct stream_unit *out,
+                         struct err *err) {
+    struct task_objects *objects = &s->a->spec.objects;
+    enum task_policy lua = objects->lua, flush = objects->flush;
+    int source_db = s->source_db;
+    struct resp_scan scan = RESP_SCAN_INIT;
+    struct resp_command command;
+    struct command_decision decision;
+    bool ok;
+
+    enter_database(s, (uint32_t)db);
+    objects->lua = objects->flush = TASK_APPLY_IT;
+    ok = (resp_command_scan(&scan, bytes, &command, err) == RESP_GOT ||
+          err_set(err, ERR_PROTOCOL, "a record that is no command")) &&
+         command_decide(&command, &decision, err);
+    out->alone = ok && is_alone(decision.action);
+    ok = ok && emit(s, &command, &decision, out, err) && stream_end_run(s, out, err);
+    s->run = NULL; /* of a command that failed: its bytes go */
+    s->run_len = 0;
+    objects->lua = lua;
+    objects->flush = flush;
+    enter_database(s, (uint32_t)source_db);
+    return ok;
+}
+
 bool stream_units_take(struct stream_units *s, struct str view, struct stream_unit *out,
                        struct err *err) {
     uint64_t base = s->start;

@@ -94,6 +94,13 @@ void stream_unit_clear(struct stream_unit *u, const struct applier *a);
 MUST_CHECK bool stream_units_take(struct stream_units *s, struct str view, struct stream_unit *out,
                                   struct err *err);
 
+/* A command on record, as if it stood in database `db` of the source now, whatever the job's
+ * policies for scripts and flushes. `out` is empty. `bytes` must last until the unit is
+ * acknowledged. The place in the stream stays.
+ * Errors: as stream_units_take(), and UNKNOWN_COMMAND. */
+MUST_CHECK bool stream_units_replay(struct stream_units *s, int db, struct str bytes,
+                                    struct stream_unit *out, struct err *err);
+
 /* `u` is to be sent before more is taken. */
 static inline bool stream_units_full(const struct stream_units *s, const struct stream_unit *u) {
     return u->alone || u->unit.commands >= s->commands_max || u->unit.bytes >= STREAM_UNIT_BYTES ||

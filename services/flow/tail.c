@@ -10,6 +10,7 @@
 #include "services/flow/spool_meta.h"
 #include "services/flow/spool_reader.h"
 #include "services/flow/stream_units.h"
+#include "services/flow/tail_records.h"
 #include "services/flow/throttle.h"
 
 enum {
@@ -42,6 +43,7 @@ struct tail {
     struct throttle bytes, commands;
     struct destination_gauge gauge;
     int64_t waits_since_us; /* for one of them; 0 = it does not */
+    uint64_t replayed_upto; /* of control.replay_wanted */
 };
 
 /* ---- acknowledged ------------------------------------------------------------------ */
@@ -160,7 +162,7 @@ static int64_t throttled_us(struct tail *t) {
 static bool worth_sending(const struct tail *t) {
     const struct stream_unit *u = t->filling;
 
-    return u->unit.commands > 0 ||
+    return u->unit.commands > 0 || u->reject_count > 0 ||
            (u->next > 0 && (clock_mono_ms() - t->sent_at_ms >= EMPTY_EVERY_MS ||
                             u->heartbeat_ms > 0 || applier_want(t->a) != CONTROL_RUN));
 }
@@ -174,7 +176,8 @@ static bool send(struct tail *t, struct err *err) {
         .whole = u->alone,
     };
 
-    if (!failpoint(FAILPOINT_TAIL_UNIT_FILLED, err))
+    if (!failpoint(FAILPOINT_TAIL_UNIT_FILLED, err) ||
+        (u->reject_count > 0 && !tail_records_keep(t->a, u, err)))
         return false;
     throttle_take(&t->bytes, u->unit.bytes);
     throttle_take(&t->commands, u->commands);
@@ -260,6 +263,11 @@ static void tick(struct tail *t) {
         destination_gauge_tick(&t->gauge);
 }
 
+static bool replay(struct tail *t, struct err *err) {
+    return CONTROL_GET(t->a, replay_wanted) <= t->replayed_upto ||
+           tail_records_replay(t->a, &t->lane, &t->units, t->flying, &t->replayed_upto, err);
+}
+
 static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
     for (;;) {
         enum control_want want = applier_want(t->a);
@@ -281,6 +289,8 @@ static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
                                                   : APPLIER_STOP;
             return true;
         }
+        if (may_send && t->lane.state == LANE_READY && !replay(t, err))
+            return false;
         if (may_send && !take(t, err))
             return false;
         if (may_send && t->lane.state == LANE_READY && worth_sending(t) && wait_us == 0) {

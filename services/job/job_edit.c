@@ -44,17 +44,41 @@ static const char *const light_members[] = {"name",  "labels",   "environment", 
                                             "retry", "throttle", NULL};
 enum { LIGHT_COUNT = LENGTH_OF(light_members) - 1 };
 
+/* What a command of the stream is met with. It takes effect with the next claim, so it changes
+ * only where the job stands still. */
+static const char *const policies[] = {"lua_policy", "flush_policy", "publish",
+                                       "unknown_command_policy", "exclude_commands"};
+
+static bool is_one_of(const char *name, const char *const *names, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool changes_policies_only(const json_t *patch, const char *state) {
+    const json_t *objects = json_object_get(patch, "objects");
+    const char *name;
+    json_t *value;
+
+    if (!json_is_object(objects) || (strcmp(state, "paused") != 0 &&
+                                     strcmp(state, "blocked") != 0 && strcmp(state, "failed") != 0))
+        return false;
+    json_object_foreach((json_t *)(uintptr_t)objects, name, value) {
+        if (!is_one_of(name, policies, LENGTH_OF(policies)))
+            return false;
+    }
+    return true;
+}
+
 /* May every member of the patch change while the job runs? */
-static bool is_light(const json_t *patch) {
+static bool is_light(const json_t *patch, const char *state) {
     const char *name;
     json_t *value;
 
     json_object_foreach((json_t *)(uintptr_t)patch, name, value) {
-        bool found = false;
-
-        for (size_t i = 0; i < LIGHT_COUNT; i++)
-            found = found || strcmp(name, light_members[i]) == 0;
-        if (!found)
+        if (!is_one_of(name, light_members, LIGHT_COUNT) &&
+            !(strcmp(name, "objects") == 0 && changes_policies_only(patch, state)))
             return false;
     }
     return true;
@@ -199,6 +223,9 @@ static void keep_the_rest(const struct store_job *job, struct job_spec *spec) {
 
     for (size_t k = 0; k < LIGHT_COUNT; k++)
         json_object_set(whole, light_members[k], json_object_get(spec->spec, light_members[k]));
+    for (size_t k = 0; k < LENGTH_OF(policies); k++)
+        json_object_set(json_object_get(whole, "objects"), policies[k],
+                        json_object_get(json_object_get(spec->spec, "objects"), policies[k]));
     json_array_foreach(job->warnings, i, warning) if (!is_under(warning, "retry"))
         json_array_append(warnings, warning);
     json_array_foreach(spec->warnings, i, warning) if (is_under(warning, "retry"))
@@ -225,7 +252,7 @@ static bool take_up_again(struct store *store, const struct edit *e, const struc
 
 static bool apply(struct store *store, const struct edit *e, const struct store_job *job,
                   struct err *err) {
-    bool light = is_light(e->patch);
+    bool light = is_light(e->patch, job->state);
     bool is_ends = is_started(job) && job_edit_ends_is(e->patch, light_members);
     struct job_spec spec = {0};
     json_t *body = NULL;

@@ -152,6 +152,7 @@ void gauges_sample(struct gauges *g, const struct control_block *block, int64_t 
     p->commands_applied = to_i64(READ(commands_applied));
     p->bytes_applied = to_i64(READ(bytes_applied));
     p->commands_skipped = to_i64(READ(commands_skipped));
+    p->commands_rejected = to_i64(READ(commands_rejected));
     p->units_applied = to_i64(READ(units_applied));
     p->heartbeat_state = READ(heartbeat_state);
     if (READ(source_written_at_ms) > 0)
@@ -196,6 +197,7 @@ void gauges_seed(struct control_block *block, const struct store_progress *p) {
     SEED(commands_applied, p->commands_applied);
     SEED(bytes_applied, p->bytes_applied);
     SEED(commands_skipped, p->commands_skipped);
+    SEED(commands_rejected, p->commands_rejected);
     SEED(units_applied, p->units_applied);
     SEED(reconnects, p->reconnects);
     SEED(full_syncs, p->full_syncs);

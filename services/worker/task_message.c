@@ -128,6 +128,11 @@ static void on_full_sync(struct task_run *run, const json_t *message) {
     run->asks.full_sync = true;
 }
 
+static void on_records(struct task_run *run, const json_t *message) {
+    json_decref(run->asks.records);
+    run->asks.records = json_incref((json_t *)(uintptr_t)message);
+}
+
 /* False: the child speaks another language and is killed. */
 static bool handle(struct task_run *run, enum task_duty duty, const json_t *message) {
     const char *type = json_string_value(json_object_get(message, "type"));
@@ -140,6 +145,8 @@ static bool handle(struct task_run *run, enum task_duty duty, const json_t *mess
         on_start(run, message);
     else if (strcmp(type, "full_sync") == 0 && duty == TASK_RECEIVE)
         on_full_sync(run, message);
+    else if (strcmp(type, "records") == 0 && duty == TASK_APPLY)
+        on_records(run, message);
     else if (strcmp(type, "copied") == 0)
         on_copied(run);
     else if (strcmp(type, "caught_up") == 0)
@@ -211,6 +218,12 @@ void task_run_go(struct task_run *run) {
     run->asks.go = false;
     task_message_send(run, TASK_APPLY, message);
     json_decref(message);
+}
+
+void task_run_records(struct task_run *run, const json_t *answer) {
+    json_decref(run->asks.records);
+    run->asks.records = NULL;
+    task_message_send(run, TASK_APPLY, answer);
 }
 
 void task_run_full_sync(struct task_run *run, bool is_allowed, int64_t retry_after_ms) {

@@ -67,6 +67,7 @@ void task_run_free(struct task_run *run) {
     task_run_kill(run);
     json_decref(run->spec);
     json_decref(run->start);
+    json_decref(run->asks.records);
     json_decref(run->asks.facts[0]);
     json_decref(run->asks.facts[1]);
     control_unmap(run->control);
@@ -103,6 +104,8 @@ void task_run_kill(struct task_run *run) {
         stop_child(&run->child[i]);
     run->is_claimed = false;
     run->asks.full_sync = false;
+    json_decref(run->asks.records);
+    run->asks.records = NULL;
     atomic_store(&run->control->link, CONTROL_LINK_DOWN);
 }
 

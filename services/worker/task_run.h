@@ -77,7 +77,8 @@ struct task_asks {
     bool full_sync;        /* may the source be asked? task_run_full_sync() */
     char full_sync_of[41]; /* its run id; "" = it does not tell */
     bool copied, caught_up, full_resync; /* for the history */
-    json_t *facts[2];                    /* of source, destination; owned; NULL = none new */
+    json_t *records;  /* commands left out: what apply asks; owned; NULL = nothing */
+    json_t *facts[2]; /* of source, destination; owned; NULL = none new */
 };
 
 struct task_trouble {
@@ -180,6 +181,7 @@ bool task_run_is_up(const struct task_run *run);
 void task_run_go(struct task_run *run);
 void task_run_lease(struct task_run *run, uint64_t lease);
 void task_run_full_sync(struct task_run *run, bool is_allowed, int64_t retry_after_ms);
+void task_run_records(struct task_run *run, const json_t *answer);
 /* `credentials` as credentials_to_json() makes it; NULL: `why` says why not. */
 void task_run_login(struct task_run *run, enum task_duty duty, const json_t *credentials,
                     const struct err *why);

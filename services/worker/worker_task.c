@@ -16,6 +16,7 @@
 #include "services/worker/task_view.h"
 #include "services/worker/worker_facts.h"
 #include "services/worker/worker_move.h"
+#include "services/worker/worker_records.h"
 #include "services/worker/worker_task_login.h"
 
 enum { CHART_MS = 10000 };
@@ -183,6 +184,10 @@ bool worker_task_open(struct worker *worker, struct store_claim *claim,
     store_job_done(&job);
     log_event(LOG_LEVEL_INFO, "task.claimed", LOG_TEXT("job", claim->job),
               LOG_TEXT("state", claim->state), LOG_INT("lease", claim->lease_epoch));
+    if (!worker_records_look(worker, task, err)) {
+        worker_task_free(task);
+        return false;
+    }
     worker_pace(&task->pace, json_object_get(task->spec, "throttle"), run);
     task->is_forgetting =
         job_state_is_final(state) && json_is_true(json_object_get(claim->wanted, "forget"));
@@ -232,9 +237,9 @@ bool worker_task_has_news(const struct worker_task *task) {
     const struct task_asks *asks = &task->run->asks;
 
     return worker_task_login_watch_due(task) || asks->go || asks->lease_above || asks->full_sync ||
-           asks->copied || asks->caught_up || asks->full_resync || asks->facts[0] ||
-           asks->facts[1] || task->is_gone || worker_move_has_note(task) || is_over(task) ||
-           (task->is_state_known && worker_move_next(task) != JOB_EVENT_COUNT) ||
+           asks->records || asks->copied || asks->caught_up || asks->full_resync ||
+           asks->facts[0] || asks->facts[1] || task->is_gone || worker_move_has_note(task) ||
+           is_over(task) || (task->is_state_known && worker_move_next(task) != JOB_EVENT_COUNT) ||
            task->run->outcome != TASK_GOING;
 }
 
@@ -306,6 +311,8 @@ static bool answer_asks(struct worker *worker, struct worker_task *task, struct 
         task_run_lease(run, (uint64_t)raised);
         lease.epoch = raised;
     }
+    if (asks->records && !worker_records_answer(worker, task, err))
+        return false;
     if (asks->full_sync && !answer_full_sync(worker, run, err))
         return lost_or_down(task, err);
     return worker_facts_flush(worker, task, err) || lost_or_down(task, err);
@@ -344,6 +351,7 @@ static bool take_answer(struct worker *worker, struct worker_task *task,
         return lost_or_down(task, &lost);
     }
     heed(task, report->state, report->wanted);
+    worker_records_heed(task, report->wanted);
     task->is_final = task->run->outcome != TASK_GOING;
     if (report->job_version == task->version)
         return true;
@@ -369,7 +377,8 @@ bool worker_task_report(struct worker *worker, struct worker_task **tasks, size_
     used = 0;
     for (size_t i = 0; ok && i < count; i++) {
         if (!tasks[i]->is_gone)
-            ok = take_answer(worker, tasks[i], &reports[used++], err);
+            ok = take_answer(worker, tasks[i], &reports[used++], err) &&
+                 worker_records_count(worker, tasks[i], tasks[i]->run->outcome != TASK_GOING, err);
     }
     for (size_t i = 0; i < count; i++)
         json_decref(reports[i].wanted);

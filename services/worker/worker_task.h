@@ -44,8 +44,10 @@ struct worker_task {
     uint32_t noted;                    /* trouble that the control database knows */
     bool shows_retry;                  /* the control database says that it is retried */
     int64_t chart_ms;                  /* monotonic: when the last point was kept */
-    bool is_final;                     /* the last report was of a task that has ended */
-    bool is_gone;                      /* not ours any more, or all done: free it */
+    int64_t counted_ms; /* monotonic: when the counts of commands were last mirrored */
+    uint64_t counted;   /* their sum then */
+    bool is_final;      /* the last report was of a task that has ended */
+    bool is_gone;       /* not ours any more, or all done: free it */
 };
 
 /* The lease it is held by. Borrows from both. */

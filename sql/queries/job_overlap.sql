@@ -25,6 +25,7 @@ SELECT o.id
   JOIN job o ON o.destination_key = j.destination_key AND o.id <> j.id
  WHERE j.id = $1 AND o.state = ANY ($2::text[])
    AND (j.destination_databases IS NULL OR o.destination_databases IS NULL OR
+        j.destination_databases && o.destination_databases AND
         EXISTS (SELECT 1
                   FROM part a
                   JOIN part b ON b.id = o.id AND b.database = a.database AND NOT b.excluded

@@ -1,9 +1,12 @@
 """A part of a source into a part of a destination: databases, prefixes, several jobs side by side."""
 
+import os
+import signal
 import time
 
 import pytest
-from support.service import Blocked
+from support.proxy import Proxy
+from support.service import ApiError, Blocked
 
 BINARY = b"\x00\xffbin:"
 
@@ -185,3 +188,107 @@ def test_messages_arrive_where_they_are_wanted(service, source, destination):
     assert message["data"] == b"hello"
     job.stop()
 
+
+
+def rejected(service, job):
+    return service.request("GET", "/v1/jobs/%s/rejected-commands" % job.id)["items"]
+
+
+def wait_rejected(service, job, **wanted):
+    deadline = time.monotonic() + 60
+    while True:
+        items = rejected(service, job)
+        if items and all(item[name] == value for item in items for name, value in wanted.items()):
+            return items
+        assert time.monotonic() < deadline, items
+        time.sleep(0.1)
+
+
+def inject(proxy, *words):
+    """One more command in the source's stream, which the source knows nothing of."""
+    data = b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+    deadline = time.monotonic() + 60
+    while not proxy.inject(data):
+        assert time.monotonic() < deadline, "nobody follows"
+        time.sleep(0.05)
+
+
+def test_a_flush_that_was_left_out_can_be_applied_later(service, source, destination):
+    src, dst = source.client(), destination.client()
+    fill(src)
+    job = service.job(source.url(), destination.url(), objects=select({"include_prefixes": ["a:"]}))
+    job.check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    src.flushdb()
+    wait_blocked(job, "flush_blocked")
+    service.request("PATCH", "/v1/jobs/" + job.id, {"objects": {"flush_policy": "skip"}})
+    with pytest.raises(ApiError):
+        service.request("PATCH", "/v1/jobs/" + job.id, {"objects": {"databases": None}})
+    job.resume()
+    src.set("a:last", "end")
+    wait_for(dst, "a:last", b"end", job)
+    assert dst.exists("a:7") and job.get()["progress"]["incremental"]["rejected"] == 1
+    item, = wait_rejected(service, job, status="recorded")
+    assert (item["command"], item["reason"], item["source_database"]) == ("flushdb", "flush_policy", 0)
+    dst.set("d:users", "own")
+    assert service.request("POST", "/v1/jobs/%s/rejected-commands/replay" % job.id, {}) == {"wanted": 1}
+    wait_rejected(service, job, status="replayed")
+    assert keys_of(dst) == {b"d:users"}, "the selection is empty, the rest stays"
+    src.set("a:more", "end")
+    wait_for(dst, "a:more", b"end", job)
+    assert service.request("POST", "/v1/jobs/%s/rejected-commands/replay" % job.id, {}) == {"wanted": 0}
+    job.stop()
+    counts = {row["command"]: row for row in service.request("GET", "/v1/jobs/%s/metrics" % job.id)["by_command"]}
+    assert counts["flushdb"]["rejected"] == 1 and counts["set"]["applied"] == 2
+
+
+def test_what_is_left_out_is_on_record_before_it_is_passed(service, source, destination):
+    """Scripts of old sources and unknown commands, with the worker killed behind them."""
+    dst = destination.client()
+    with Proxy(source.port) as proxy:
+        job = service.job(source.url(port=proxy.port), destination.url(),
+                          objects={"lua_policy": "skip", "unknown_command_policy": "skip_and_record"})
+        job.check_and_start()
+        job.wait_caught_up()
+        inject(proxy, b"EVAL", b"redis.call('INCR',KEYS[1])", b"1", b"secret:counter")
+        inject(proxy, b"NOSUCHCOMMAND", b"secret:key", b"value")
+        items = wait_rejected(service, job, status="recorded")
+        while len(items) < 2:
+            items = rejected(service, job)
+            time.sleep(0.05)
+        assert [item["command"] for item in items] == ["eval", "NOSUCHCOMMAND"]
+        assert items[0]["key_hash"] and items[1]["key_hash"] is None
+        assert "secret" not in str(items) and "secret" not in service.logs()
+        assert not dst.exists("secret:counter")
+        service.request("POST", "/v1/jobs/%s/rejected-commands/replay" % job.id, {"ids": [item["id"] for item in items]})
+        deadline = time.monotonic() + 60
+        while any(item["status"] in ("recorded", "wanted") for item in rejected(service, job)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        first, second = rejected(service, job)
+        assert first["status"] == "replayed" and dst.get("secret:counter") == b"1"
+        assert second["status"] == "refused" and "unknown command" in second["detail"]
+        assert "secret" not in second["detail"]
+        job.stop(drain=False)
+
+
+def test_a_replay_happens_once_whoever_dies(service, source, destination):
+    dst = destination.client()
+    with Proxy(source.port) as proxy:
+        job = service.job(source.url(port=proxy.port), destination.url(), objects={"lua_policy": "skip"})
+        job.check_and_start()
+        job.wait_caught_up()
+        for _ in range(20):
+            inject(proxy, b"EVAL", b"redis.call('INCR',KEYS[1])", b"1", b"counter")
+        deadline = time.monotonic() + 60
+        while len(rejected(service, job)) < 20:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        service.request("POST", "/v1/jobs/%s/rejected-commands/replay" % job.id, {})
+        for _ in range(3):
+            for pid in service.pids("apply"):
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+        wait_rejected(service, job, status="replayed")
+        assert dst.get("counter") == b"20"
+        job.stop(drain=False)

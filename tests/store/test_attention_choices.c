@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "services/job/job_edit.h"
 #include "services/worker/attention.h"
 #include "sql/store_job.h"
 #include "tests/support/cunit_run.h"
@@ -20,6 +21,21 @@ static const struct route *route_of(const char *action) {
     return NULL;
 }
 
+/* The choice is an edit of the blocked job itself. */
+static int status_of_patch(const char *account, const json_t *body, struct err *err) {
+    static const struct keyring ring = {
+        .keys = {{.id = 1, .key = "0123456789abcdef0123456789abcde"}}, .count = 1};
+    char id[STORE_ID_SIZE];
+    struct job_move move = {.account = account, .actor = "key:test"};
+    json_t *errors = NULL;
+    bool ok;
+
+    store_fixture_job_in(account, "blocked", id);
+    ok = job_edit_patch(store_fixture(), &ring, id, &move, body, &errors, err);
+    json_decref(errors);
+    return ok ? 200 : 0;
+}
+
 /* What the API answers when a person takes that choice of a blocked job. */
 static int status_of(const char *account, const char *action, json_t *body, struct err *err) {
     struct arena arena = ARENA_INIT;
@@ -31,6 +47,8 @@ static int status_of(const char *account, const char *action, json_t *body, stru
 
     call.route = route_of(action);
     CU_ASSERT_PTR_NOT_NULL_FATAL(call.route);
+    if (strcmp(action, "patch") == 0)
+        return status_of_patch(account, body, err);
     store_fixture_job_in(account, "blocked", id);
     call.param[0] = str_from(id);
     call.store = store_fixture();

@@ -60,6 +60,8 @@ HANDLER(job_cutover_forget);
 /* job_views.c */
 HANDLER(job_views_steps);
 HANDLER(job_views_shards);
+HANDLER(job_rejected_list);
+HANDLER(job_rejected_replay);
 HANDLER(job_views_metrics);
 HANDLER(job_views_logs);
 

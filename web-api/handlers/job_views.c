@@ -4,6 +4,7 @@
 
 #include "services/common/clock.h"
 #include "sql/store_event.h"
+#include "sql/store_rejected.h"
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
 #include "web-api/job_view.h"
@@ -42,7 +43,7 @@ bool job_views_metrics(struct call *call, struct reply *reply, struct err *err) 
     struct store_job job = STORE_JOB_INIT;
     uint64_t seconds = CHART_WINDOW_MS / 1000;
     struct str text;
-    json_t *samples;
+    json_t *samples = NULL, *commands = NULL;
     bool ok;
 
     if (request_query(call->request, "seconds", &text) &&
@@ -50,9 +51,14 @@ bool job_views_metrics(struct call *call, struct reply *reply, struct err *err) 
         return err_set(err, ERR_VALIDATION, "seconds: must be 1 to 2678400");
     ok = call_job(call, &job, err) &&
          store_job_samples(call->store, job.id, clock_wall_ms() - (int64_t)seconds * 1000,
-                           CHART_POINTS_MAX, &samples, err);
+                           CHART_POINTS_MAX, &samples, err) &&
+         store_command_count_list(call->store, job.id, &commands, err);
     if (ok)
-        reply_all(reply, samples);
+        reply_json(
+            reply, 200,
+            json_pack("{s:o, s:o, s:n}", "items", samples, "by_command", commands, "next_cursor"));
+    else
+        json_decref(samples);
     store_job_done(&job);
     return ok;
 }
