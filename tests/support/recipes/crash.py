@@ -36,11 +36,15 @@ def kills(run):
     run.writer(source, "b")
     job = run.start(source.url(), destination.url())
     copies = source.client().info("stats")["sync_full"]
+    supervisor_at = 0
     while run.until():
         time.sleep(run.rng.uniform(0.05, 0.45))
-        kill_one(run, DATA_PLANE)
-    run.wait(lambda: run.the_service.pids("apply"), "an apply after the kills")
-    run.finish(job, source, destination, faults=run.seconds, commands=run.seconds * 500)
+        # A supervisor that lived for 20 s is started again at once, others ever later.
+        due = time.monotonic() - supervisor_at > 21
+        if kill_one(run, ("worker",) if due else DATA_PLANE[1:]) == "worker":
+            supervisor_at = time.monotonic()
+    run.wait(lambda: run.the_service.pids("apply"), "an apply after the kills", 90)
+    run.finish(job, source, destination, faults=run.seconds * 0.6, commands=run.seconds * 300)
     need(source.client().info("stats")["sync_full"] == copies, "it took another full copy", run.log)
 
 
@@ -48,7 +52,8 @@ def kills(run):
 
 # What has to be done so that somebody comes by the place; all others are on the way of every migration.
 STORY_OF = {
-    "heavy": ("receive.trim", "receive.drop-snapshot"),
+    "heavy": ("receive.trim",),
+    "drop": ("receive.drop-snapshot",),
     "renamed": ("receive.history-renamed", "tail.history-renamed", "tail.new-name-stored"),
     "spool-lost": ("receive.spool-lost",),
     "lease": ("worker.lease-raised",),
@@ -105,12 +110,16 @@ class Ladder:
             time.sleep(0.02)
 
 
-def _push_megabytes(source, count):
-    """Through the stream, and nothing stays."""
+def _push_until(run, names, source, destination, job):
+    """Megabytes through the stream, of which nothing stays, until the orders are carried out."""
     client = source.client(9)
-    for i in range(count):
-        client.set("kfw:heavy", bytes([65 + i % 26]) * 1_000_000)
-    client.delete("kfw:heavy")
+    for _ in range(12):
+        if not set(names) & run.points.waiting():
+            break
+        for i in range(24):
+            client.set("kfw:heavy", bytes([65 + i]) * 1_000_000)
+        client.delete("kfw:heavy")
+        run.marker(source, destination, job)
 
 
 def every_place(run, action):
@@ -162,11 +171,7 @@ def every_place(run, action):
     run.marker(source, destination, job)
     # More than the spool wants to keep.
     ladder.order(STORY_OF["heavy"])
-    for _ in range(12):
-        if not set(STORY_OF["heavy"]) & run.points.waiting():
-            break
-        _push_megabytes(source, 24)
-        run.marker(source, destination, job)
+    _push_until(run, STORY_OF["heavy"], source, destination, job)
     ladder.climb(STORY_OF["heavy"])
     # The source fails over: the history goes on under another name.
     acknowledged = writer.stop()
@@ -200,7 +205,7 @@ def fail_over(run, master, replica, proxy, before=lambda: None):
 
 def ends_of_copies(run, ladder):
     """Small migrations, each hit at one place behind its last key; then two of a copy alone."""
-    source = run.redis()
+    source = run.redis("--repl-backlog-size", "64mb")
     run.fill(source, 1500, expiring=0)
     for name in STORY_OF["copy-ends"]:
         destination = run.redis()
@@ -209,6 +214,10 @@ def ends_of_copies(run, ladder):
         ladder.climb([name])
         run.marker(source, destination, job)
         if name == STORY_OF["copy-ends"][0]:
+            ladder.order(STORY_OF["drop"])
+            _push_until(run, STORY_OF["drop"], source, destination, job)
+            ladder.climb(STORY_OF["drop"])
+            run.marker(source, destination, job)
             ladder.order(STORY_OF["gave-back"])
         job.stop()
         chaos.verdict(source, destination, run.log)

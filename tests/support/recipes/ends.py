@@ -326,12 +326,14 @@ def evicting(run):
     run.writer(source, "a")
     job = run.start(source.url(), destination.url())
     client = destination.client()
-    client.config_set("maxmemory-policy", "allkeys-random")
-    client.config_set("maxmemory", client.info("memory")["used_memory"] - 500_000)
-    run.harm("eviction")
-    run.wait(lambda: client.info("stats")["evicted_keys"] > 50, "an eviction")
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    # A few keys only: our position, which is used all the time, stays.
+    pipe = client.pipeline(transaction=False)
+    while client.info("stats")["evicted_keys"] == 0:
+        pipe.config_set("maxmemory", client.info("memory")["used_memory"] - 2_000)
+        pipe.ping().ping().config_set("maxmemory", 0).execute()
+    run.harm("eviction", "%d keys were evicted", client.info("stats")["evicted_keys"])
     began = time.monotonic()
-    client.config_set("maxmemory", 0)
     job.wait_state("blocked", timeout=10)
     run.stop_writers()
     attention = job.get()["attention"]
