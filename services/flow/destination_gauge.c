@@ -124,6 +124,19 @@ void destination_gauge_tick(struct destination_gauge *g) {
         ask(g, now);
 }
 
+void destination_gauge_last_look(struct destination_gauge *g) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    struct err ignored = ERR_INIT;
+
+    redis_client_close(&g->client); /* a reply may be on its way */
+    if (applier_connect(g->a, &g->client, &ignored) &&
+        redis_client_call(&g->client, &arena, &reply, &ignored, "INFO", NULL) &&
+        reply->type == RESP_BULK)
+        note(g, reply->str);
+    arena_done(&arena);
+}
+
 void destination_gauge_done(struct destination_gauge *g) {
     redis_client_close(&g->client);
     buf_done(&g->in);

@@ -24,4 +24,8 @@ void destination_gauge_init(struct destination_gauge *g, struct applier *a);
  * has its own. */
 void destination_gauge_tick(struct destination_gauge *g);
 
+/* Before a job ends because both ends differ: what was evicted is told, for it may be why.
+ * Waits for the answer. */
+void destination_gauge_last_look(struct destination_gauge *g);
+
 void destination_gauge_done(struct destination_gauge *g);

@@ -17,15 +17,21 @@ enum {
 };
 
 /* An error seal that outlives us: when we die between EXEC and reading its reply,
- * the next claim still learns that a command failed. Plain EVAL, because an
+ * the next claim still learns that a command failed or keys were evicted. Plain EVAL, because an
  * EVALSHA inside EXEC answers NOSCRIPT after a SCRIPT FLUSH. */
 static const char seal_begin[] =
     "local n=string.match(redis.call('INFO','stats'),'total_error_replies:(%d+)') "
     "redis.call('HSET',KEYS[1],'base',n) return 1";
-static const char seal_end[] =
-    "local n=string.match(redis.call('INFO','stats'),'total_error_replies:(%d+)') "
-    "local d=tonumber(n)-tonumber(redis.call('HGET',KEYS[1],'base')) "
-    "if d>0 then redis.call('HINCRBY',KEYS[1],'err',d) end return d";
+static const char seal_end[] = "local s=redis.call('INFO','stats') "
+                               "local n=string.match(s,'total_error_replies:(%d+)') "
+                               "local d=tonumber(n)-tonumber(redis.call('HGET',KEYS[1],'base')) "
+                               /* Keys it evicts are missing there without any command having
+                                * failed. Its count begins at 0 when it is started anew. */
+                               "local e=tonumber(string.match(s,'evicted_keys:(%d+)')) "
+                               "local w=tonumber(redis.call('HGET',KEYS[1],'evicted') or e) "
+                               "if e<w then w=0 end d=d+e-w "
+                               "if d>0 then redis.call('HINCRBY',KEYS[1],'err',d) end "
+                               "redis.call('HSET',KEYS[1],'evicted',e) return d";
 
 void lane_init(struct lane *lane, const struct task_spec *spec, enum lane_mode mode) {
     *lane = (struct lane){

@@ -200,7 +200,7 @@ static enum resp_status take_fields(struct lane *lane, struct str in, size_t *re
         return fail(err, ERR_FENCED, "the position on the destination has another owner");
     /* A copy takes the unit back that its own reply names; one that died could not. */
     if (value[2] > 0 && !lane->was_refused)
-        return fail(err, ERR_DIVERGED, "a command failed on the destination");
+        return fail(err, ERR_DIVERGED, "a command failed on the destination, or it evicted keys");
     if (!known[1] || value[1] != lane->expect_next)
         return fail(err, ERR_FENCED, "the position on the destination moved without us");
     return RESP_GOT;

@@ -194,7 +194,8 @@ static bool decide(struct redis_client *client, const struct task_spec *spec, bo
     if (now->err > 0)
         return err_set(err, ERR_DIVERGED,
                        "%" PRIu64
-                       " commands that succeeded on the source failed on the destination",
+                       " commands that succeeded on the source failed on the destination, or keys "
+                       "were evicted there",
                        now->err);
     return true;
 }

@@ -13,8 +13,8 @@
  *                                              snapshot while the state is copy
  *   mark   where in the snapshot (copy_mark.h)
  *   db     source database selected     seq    units applied, for ever
- *   err    commands that failed, by the destination's own count
- *   base   scratch of the error seal
+ *   err    commands that failed and keys that were evicted, by the destination's own count
+ *   base, evicted   of the error seal: its counts when it last looked
  *
  * sealed, done and stopped are seals: no claim of a migration passes them, whatever the
  * control database believes. sealed (a cutover) still lets expiries be settled.

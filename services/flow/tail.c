@@ -350,6 +350,8 @@ bool tail_run(struct applier *a, struct redis_client client, enum applier_next *
          spool_reader_open(&t.reader, a->spool_fd, "stream", a->position.next, err) &&
          loop(&t, ret_next, err) && lane_leave(&t.lane, ret_client, err);
     lane_close(&t.lane);
+    if (!ok && err->code == ERR_DIVERGED)
+        destination_gauge_last_look(&t.gauge);
     destination_gauge_done(&t.gauge);
     spool_reader_close(&t.reader);
     stream_unit_done(&t.buffers[0]);

@@ -347,6 +347,7 @@ bool check_dst_eviction(struct check_run *run, struct check_finding *ret, struct
         return check_warn(ret, "The destination does not tell its eviction policy");
     }
     if (strcmp(policy, "noeviction") != 0)
-        return check_warn(ret, "maxmemory-policy is %s: data may be evicted silently", policy);
+        return check_warn(
+            ret, "maxmemory-policy is %s: a job that follows stops when keys are evicted", policy);
     return check_pass(ret, "Nothing is evicted");
 }
