@@ -43,6 +43,10 @@ def test_every_named_place_is_passed_and_a_crash_there_leaves_every_effect_once(
     assert run.points.fired() == set(NAMES) and len(NAMES) >= 60
 
 
+def test_a_destination_that_evicts_a_few_keys_blocks_the_job(carry_out):
+    carry_out("T16")
+
+
 def test_the_ends_are_exact_after(carry_out):
     carry_out(CHOSEN)
 
