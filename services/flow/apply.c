@@ -119,6 +119,19 @@ static bool learn_bulk_max(struct applier *a, struct redis_client *client, struc
     return ok;
 }
 
+/* A command that failed while we died would go unseen, so units become scripts. */
+static bool learn_script(struct applier *a, struct redis_client *client, struct err *err) {
+    struct arena arena = ARENA_INIT;
+    const struct resp_value *reply;
+    bool ok = redis_client_call(client, &arena, &reply, err, "EVAL", "return 1", "0", NULL);
+
+    if (ok && reply->type == RESP_ERROR)
+        ok = redis_client_refused(
+            client, reply, "EVAL, without which errors of the destination could go unseen", err);
+    arena_done(&arena);
+    return ok && lane_script_learn(&a->names, client, err);
+}
+
 static bool learn_facts(struct applier *a, struct redis_client *client, struct redis_info *info,
                         struct err *err) {
     struct arena arena = ARENA_INIT;
@@ -137,10 +150,8 @@ static bool learn_facts(struct applier *a, struct redis_client *client, struct r
         ok = redis_client_refused(client, inside, "asking what the destination can do", err);
     if (ok) {
         a->can_seal = inside->type == RESP_BULK && info->total_error_replies >= 0;
-        if (!a->can_seal && a->spec.incremental)
-            ok = err_set(err, ERR_DEST_NOPERM,
-                         "the destination does not let us count its errors (INFO in EVAL, from 6.2 "
-                         "on): a command that failed while we died would go unseen");
+        if (!a->can_seal)
+            ok = learn_script(a, client, err);
         a->has_functions = info->redis_compat >= 70000;
         learn_hints(a, info);
     }

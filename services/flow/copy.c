@@ -166,7 +166,8 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
 
     c->lane.client = client; /* closed with the lane if what follows fails */
     if (!spool_meta_read(a->spool_fd, &c->meta, err) ||
-        !lane_start(&c->lane, client, &a->position, a->can_seal, err) || !wait_ready(c, err))
+        !lane_start(&c->lane, client, &a->position, a->can_seal ? NULL : &a->names, err) ||
+        !wait_ready(c, err))
         return false;
     if (a->position.mark[0]) {
         if (!copy_mark_parse(str_from(a->position.mark), &mark, err))

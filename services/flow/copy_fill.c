@@ -96,8 +96,8 @@ static bool take_aux(struct copy *c, const struct rdb_event *ev, struct unit *un
         ok = rdb_string_decode(ev->aux.value, &scratch, &value, err);
         if (ok && str_parse_u64(value, &db) && db < TASK_DATABASES_MAX)
             c->stream_db = (int)db;
-    } else if (str_equal(str_skip(ev->aux.key, 1), STR_LIT("lua"))) {
-        /* Sources up to 6.2 may stream EVALSHA of what they had cached. */
+    } else if (c->a->can_seal && str_equal(str_skip(ev->aux.key, 1), STR_LIT("lua"))) {
+        /* Sources up to 6.2 may stream EVALSHA of what they had cached; no script can call that. */
         ok = copy_encoder_put_code(&c->encoder, "SCRIPT", "LOAD", NULL, ev->aux.value, unit, err);
     }
     buf_done(&scratch);

@@ -13,6 +13,7 @@ enum {
     OUT_MAX = 64 * 1024,
     IN_MAX = 64 * 1024 * 1024, /* one element of one reply; XRANGE is no write */
     READ_CHUNK = 64 * 1024,
+    SCRIPT_MAX = 1200 * 1024 * 1024, /* as a unit of the tail */
     IOV_MAX_USED = 512,
 };
 
@@ -42,6 +43,7 @@ void lane_init(struct lane *lane, const struct task_spec *spec, enum lane_mode m
         .database = spec->lowest_database,
         .head = BUF_INIT(OUT_MAX),
         .tail = BUF_INIT(OUT_MAX),
+        .script = {.own = BUF_INIT(SCRIPT_MAX)},
         .in = BUF_INIT(IN_MAX),
         .position = BUF_INIT(OUT_MAX),
     };
@@ -52,6 +54,7 @@ void lane_close(struct lane *lane) {
     redis_client_close(&lane->client);
     buf_done(&lane->head);
     buf_done(&lane->tail);
+    unit_done(&lane->script);
     buf_done(&lane->in);
     buf_done(&lane->position);
     lane->state = LANE_CLOSED;
@@ -111,15 +114,55 @@ static bool put_position(struct lane *lane, struct buf *out, const struct positi
                           position->fresh == POSITION_FRESH ? "1" : "0", "seq", next, NULL);
 }
 
+/* KF_FAULTS: the position is written once the data is in. */
+static bool is_position_late(const struct lane *lane, const struct lane_position *end) {
+    return (lane->spec->faults & TASK_FAULT_POSITION_OUTSIDE_UNIT) && lane->mode == LANE_TAIL &&
+           !end->by_unit;
+}
+
+/* One EVAL of the unit and its position, for a server that does not count its errors. */
+static bool frame_script(struct lane *lane, const struct position *position,
+                         const struct lane_position *end, struct err *err) {
+    struct lane_script_frame frame = {
+        .names = lane->names,
+        .key = str_from(lane->key),
+        .database = lane->database,
+        .position_last = end->whole,
+    };
+    size_t words;
+
+    buf_clear(&lane->head);
+    buf_clear(&lane->tail);
+    buf_clear(&lane->position);
+    lane->position_after = is_position_late(lane, end);
+    if (!put_position(lane, &lane->position, position, end, err))
+        return false;
+    if (!lane->position_after) {
+        frame.position = buf_str(&lane->position);
+        frame.position_count = end->mark ? 1 : 2;
+    }
+    if (!lane_script_make(&frame, lane->unit, &lane->script, &words, err) ||
+        !resp_put_array(&lane->head, words, err))
+        return false;
+    lane->unit = &lane->script;
+    lane->expect_next = end->next;
+    return resp_put_words(&lane->tail, err, "EXEC", NULL) &&
+           (lane->position_after || lane_put_gate(lane, &lane->tail, err));
+}
+
 /* All commands between MULTI and EXEC that are not the unit's own. */
 static bool frame_unit(struct lane *lane, const struct position *position,
                        const struct lane_position *end, uint32_t *ret_own, struct err *err) {
     bool unfenced = lane->mode == LANE_COPY && (lane->spec->faults & TASK_FAULT_COPY_UNFENCED);
     /* A unit that only moves the position has nothing that could fail. */
-    bool seal = lane->seal && lane->unit->commands > 0 && !end->whole && !end->by_unit && !unfenced;
+    bool may_fail = lane->unit->commands > 0 && !end->by_unit && !unfenced;
+    bool seal = !lane->names && may_fail && !end->whole;
     uint32_t own = 0;
     char db[16];
 
+    *ret_own = 0;
+    if (lane->names && may_fail)
+        return frame_script(lane, position, end, err);
     buf_clear(&lane->head);
     buf_clear(&lane->tail);
     buf_clear(&lane->position);
@@ -139,8 +182,7 @@ static bool frame_unit(struct lane *lane, const struct position *position,
             return false;
         own++;
     }
-    lane->position_after = (lane->spec->faults & TASK_FAULT_POSITION_OUTSIDE_UNIT) &&
-                           lane->mode == LANE_TAIL && !end->by_unit;
+    lane->position_after = is_position_late(lane, end);
     /* KF_FAULTS: a copy without its fence has no position either, or the mark of a late
      * unit would be noticed in its stead. */
     if (unfenced) {
@@ -210,10 +252,10 @@ bool lane_push(struct lane *lane, struct err *err) {
 }
 
 bool lane_start(struct lane *lane, struct redis_client client, const struct position *position,
-                bool seal, struct err *err) {
+                const struct lane_script_names *names, struct err *err) {
     lane->client = client;
     lane->moved_at_ms = clock_mono_ms();
-    lane->seal = seal;
+    lane->names = names;
     lane->expect_epoch = position->epoch;
     lane->expect_next = position->next;
     buf_clear(&lane->head);
@@ -238,7 +280,7 @@ bool lane_send(struct lane *lane, struct unit *unit, const struct position *posi
     lane->moved_at_ms = lane->sent_at_us / 1000;
     if (!frame_unit(lane, position, end, &own, err))
         return false;
-    lane->queued_left = lane->exec_count = unit->commands + own;
+    lane->queued_left = lane->exec_count = lane->unit->commands + own;
     lane->step = STEP_QUEUED;
     lane->was_refused = false;
     lane->state = LANE_BUSY;

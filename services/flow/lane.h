@@ -4,6 +4,7 @@
  * outstanding. A unit goes out as
  *
  *     [seal] commands… [position] EXEC · WATCH pos · HMGET pos epoch off err · MULTI
+ *     (or: EVAL of commands and position, EXEC · … : lane_script.h)
  *
  * and the next one only when every reply of this one is in: EXEC succeeded, every
  * element of it is good, the position shows our epoch and the offset we wrote,
@@ -21,6 +22,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/err.h"
 #include "proto/resp/resp_reply.h"
+#include "services/flow/lane_script.h"
 #include "services/flow/position.h"
 #include "services/flow/unit.h"
 #include "services/redis/redis_client.h"
@@ -44,14 +46,16 @@ struct lane {
     struct redis_client client;
     const struct task_spec *spec;
     char key[POSITION_KEY_MAX];
-    int database; /* of the position */
-    bool seal;    /* the server can count its errors for us */
+    int database;                          /* of the position */
+    const struct lane_script_names *names; /* units are scripts; NULL: the server counts its
+                                              errors for us */
 
     /* What the gate must show. */
     uint64_t expect_epoch, expect_next;
 
     /* Going out: the unit's pieces between two buffers of ours. */
     struct buf head, tail;
+    struct unit script;  /* what is sent in the unit's place (lane_script.h) */
     struct unit *unit;   /* borrowed while BUSY */
     size_t sent;         /* bytes of head, unit and tail together */
     int64_t moved_at_ms; /* monotonic: when the connection last took or gave something */
@@ -85,14 +89,16 @@ struct lane_position {
 void lane_init(struct lane *lane, const struct task_spec *spec, enum lane_mode mode);
 
 /* Take over an open client, whose database is the position's, and send the first
- * gate. `position` is what was claimed. */
+ * gate. `position` is what was claimed. With `names` units go as scripts, else the server
+ * counts its errors and lets us read the count. */
 MUST_CHECK bool lane_start(struct lane *lane, struct redis_client client,
-                           const struct position *position, bool seal, struct err *err);
+                           const struct position *position, const struct lane_script_names *names,
+                           struct err *err);
 void lane_close(struct lane *lane); /* fine in every state; frees the buffers too */
 
 /* Send the unit; the lane must be READY. The unit is the lane's until it is READY
  * again.
- * Errors: those of conn_writev, MEMORY. */
+ * Errors: those of conn_writev, MEMORY; those of lane_script_make. */
 MUST_CHECK bool lane_send(struct lane *lane, struct unit *unit, const struct position *position,
                           const struct lane_position *end, struct err *err);
 

@@ -87,11 +87,30 @@ static enum resp_status take_exec(struct lane *lane, struct str in, size_t *ret_
     return RESP_GOT;
 }
 
+/* Commands of a script failed; *error becomes the first one's. Else the script itself was
+ * refused, by its first write or by the server: nothing has happened. */
+static bool script_has_run(struct str *error) {
+    struct str count;
+
+    if (!str_starts_with(*error, STR_LIT(LANE_SCRIPT_FAILED)))
+        return false;
+    *error = str_skip(*error, sizeof(LANE_SCRIPT_FAILED) - 1);
+    if (!str_cut(error, ' ', &count))
+        *error = count;
+    return true;
+}
+
 /* A command failed although the transaction ran: both ends differ now. A copy may write
  * its unit again, so the rest of the replies is read first. */
 static enum resp_status failed_element(struct lane *lane, struct str error, struct err *err) {
     if (lane->was_refused)
         return RESP_GOT;
+    if (lane->unit == &lane->script && !script_has_run(&error)) {
+        refuse(lane, error);
+        *err = lane->refused;
+        (void)err_wrap(err, "a script was refused before it did anything");
+        return RESP_WRONG;
+    }
     refuse(lane, error);
     if (lane->mode == LANE_COPY) {
         (void)err_wrap(&lane->refused, "command %" PRIu32 " of a batch failed on the destination",

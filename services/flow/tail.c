@@ -346,7 +346,7 @@ bool tail_run(struct applier *a, struct redis_client client, enum applier_next *
     t.units.received_ctx = &t.reader;
     lane_init(&t.lane, &a->spec, LANE_TAIL);
     destination_gauge_init(&t.gauge, a);
-    ok = lane_start(&t.lane, client, &a->position, a->can_seal, err) &&
+    ok = lane_start(&t.lane, client, &a->position, a->can_seal ? NULL : &a->names, err) &&
          spool_reader_open(&t.reader, a->spool_fd, "stream", a->position.next, err) &&
          loop(&t, ret_next, err) && lane_leave(&t.lane, ret_client, err);
     lane_close(&t.lane);

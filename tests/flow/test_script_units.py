@@ -1,0 +1,153 @@
+"""A destination that cannot be asked how many errors it answered is written by scripts: Redis
+6.0, and an account without INFO."""
+
+import signal
+import time
+
+import pytest
+from support import every_type, processes
+from support.compare import compare
+from support.recopy import wait_blocked
+from support.redis_fixture import RedisServer
+from support.service import wait_marker
+from support.workload import Writer, check_model
+from support.zoo_servers import zoo_servers
+
+
+@pytest.fixture(scope="module")
+def zoo(request):
+    return zoo_servers(300 if request.config.getoption("--full") else 30)
+
+
+@pytest.fixture
+def old(zoo):
+    with RedisServer(binary=zoo["redis-6.0"]) as server:
+        yield server
+
+
+def seal_of(precheck):
+    (item,) = [i for i in precheck["items"] if i["id"] == "dst.error_seal"]
+    return item
+
+
+def test_every_type_and_command_arrives_by_script(service, redis_server, zoo, old):
+    source = redis_server(binary=zoo["redis-6.0"])
+    can = every_type.abilities(source.url()) & every_type.abilities(old.url())
+    keys = every_type.fill(source.url(), can)
+    job = service.job(source.url(), old.url())
+    assert "script" in seal_of(job.precheck())["message"]
+    job.act("start")
+    job.wait_caught_up()
+    assert old.calls("eval") > 0
+    every_type.write_on(source.url(), can)
+    wait_marker(source, old, job=job)
+    job.stop()
+    report = compare(source.url(), old.url(), ttl_tolerance_ms=2000)
+    assert report.equal and report.equal_keys >= keys, report
+
+
+def test_counters_and_lists_are_exact_whatever_is_killed(service, redis_server, zoo, old):
+    source = redis_server(binary=zoo["redis-6.0"])
+    job = service.job(source.url(), old.url()).check_and_start()
+    job.wait_caught_up()
+    there = source.client()
+    killed, sent = set(), 0
+    while len(killed) < 6:
+        for pid in service.wait_role("apply", other_than=killed):
+            until = time.monotonic() + 0.3  # it claims, and writes under traffic, or dies before
+            while time.monotonic() < until:
+                pipe = there.pipeline(transaction=sent % 2 == 0)
+                for _ in range(50):
+                    sent += 1
+                    pipe.incr("counter").rpush("list", sent).hincrby("hash", "f", 1).append("text", "x")
+                pipe.execute()
+            processes.send(pid, signal.SIGKILL)
+            killed.add(pid)
+    wait_marker(source, old, job=job)
+    got = old.client()
+    assert int(got.get("counter")) == sent and int(got.hget("hash", "f")) == sent
+    assert got.lrange("list", 0, -1) == [b"%d" % i for i in range(1, sent + 1)]
+    assert got.strlen("text") == sent and sent > 1000
+    assert got.hget("{kf}:%s:0" % job.id, "err") == b"0"
+    job.stop()
+
+
+def test_an_account_without_info_is_written_by_script(service, source, destination):
+    destination.client().execute_command("ACL", "SETUSER", "kf", "on", ">pw", "~*", "&*", "+@all", "-info")
+    source.client().rpush("l", "a")
+    job = service.job(source.url(), destination.url(user="kf:pw"))
+    found = job.precheck(ignore_warnings=True)
+    assert found["state"] == "passed", found
+    assert "script" in seal_of(found)["message"]
+    job.act("start")
+    job.wait_caught_up()
+    with Writer(source.url()) as writer:
+        acknowledged = writer.stop()
+    wait_marker(source, destination, job=job)
+    job.stop()
+    assert compare(source.url(), destination.url()).equal
+    assert check_model(destination.url(), acknowledged) == []
+
+
+def test_a_command_that_fails_in_a_script_blocks_and_the_rest_of_its_unit_is_there(
+        service, redis_server, zoo, old):
+    source = redis_server(binary=zoo["redis-6.0"])
+    source.client().rpush("l", "a")
+    job = service.job(source.url(), old.url()).check_and_start()
+    job.wait_caught_up()
+    old.client().delete("l")
+    old.client().set("l", "another type")
+    pipe = source.client().pipeline(transaction=True)
+    pipe.incr("before").rpush("l", "b").incr("after")
+    pipe.execute()
+    assert "WRONGTYPE" in wait_blocked(job, "diverged")["detail"]
+    position = old.client().hgetall("{kf}:%s:0" % job.id)
+    assert position[b"err"] == b"1"
+    assert old.client().get("before") == b"1" and old.client().get("after") == b"1"
+    source.client().incr("before")
+    job.act("resume")
+    wait_blocked(job, "diverged")  # not forgotten by another life, and nothing is written
+    assert old.client().get("before") == b"1"
+    job.act("resume", {"on_full_resync_needed": "overwrite"})
+    job.wait_caught_up()
+    wait_marker(source, old, job=job)
+    assert compare(source.url(), old.url(), held=True).equal
+    job.act("stop", {"drain": False})
+    job.wait_state("stopped")
+
+
+def test_what_no_script_can_do_is_refused_before_anything_happened(service, redis_server, zoo, old):
+    source = redis_server(binary=zoo["redis-7.0"])
+    job = service.job(source.url(), old.url())
+    job.check_and_start(ignore_warnings=True).wait_caught_up()
+    pipe = source.client().pipeline(transaction=True)
+    pipe.rpush("wide", *range(20_000)).incr("counter")
+    pipe.execute()
+    wait_blocked(job, "unit_too_large")
+    assert old.client().get("counter") is None and not old.client().exists("wide")
+    job.act("stop", {"drain": False})
+    job.wait_state("stopped")
+    job = service.job(source.url(), old.url(), conflict_mode="overwrite")
+    job.check_and_start(ignore_warnings=True).wait_caught_up()
+    source.client().lmove("wide", "other", "LEFT", "LEFT")
+    wait_blocked(job, "destination_unknown_command")
+    assert old.client().llen("wide") == 20_000
+    assert old.client().hget("{kf}:%s:0" % job.id, "err") == b"0"
+    job.act("stop", {"drain": False})
+    job.wait_state("stopped")
+
+
+def test_a_destination_without_memory_refuses_a_script_whole(service, redis_server, zoo, old):
+    source = redis_server(binary=zoo["redis-6.0"])
+    job = service.job(source.url(), old.url()).check_and_start()
+    job.wait_caught_up()
+    old.client().config_set("maxmemory", 100_000)
+    for i in range(100):
+        source.client().rpush("list", i)
+    answer = job.wait(lambda a: a["state"] == "retrying", "retrying")
+    assert answer["last_error"]["code"] == "destination_oom"
+    old.client().config_set("maxmemory", 0)
+    wait_marker(source, old, job=job)
+    assert old.client().lrange("list", 0, -1) == [b"%d" % i for i in range(100)]
+    assert old.client().hget("{kf}:%s:0" % job.id, "err") == b"0"
+    job.stop()
