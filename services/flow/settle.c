@@ -19,8 +19,8 @@ enum {
 };
 
 /* ARGV: position's db, db, epoch ("" = nobody's), cursor, count, first, end, pad, selection.
- * Before 7.0 there is no PEXPIRETIME; a TTL and the server's clock give the same
- * to the millisecond. */
+ * Before 7.0 there is no PEXPIRETIME; a TTL and the server's clock, which must not have moved
+ * on around it, give the same to the millisecond. */
 static const char script[] = SELECTION_LUA(
     "9") "if ARGV[3]~='' then redis.call('SELECT',ARGV[1]) "
          "if redis.call('HGET',KEYS[1],'epoch')~=ARGV[3] then return 'fenced' end end "
@@ -29,13 +29,14 @@ static const char script[] = SELECTION_LUA(
          "local r=redis.call('SCAN',ARGV[4],'COUNT',ARGV[5]) "
          "local n=0 "
          "local x=redis.pcall('PEXPIRETIME',KEYS[1]) "
-         "local base=nil "
-         "if type(x)=='table' then local t=redis.call('TIME') base=t[1]*1000+math.floor(t[2]/1000) "
-         "end "
+         "local old=type(x)=='table' "
+         "local function now() local t=redis.call('TIME') "
+         "return t[1]*1000+math.floor(t[2]/1000) end "
          "local fields=type(redis.pcall('HPEXPIRETIME',KEYS[1],'FIELDS','1','x'))=='table' "
          "and redis.pcall('HPEXPIRETIME',KEYS[1],'FIELDS','1','x')['err']==nil "
          "for _,k in ipairs(r[2]) do if all or sel(k) then local t "
-         "if base then t=redis.call('PTTL',k) if t>0 then t=t+base end "
+         "if old then local u,v repeat u=now() t=redis.call('PTTL',k) v=now() until u==v "
+         "if t>0 then t=t+v end "
          "else t=redis.call('PEXPIRETIME',k) end "
          "if t>=f and t<e then redis.call('PEXPIREAT',k,string.format('%.0f',t-p)) n=n+1 end "
          "if fields and redis.call('TYPE',k)['ok']=='hash' then local c='0' repeat "
