@@ -16,6 +16,7 @@
 #include "services/flow/selection.h"
 #include "services/flow/spool_meta.h"
 #include "services/flow/tail.h"
+#include "services/redis/redis_hello.h"
 #include "services/redis/redis_info.h"
 
 enum {
@@ -148,6 +149,7 @@ static bool learn_facts(struct applier *a, struct redis_client *client, struct r
     if (ok && inside->type == RESP_ERROR &&
         err_retry_class(resp_error_destination(resp_error_class(inside->str))) == RETRY_LATER)
         ok = redis_client_refused(client, inside, "asking what the destination can do", err);
+    ok = ok && redis_hello_ask(client, info, err);
     if (ok) {
         a->can_seal = inside->type == RESP_BULK && info->total_error_replies >= 0;
         if (!a->can_seal)
