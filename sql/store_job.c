@@ -121,6 +121,9 @@ bool store_job_list(struct store *store, const char *account, const struct store
     store_bind_text(&p, filter->before_id);
     store_bind_i64(&p, filter->limit);
     store_bind_json(&p, filter->labels);
+    store_bind_text(&p, filter->environment);
+    store_bind_text(&p, filter->worker_pool);
+    store_bind_bool(&p, filter->attention_only);
     if (!store_exec(store, &sql_query_job_list, &p, &rows, err))
         return false;
     jobs = calloc((size_t)rows.count + 1, sizeof(*jobs));
@@ -269,4 +272,30 @@ bool store_job_overlap(struct store *store, const char *job, const char *const *
         store_text_copy(&rows, 0, 0, ret_id, STORE_ID_SIZE);
     store_rows_done(&rows);
     return true;
+}
+
+bool store_job_due(struct store *store, int limit, json_t **ret_ids, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_i64(&p, limit);
+    return store_exec_json(store, &sql_query_job_due, &p, ret_ids, err);
+}
+
+bool store_job_left(struct store *store, const char *job, bool *ret_left, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+    struct store_rows rows = STORE_ROWS_INIT;
+
+    store_bind_text(&p, job);
+    if (!store_exec(store, &sql_query_job_left, &p, &rows, err))
+        return false;
+    *ret_left = store_bool(&rows, 0, 0);
+    store_rows_done(&rows);
+    return true;
+}
+
+bool store_job_reset(struct store *store, const char *job, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_text(&p, job);
+    return store_exec(store, &sql_query_task_reset, &p, NULL, err);
 }

@@ -49,10 +49,12 @@ MUST_CHECK bool store_job_get(struct store *store, const char *account, const ch
 struct store_job_filter {
     const char *const *states; /* NULL = all but released */
     size_t state_count;
-    const char *name_part; /* NULL = any; letters compare without their case */
-    const json_t *labels;  /* all of these must be among its labels; NULL = any */
-    const char *before_id; /* cursor: ids below this one; NULL = from the newest */
-    int limit;             /* 1 to 201: ask for one more to see whether there is more */
+    const char *name_part;                 /* NULL = any; letters compare without their case */
+    const json_t *labels;                  /* all of these must be among its labels; NULL = any */
+    const char *environment, *worker_pool; /* NULL = any */
+    bool attention_only;                   /* those that a person must decide about */
+    const char *before_id;                 /* cursor: ids below this one; NULL = from the newest */
+    int limit; /* 1 to 201: ask for one more to see whether there is more */
 };
 
 /* Newest first. *ret_jobs is an array to give back with store_job_list_done(). */
@@ -84,7 +86,17 @@ MUST_CHECK bool store_job_note(struct store *store, const struct store_lease *le
                                const char *error_code, const char *error_detail,
                                const json_t *retry_state, struct err *err);
 
-/* ---- for job_control.c ---- */
+/* Ids of scheduled jobs whose time has come: an array of texts, a new reference. */
+MUST_CHECK bool store_job_due(struct store *store, int limit, json_t **ret_ids, struct err *err);
+
+/* ---- for job_control.c and job_again.c ---- */
+
+/* Is something of it left at its destination, or somebody at work on it? */
+MUST_CHECK bool store_job_left(struct store *store, const char *job, bool *ret_left,
+                               struct err *err);
+
+/* It begins anew: its tasks know nothing of what was. */
+MUST_CHECK bool store_job_reset(struct store *store, const char *job, struct err *err);
 
 struct store_job_new {
     const char *id, *account, *name, *state, *spec_digest, *actor;

@@ -2,6 +2,7 @@
 
 #include "services/common/clock.h"
 #include "services/common/ulid.h"
+#include "services/job/job_reference.h"
 #include "web-api/etag.h"
 #include "web-api/job_view.h"
 #include "web-api/precheck_view.h"
@@ -50,6 +51,11 @@ bool call_job(struct call *call, struct store_job *ret_job, struct err *err) {
         return false;
     call_found(call, job_for_audit(ret_job));
     return true;
+}
+
+bool call_may_go_on(struct call *call, const struct store_job *job, struct err *err) {
+    return job_reference_check(call->store, job->account, job->spec, err) &&
+           job_control_may_write(call->store, job, err);
 }
 
 bool call_row(json_t *list_taken, const char *what, json_t **ret_row, int64_t *ret_version,

@@ -30,6 +30,10 @@ MUST_CHECK bool call_if_match(struct call *call, int64_t version, int64_t *ret_e
 void call_found(struct call *call, json_t *before_taken);
 void call_left(struct call *call, json_t *after_taken);
 
+/* What was looked at before a start is looked at again before a resume: roles, and whether
+ * applications use the destination. Errors: ROLE_NOT_TRUSTED, ROLE_PERMISSION, DESTINATION_LIVE. */
+MUST_CHECK bool call_may_go_on(struct call *call, const struct store_job *job, struct err *err);
+
 /* A move by this caller on its own account. */
 struct job_move call_move(const struct call *call);
 

@@ -8,11 +8,12 @@
 
 #include "services/common/log.h"
 #include "services/common/metric.h"
+#include "services/job/job_schedule.h"
 #include "sql/store_job.h"
 #include "sql/store_migrate.h"
 #include "web-api/store_pool.h"
 
-enum { RETRY_MS = 1000, CHORES_EVERY_MS = 5000, SWEEP_EVERY = 12, TAKE_MS = 2000 };
+enum { RETRY_MS = 1000, CHORES_EVERY_MS = 3000, SWEEP_EVERY = 20, TAKE_MS = 2000 };
 
 struct keeper {
     struct app *app;
@@ -87,6 +88,17 @@ static void count_jobs(struct store *store) {
     json_decref(summary);
 }
 
+/* Starts that were set to a time: the edge is the same for whoever sees it first. */
+static void start_due(struct store *store) {
+    struct err err = ERR_INIT;
+    int count = 0;
+
+    if (!job_schedule_start_due(store, &count, &err))
+        log_event(LOG_LEVEL_WARN, "api.schedule-failed", LOG_ERR(&err));
+    else if (count > 0)
+        log_event(LOG_LEVEL_INFO, "api.started-due", LOG_INT("jobs", count));
+}
+
 static void *keeper_run(void *arg) {
     struct keeper *k = arg;
 
@@ -99,6 +111,7 @@ static void *keeper_run(void *arg) {
 
         if (store_pool_take(app_pool(k->app), TAKE_MS, &store, &err)) {
             count_jobs(store);
+            start_due(store);
             if (round % SWEEP_EVERY == 0 && !store_sweep(store, &err))
                 log_event(LOG_LEVEL_WARN, "api.sweep-failed", LOG_ERR(&err));
             store_pool_give(app_pool(k->app), store);

@@ -75,7 +75,8 @@ const struct route routes[] = {
      webhook_endpoints_redeliver},
 
     {"POST", "/v1/jobs", SCOPE_OPERATE, "", jobs_create},
-    {"GET", "/v1/jobs", SCOPE_READ, LIST " state name label", jobs_list},
+    {"GET", "/v1/jobs", SCOPE_READ, LIST " state name label environment worker_pool attention",
+     jobs_list},
     {"POST", "/v1/jobs/preview", SCOPE_READ, "", jobs_preview},
     {"GET", "/v1/jobs/summary", SCOPE_READ, "", jobs_summary},
     {"GET", "/v1/jobs/{job}", SCOPE_READ, "", jobs_get},
@@ -93,6 +94,11 @@ const struct route routes[] = {
     {"POST", "/v1/jobs/{job}/abort-cutover", SCOPE_ADMIN, "", job_cutover_abort},
     {"POST", "/v1/jobs/{job}/forget", SCOPE_ADMIN, "", job_cutover_forget},
 
+    {"POST", "/v1/jobs/batch", SCOPE_OPERATE, "", job_repeats_batch},
+    {"POST", "/v1/jobs/{job}/restart", SCOPE_OPERATE, "", job_repeats_restart},
+    {"POST", "/v1/jobs/{job}/clone", SCOPE_OPERATE, "", job_repeats_clone},
+    {"POST", "/v1/jobs/{job}/undelete", SCOPE_OPERATE, "", job_repeats_undelete},
+    {"PUT", "/v1/jobs/{job}/class", SCOPE_OPERATE, "", job_moves_resize},
     {"GET", "/v1/jobs/{job}/steps", SCOPE_READ, "", job_views_steps},
     {"GET", "/v1/jobs/{job}/shards", SCOPE_READ, "", job_views_shards},
     {"GET", "/v1/jobs/{job}/metrics", SCOPE_READ, "seconds", job_views_metrics},
@@ -111,11 +117,6 @@ const struct route routes[] = {
     {"GET", "/v1/prechecks/{precheck}", SCOPE_READ, "", prechecks_get_alone},
     {"POST", "/v1/prechecks/{precheck}/cancel", SCOPE_OPERATE, "", prechecks_cancel_alone},
 
-    {"POST", "/v1/jobs/batch", SCOPE_OPERATE, "", route_later},
-    {"PUT", "/v1/jobs/{job}/class", SCOPE_OPERATE, "", route_later},
-    {"POST", "/v1/jobs/{job}/restart", SCOPE_OPERATE, "", route_later},
-    {"POST", "/v1/jobs/{job}/clone", SCOPE_OPERATE, "", route_later},
-    {"POST", "/v1/jobs/{job}/undelete", SCOPE_OPERATE, "", route_later},
     {"POST", "/v1/jobs/{job}/reverse", SCOPE_ADMIN, "", route_later},
     {"GET", "/v1/jobs/{job}/objects", SCOPE_READ, LIST, route_later},
     {"GET", "/v1/jobs/{job}/key-counts", SCOPE_READ, "", route_later},

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/base/attrs.h"
@@ -19,3 +20,7 @@ enum { CLOCK_RFC3339_SIZE = 32 };
 /* Write "2026-11-20T09:54:00.123Z" into `dst`. What lies outside the years
  * 1970 to 9999 is moved to the nearer end. */
 void clock_rfc3339(int64_t wall_ms, char dst[CLOCK_RFC3339_SIZE]);
+
+/* Read what clock_rfc3339() writes, or the same without milliseconds. False when it is none, and
+ * for a day that no month has. Pure. */
+MUST_CHECK bool clock_parse_rfc3339(const char *text, int64_t *ret_wall_ms);

@@ -7,6 +7,7 @@
 
 #include "services/common/ulid.h"
 #include "services/job/job_reference.h"
+#include "services/job/job_schedule.h"
 #include "services/job/role_judge.h"
 #include "sql/store_instance.h"
 #include "sql/store_txn.h"
@@ -56,7 +57,7 @@ static struct store_job_change change_of(const char *job, const struct job_edge 
         .error_detail = move->error_detail,
         .retry_state = move->retry_state,
         .wanted = move->wanted,
-        .is_start = edge->event == JOB_EV_START,
+        .is_start = edge->event == JOB_EV_START || edge->event == JOB_EV_DUE,
         .is_final = job_state_is_final(edge->to),
         .add_task = edge->to == JOB_QUEUED,
     };
@@ -295,6 +296,14 @@ bool job_control_may_write(struct store *store, const struct store_job *job, str
                    address, live);
 }
 
+/* A time that was set is waited for; who asks again while it waits wants it now. */
+static enum job_event start_event(const struct store_job *job) {
+    bool waits = strcmp(job->state, "precheck_passed") == 0 &&
+                 job_schedule_at(job->spec) > (int64_t)time(NULL) * 1000;
+
+    return waits ? JOB_EV_SCHEDULE : JOB_EV_START;
+}
+
 static bool start_body(struct store *store, void *arg, struct err *err) {
     struct start *start = arg;
     struct store_job job;
@@ -305,7 +314,8 @@ static bool start_body(struct store *store, void *arg, struct err *err) {
     ok = job_control_may_start(store, &job, err) &&
          job_reference_check(store, job.account, job.spec, err) &&
          job_control_may_write(store, &job, err) && job_control_may_hold(store, &job, err) &&
-         move_job(store, start->job, JOB_EV_START, start->move, start->instance_class, NULL, err);
+         move_job(store, start->job, start_event(&job), start->move, start->instance_class, NULL,
+                  err);
     store_job_done(&job);
     return ok;
 }

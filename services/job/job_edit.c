@@ -140,6 +140,14 @@ static bool patched_request(struct store *store, const struct edit *e, const str
     return true;
 }
 
+bool job_edit_request(struct store *store, const struct keyring *ring, const struct store_job *job,
+                      const json_t *patch, json_t **ret_body, json_t **ret_errors,
+                      struct err *err) {
+    const struct edit e = {.ring = ring, .job = job->id, .patch = patch, .ret_errors = ret_errors};
+
+    return patched_request(store, &e, job, ret_body, err);
+}
+
 static bool seal_again(const struct edit *e, const struct job_spec *spec, struct buf *out,
                        struct err *err) {
     char row[STORE_ID_SIZE + 8];
@@ -321,7 +329,21 @@ bool job_edit_patch(struct store *store, const struct keyring *ring, const char 
 struct purchase {
     const char *job, *instance_class;
     const struct job_move *move;
+    bool is_resize;
 };
+
+/* A class that was chosen may become another one as long as there is something to be done. */
+static bool may_have_class(struct store *store, const struct purchase *p,
+                           const struct store_job *job, struct err *err) {
+    enum job_state state = JOB_DRAFT;
+
+    if (!p->is_resize)
+        return job_control_may_start(store, job, err);
+    if (job_state_parse(job->state, &state) && job_state_is_final(state))
+        return err_set(err, ERR_INVALID_STATE, "%s is %s", p->job, job->state);
+    return job->instance_class[0] ||
+           err_set(err, ERR_INVALID_STATE, "%s has no class yet: purchase one first", p->job);
+}
 
 static bool purchase_body(struct store *store, void *arg, struct err *err) {
     const struct purchase *p = arg;
@@ -334,7 +356,7 @@ static bool purchase_body(struct store *store, void *arg, struct err *err) {
         ok = err_set(err, ERR_ETAG_MISMATCH, "%s is at version %lld by now", p->job,
                      (long long)job.version);
     else
-        ok = job_control_may_start(store, &job, err) &&
+        ok = may_have_class(store, p, &job, err) &&
              store_job_edit_class(store, p->job, job.version, p->instance_class, p->move->actor,
                                   &written, err);
     store_job_done(&job);
@@ -347,6 +369,14 @@ static bool purchase_body(struct store *store, void *arg, struct err *err) {
 bool job_edit_purchase(struct store *store, const char *job, const struct job_move *move,
                        const char *instance_class, struct err *err) {
     struct purchase p = {.job = job, .instance_class = instance_class, .move = move};
+
+    return store_txn(store, purchase_body, &p, err);
+}
+
+bool job_edit_resize(struct store *store, const char *job, const struct job_move *move,
+                     const char *instance_class, struct err *err) {
+    struct purchase p = {
+        .job = job, .instance_class = instance_class, .move = move, .is_resize = true};
 
     return store_txn(store, purchase_body, &p, err);
 }

@@ -29,5 +29,16 @@ MUST_CHECK bool job_edit_patch(struct store *store, const struct keyring *ring, 
 MUST_CHECK bool job_edit_purchase(struct store *store, const char *job, const struct job_move *move,
                                   const char *instance_class, struct err *err);
 
+/* Another class for a job that has one and has not ended; a running one heeds it within two
+ * seconds. Errors: INVALID_STATE, ETAG_MISMATCH. */
+MUST_CHECK bool job_edit_resize(struct store *store, const char *job, const struct job_move *move,
+                                const char *instance_class, struct err *err);
+
+/* What the job would have been asked for with, patched (`patch` NULL: as it is): a body for
+ * job_spec_read(), which holds secrets. New references. */
+MUST_CHECK bool job_edit_request(struct store *store, const struct keyring *ring,
+                                 const struct store_job *job, const json_t *patch,
+                                 json_t **ret_body, json_t **ret_errors, struct err *err);
+
 /* Merge a patch into `target` in place (RFC 7396): null removes. Pure. */
 void job_edit_merge(json_t *target, const json_t *patch);

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "proto/base/str.h"
+#include "services/common/clock.h"
 #include "services/common/ulid.h"
+#include "services/job/job_schedule.h"
 #include "services/job/job_spec.h"
 #include "services/job/role_judge.h"
 #include "sql/store_instance.h"
@@ -190,5 +192,6 @@ bool job_reference_read(struct store *store, const char *account, const json_t *
         ok = false;
     }
     json_decref(copy);
-    return ok && job_reference_check(store, account, ret->spec, err);
+    return ok && job_schedule_check(ret->spec, clock_wall_ms(), errors, err) &&
+           job_reference_check(store, account, ret->spec, err);
 }

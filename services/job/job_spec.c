@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "services/job/job_schedule.h"
 #include "services/job/job_spec_conflict.h"
 #include "services/job/job_spec_fields.h"
 #include "services/job/job_spec_objects.h"
@@ -297,6 +298,9 @@ bool job_spec_read(const json_t *body, struct job_spec *ret, struct err *err) {
         read_objects(&r);
     read_expiry(&r);
     read_throttle(&r);
+    if (json_is_object(json_object_get(ret->spec, "migration")))
+        job_schedule_read(member_of(&r, "migration", "start_at"),
+                          json_object_get(ret->spec, "migration"), &report);
     check_together(&r);
     job_spec_read_scan(json_object_get(body, "migration"), json_object_get(ret->spec, "migration"),
                        &report);

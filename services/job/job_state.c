@@ -165,16 +165,16 @@ static const struct job_action actions[] = {
     {"pause", JOB_EV_PAUSE, 0, true, "Only a job that is queued or running can be paused"},
     {"resume", JOB_EV_RESUME, 0, true, "Only a paused, blocked or failed job can be resumed"},
     {"stop", JOB_EV_STOP, 0, true, "Only a started job that has not ended can be stopped"},
-    {"restart", JOB_EV_RESTART, 0, false, "Only a job that has ended can begin anew"},
+    {"restart", JOB_EV_RESTART, 0, true, "Only a job that has ended can begin anew"},
     {"cutover", JOB_EV_CUTOVER, 0, true, "A cutover needs a running job"},
     {"abort_cutover", JOB_EV_ABORT_ASKED, 0, true, "No cutover is going on"},
     {"reverse", JOB_EVENT_COUNT, IN(JOB_COMPLETED), false, "The job must be cut over first"},
     {"forget", JOB_EV_FORGET_ASKED, 0, true, "The job must have ended first"},
     {"throttle", JOB_EVENT_COUNT, WITH_SPEC, true, "The job is deleted"},
     {"verify", JOB_EVENT_COUNT, WITH_SPEC, false, "The job is deleted"},
-    {"clone", JOB_EVENT_COUNT, NOT_RELEASED, false, "The job is deleted"},
+    {"clone", JOB_EVENT_COUNT, NOT_RELEASED, true, "The job is deleted"},
     {"delete", JOB_EV_RELEASE, 0, true, "A job that is running or paused must be stopped first"},
-    {"undelete", JOB_EV_UNDELETE, 0, false, "The job is not deleted"},
+    {"undelete", JOB_EV_UNDELETE, 0, true, "The job is not deleted"},
 };
 
 const char *job_state_name(enum job_state state) {

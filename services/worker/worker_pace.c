@@ -1,6 +1,7 @@
 #include "services/worker/worker_pace.h"
 
 #include "services/common/clock.h"
+#include "services/flow/throttle.h"
 
 enum { LOOK_MS = 500, STEP_MS = 1000, CAP_LOWEST = 100, UNUSED_MAX = 10 };
 
@@ -26,7 +27,10 @@ static uint64_t above_us(const json_t *adaptive, const char *name, uint64_t late
     return latency_us > most_us ? latency_us - most_us : 0;
 }
 
+/* What is halted stays halted. */
 static uint64_t stricter(uint64_t a, uint64_t b) {
+    if (a == THROTTLE_HALT)
+        return a;
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
@@ -73,6 +77,7 @@ void worker_pace(struct pace *pace, const json_t *throttle, struct task_run *run
         return;
     pace->due_ms = clock_mono_ms() + LOOK_MS;
     throttle_plan_at(throttle, clock_wall_ms(), &limits, &window);
+    limits.tail_commands = stricter(limits.tail_commands, pace->class_cap);
     if (json_is_true(json_object_get(adaptive, "enabled")))
         adapt(pace, adaptive, run->control, &limits);
     else

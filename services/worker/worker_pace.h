@@ -13,6 +13,7 @@ struct pace {
     uint64_t moved, cap;
     uint32_t unused;
     int64_t moved_ms;
+    uint32_t class_cap; /* commands a second of the job's class; 0 = none */
 };
 
 /* Look, when it is time, and tell the children. Call it often. */

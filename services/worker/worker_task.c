@@ -8,6 +8,7 @@
 #include "services/common/failpoint.h"
 #include "services/common/log.h"
 #include "services/common/metric.h"
+#include "services/job/job_class.h"
 #include "services/job/job_control.h"
 #include "services/worker/attention.h"
 #include "services/worker/task_cutover.h"
@@ -88,6 +89,7 @@ static bool refresh(struct worker *worker, struct worker_task *task, int64_t ver
     task_order_policy(task->spec, &task->run->policy);
     task->pace.due_ms = 0;
     task->version = version;
+    task->pace.class_cap = job_class_cap(job.instance_class);
     store_job_done(&job);
     return true;
 }
@@ -181,6 +183,7 @@ bool worker_task_open(struct worker *worker, struct store_claim *claim,
     worker_task_login_init(task);
     task->sealed = claim->sealed;
     claim->sealed = BUF_INIT(STORE_SEALED_MAX);
+    task->pace.class_cap = job_class_cap(job.instance_class);
     store_job_done(&job);
     log_event(LOG_LEVEL_INFO, "task.claimed", LOG_TEXT("job", claim->job),
               LOG_TEXT("state", claim->state), LOG_INT("lease", claim->lease_epoch));

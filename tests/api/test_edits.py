@@ -94,10 +94,10 @@ def test_limits_are_put_as_a_whole(api, job):
     got = answer.json()
     assert answer.status_code == 200 and answer.headers["ETag"] == got["etag"] != first["etag"]
     assert got["effective"] == {"full": dict(none_full, rps=1000),
-                                "incremental": {"rps": None, "bytes_per_second": 65536}}
+                                "incremental": {"rps": None, "bytes_per_second": 65536}, "window": None}
     assert api.get("/v1/jobs/" + job["id"])["throttle"] == got["configured"]
     off = api._expect(api.call("PUT", path, {"full": {"enabled": False, "rps": 5}}), 200)
-    assert off["effective"] == {"full": none_full, "incremental": none} and off["configured"]["full"]["rps"] == 5
+    assert off["effective"] == {"full": none_full, "incremental": none, "window": None} and off["configured"]["full"]["rps"] == 5
     assert api._expect(api.call("PUT", path, {}), 200)["configured"] == first["configured"]
     for body, pointer in (({"full": {"rps": 0}}, "/throttle/full/rps"), ({"full": 5}, "/throttle/full"),
                           ({"incremental": {"bytes_per_second": 1}}, "/throttle/incremental/bytes_per_second"),
@@ -106,7 +106,7 @@ def test_limits_are_put_as_a_whole(api, job):
                           ({"nonsense": 1}, "/throttle/nonsense")):
         problem = api._expect(api.call("PUT", path, body), 422)
         assert [e["pointer"] for e in problem["errors"]] == [pointer]
-    assert api._expect(api.call("PUT", path, {"schedule": [{}]}), 422)["code"] == "not_supported_yet"
+    assert api._expect(api.call("PUT", path, {"schedule": [{}]}), 422)["code"] == "validation_failed"
     assert api.call("PUT", path, {}, headers={"If-Match": first["etag"]}).status_code == 412
 
 
@@ -115,7 +115,7 @@ def test_a_class_is_chosen_after_the_precheck(api, job):
     assert api.post(path, {"instance_class": "unlimited"}, expect=409)["code"] == "precheck_required"
     pass_precheck(api, job)
     assert api.post(path, {}, expect=422)["errors"][0]["pointer"] == "/instance_class"
-    assert api.post(path, {"instance_class": "small"}, expect=422)["code"] == "not_supported_yet"
+    assert api.post(path, {"instance_class": "huge"}, expect=422)["code"] == "validation_failed"
     got = api.post(path, {"instance_class": "unlimited", "resource_group": "blue"})
     assert got["state"] == "precheck_passed" and got["instance_class"] == "unlimited"
     assert got["resource_group"] == "blue"

@@ -270,7 +270,6 @@ def test_the_members_of_an_action_are_checked(api, job):
                          ("resume", {"on_full_resync_needed": "maybe"}), ("start", {"instance_class": "huge"})):
         problem = api.post("%s/%s" % (path, action), body, expect=422)
         assert problem["code"] == "validation_failed" and problem["errors"][0]["pointer"] == "/" + list(body)[0]
-    assert api.post(path + "/start", {"instance_class": "small"}, expect=422)["code"] == "not_supported_yet"
     assert api.call("POST", path + "/start?ignore_warnings=maybe", {}).status_code == 422
 
 

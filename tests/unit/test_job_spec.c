@@ -271,13 +271,11 @@ static void what_is_not_built_yet_is_refused_by_its_pointer(void) {
         {", \"kind\": \"slot_move\"", "/kind"},
         {", \"migration\": {\"read_mode\": \"scan_follow\"}", "/migration/read_mode"},
         {", \"migration\": {\"full\": false}", "/migration/full"},
-        {", \"migration\": {\"start_at\": \"2030-01-01T00:00:00Z\"}", "/migration/start_at"},
         {", \"objects\": {\"cross_slot_policy\": \"fail\"}", "/objects/cross_slot_policy"},
         {", \"verification\": {\"after_full\": true}", "/verification"},
         {", \"alerts\": [{\"type\": \"latency\"}]", "/alerts"},
         {", \"transform\": [{}]", "/transform"},
         {", \"retry\": {\"scope\": \"shared\"}", "/retry/scope"},
-        {", \"instance_class\": \"small\"", "/instance_class"},
     };
 
     for (size_t i = 0; i < LENGTH_OF(cases); i++) {

@@ -48,6 +48,7 @@ HANDLER(job_edits_throttle_put);
 /* job_moves.c */
 HANDLER(job_moves_start);
 HANDLER(job_moves_purchase);
+HANDLER(job_moves_resize);
 HANDLER(job_moves_pause);
 HANDLER(job_moves_resume);
 HANDLER(job_moves_stop);
@@ -148,3 +149,9 @@ HANDLER(roles_check);
 HANDLER(roles_sessions);
 HANDLER(roles_revoke_sessions);
 HANDLER(roles_shared);
+
+/* job_repeats.c */
+HANDLER(job_repeats_restart);
+HANDLER(job_repeats_undelete);
+HANDLER(job_repeats_clone);
+HANDLER(job_repeats_batch);

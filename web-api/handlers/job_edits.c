@@ -1,6 +1,7 @@
 /* Changes of a job that exists: its specification and its limits. */
 #include "services/common/clock.h"
 #include "services/flow/throttle.h"
+#include "services/job/job_class.h"
 #include "services/job/job_edit.h"
 #include "services/job/throttle_plan.h"
 
@@ -42,11 +43,15 @@ static json_t *limit_view(uint64_t limit) {
                                     : json_integer((json_int_t)limit);
 }
 
-static json_t *effective_view(const json_t *throttle) {
+static json_t *effective_view(const json_t *throttle, const char *instance_class) {
+    uint32_t cap = job_class_cap(instance_class);
     struct throttle_limits l;
     int window;
 
     throttle_plan_at(throttle, clock_wall_ms(), &l, &window);
+    if (cap &&
+        (l.tail_commands == 0 || (l.tail_commands != THROTTLE_HALT && cap < l.tail_commands)))
+        l.tail_commands = cap;
     return json_pack("{s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o}", "full", "source_qps",
                      limit_view(l.full_source_commands), "rps", limit_view(l.full_keys),
                      "bytes_per_second", limit_view(l.full_bytes), "incremental", "rps",
@@ -75,7 +80,8 @@ static bool reply_throttle(struct call *call, struct reply *reply, const char *i
         return false;
     throttle = json_object_get(job.spec, "throttle");
     view = json_pack("{s:O?, s:o, s:o}", "configured", throttle, "effective",
-                     effective_view(throttle), "measured", measured_view(&job.progress));
+                     effective_view(throttle, job.instance_class), "measured",
+                     measured_view(&job.progress));
     etag_add(view, job.version);
     store_job_done(&job);
     call_reply_tagged(reply, 200, view);

@@ -1,8 +1,8 @@
 /* Actions on a job: each is one move of the state machine. */
 #include <string.h>
 
+#include "services/job/job_class.h"
 #include "services/job/job_edit.h"
-#include "services/job/job_reference.h"
 #include "sql/store_account.h"
 #include "sql/store_txn.h"
 #include "web-api/app.h"
@@ -29,12 +29,6 @@ static bool begin(struct call *call, struct store_job *job, struct job_move *mov
     return false;
 }
 
-/* What was looked at before the start is looked at again. */
-static bool may_go_on(struct call *call, const struct store_job *job, struct err *err) {
-    return job_reference_check(call->store, job->account, job->spec, err) &&
-           job_control_may_write(call->store, job, err);
-}
-
 static bool do_move(struct call *call, struct reply *reply, enum job_event event,
                     const json_t *wanted, const char *detail, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
@@ -45,7 +39,7 @@ static bool do_move(struct call *call, struct reply *reply, enum job_event event
         return false;
     move.wanted = wanted;
     move.detail = detail;
-    ok = (event != JOB_EV_RESUME || may_go_on(call, &job, err)) &&
+    ok = (event != JOB_EV_RESUME || call_may_go_on(call, &job, err)) &&
          job_control_move(call->store, job.id, event, &move, NULL, err) &&
          accepted(call, reply, job.id, err);
     store_job_done(&job);
@@ -86,18 +80,12 @@ bool job_moves_stop(struct call *call, struct reply *reply, struct err *err) {
     return ok;
 }
 
-/* Rates of the smaller classes are not enforced yet, so only the one that promises
- * none can be had. */
+/* One of the classes, by its one name. */
 static bool read_class(struct call *call, const char **instance_class, struct err *err) {
-    json_read_choice(call->body, &call->fields, "instance_class",
-                     "small|medium|large|xlarge|2xlarge|xxlarge|unlimited", instance_class);
-    if (!json_read_end(call->fields, err))
-        return false;
-    if (!*instance_class || strcmp(*instance_class, "unlimited") == 0)
-        return true;
-    json_read_wrong(&call->fields, "/instance_class", "not_supported_yet",
-                    "only \"unlimited\" can be had yet");
-    return err_set(err, ERR_NOT_SUPPORTED_YET, "only the class \"unlimited\" can be had yet");
+    json_read_choice(call->body, &call->fields, "instance_class", job_class_choices,
+                     instance_class);
+    *instance_class = job_class_name(*instance_class);
+    return json_read_end(call->fields, err);
 }
 
 struct start {
@@ -127,11 +115,16 @@ static bool confirm_warnings(struct store *store, const struct start *s, struct 
     return ok;
 }
 
-/* The class that was asked for, else the one that was chosen before. */
+/* The class that was asked for, else the one that was chosen before, else what the specification
+ * wishes. */
 static const char *class_of(const struct start *s) {
+    const char *wished = json_string_value(json_object_get(s->job->spec, "instance_class"));
+
     if (s->instance_class)
         return s->instance_class;
-    return s->job->instance_class[0] ? s->job->instance_class : "unlimited";
+    if (s->job->instance_class[0])
+        return s->job->instance_class;
+    return wished ? job_class_name(wished) : "unlimited";
 }
 
 static bool start_body(struct store *store, void *arg, struct err *err) {
@@ -190,6 +183,23 @@ static bool purchase_and_start_body(struct store *store, void *arg, struct err *
     return purchase_body(store, arg, err) &&
            store_account_room(store, s->call->caller.account, "running_jobs", err) &&
            job_control_start(store, s->job->id, &move, class_of(s), err);
+}
+
+bool job_moves_resize(struct call *call, struct reply *reply, struct err *err) {
+    const char *instance_class = NULL;
+    struct store_job job = STORE_JOB_INIT;
+    struct job_move move;
+    bool ok;
+
+    json_read_known(call->body, &call->fields, "instance_class");
+    if (!json_object_get(call->body, "instance_class"))
+        json_read_wrong(&call->fields, "/instance_class", "required", "is missing");
+    if (!read_class(call, &instance_class, err) || !begin(call, &job, &move, err))
+        return false;
+    ok = job_edit_resize(call->store, job.id, &move, instance_class, err) &&
+         call_reply_job(call, reply, 200, job.id, err);
+    store_job_done(&job);
+    return ok;
 }
 
 bool job_moves_purchase(struct call *call, struct reply *reply, struct err *err) {

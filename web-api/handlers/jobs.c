@@ -129,12 +129,17 @@ bool jobs_list(struct call *call, struct reply *reply, struct err *err) {
     bool ok;
 
     if (!page_parse(call->request, "jobs", &page, err) ||
+        !call_query_flag(call, "attention", &filter.attention_only, err) ||
         !read_states(call, states, &filter.state_count, err) || !read_labels(call, &labels, err))
         return false;
     if (filter.state_count == 0)
         filter.states = NULL;
     if (request_query(call->request, "name", &text))
         filter.name_part = arena_dup(call->arena, text);
+    if (request_query(call->request, "environment", &text))
+        filter.environment = arena_dup(call->arena, text);
+    if (request_query(call->request, "worker_pool", &text))
+        filter.worker_pool = arena_dup(call->arena, text);
     filter.before_id = page.after[0] ? page.after : NULL;
     filter.limit = page.limit + 1;
     filter.labels = labels;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "proto/command/command.h"
+#include "services/job/job_class.h"
 #include "services/precheck/check.h"
 #include "sql/store_account.h"
 #include "sql/store_key.h"
@@ -47,25 +48,20 @@ bool platform_me(struct call *call, struct reply *reply, struct err *err) {
     return true;
 }
 
-/* The caps are DTS's; they are not enforced yet, so only the class without one
- * can be chosen. */
 bool platform_classes(struct call *call, struct reply *reply, struct err *err) {
-    static const struct {
-        const char *name;
-        int commands_per_second; /* in the incremental phase; 0 = no cap */
-    } classes[] = {{"small", 2000},  {"medium", 5000},   {"large", 6000},
-                   {"xlarge", 7000}, {"2xlarge", 11000}, {"unlimited", 0}};
+    size_t count;
+    const struct job_class *classes = job_class_list(&count);
     json_t *items = json_array();
 
     (void)call;
     (void)err;
-    for (size_t i = 0; i < LENGTH_OF(classes); i++) {
-        int cap = classes[i].commands_per_second;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t cap = classes[i].commands_per_second;
 
-        json_array_append_new(items, json_pack("{s:s, s:o, s:b}", "name", classes[i].name,
-                                               "incremental_commands_per_second",
-                                               cap ? json_integer(cap) : json_null(), "available",
-                                               cap == 0));
+        json_array_append_new(items,
+                              json_pack("{s:s, s:o, s:b}", "name", classes[i].name,
+                                        "incremental_commands_per_second",
+                                        cap ? json_integer(cap) : json_null(), "available", 1));
     }
     return reply_all(reply, items);
 }

@@ -1,0 +1,7 @@
+-- A job begins anew: nothing of it is at the destination any more. Safe to repeat. The epoch of the
+-- lease stays: a worker that was given up long ago knows none that comes again.
+-- $1 job text
+UPDATE task
+   SET claimed_before = false, progress = '{}', source_facts = NULL, destination_facts = NULL,
+       updated_at = now()
+ WHERE job = $1 AND lease_until < now()
