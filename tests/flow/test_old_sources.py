@@ -13,6 +13,7 @@ from support.compare import compare
 from support.old_server import OldServer
 from support.service import wait_marker
 from support.workload import Writer, check_model, fill
+from support.zoo_servers import zoo_servers
 
 KEYS = 3000
 OVERWRITE = {"on_full_resync_needed": "overwrite"}
@@ -154,6 +155,35 @@ def test_expiries_that_count_from_now_are_of_the_sources_clock(service, source, 
         late = destination.client().execute_command("PEXPIRETIME", key) - \
             source.client().execute_command("PEXPIRETIME", key)
         assert 6900 < late < 7600, (key, late)
+
+
+def test_redis_6_tells_relative_expiries_and_they_come_out_the_same(service, redis_server, destination):
+    """The stream of 6.0 says EXPIRE, SETEX, PX and the like as the client did."""
+    source = redis_server(binary=zoo_servers(30)["redis-6.0"])
+    client = source.client()
+    client.set("copied", 1, ex=5000)
+    job, _ = caught_up(service, source.url(), destination)
+    client.setex("setex", 1000, 1)
+    client.psetex("psetex", 1_000_001, 1)
+    client.set("ex", 1, ex=2000)
+    client.set("px", 1, px=3_000_003)
+    for name in ("expire", "pexpire", "expireat", "renewed", "persisted", "moved"):
+        client.set(name, 1, ex=100)
+    client.expire("expire", 4000)
+    client.pexpire("pexpire", 4_000_004)
+    client.expireat("expireat", int(time.time()) + 5000)
+    client.expire("renewed", 200)
+    client.expire("renewed", 6000)
+    client.persist("persisted")
+    client.rename("moved", "moved away")
+    client.restore("restored", 1_500_000, client.dump("ex"))
+    with source.client().pipeline(transaction=True) as pipe:
+        pipe.set("in a transaction", 1).expire("in a transaction", 700).execute()
+    client.eval("redis.call('SETEX', KEYS[1], 800, 1)", 1, "by a script")
+    wait_marker(source, destination, job=job)
+    job.stop()
+    report = compare(source.url(), destination.url(), ttl_tolerance_ms=300)
+    assert report.equal and report.equal_keys == 15 and report.with_expiry == 13, str(report)
 
 
 def test_the_password_of_a_server_without_users_is_one_word(service, source, destination):

@@ -111,6 +111,8 @@ def test_unix_sockets_are_ends_like_others(service, redis_server):
                                  {"inline": {"endpoints": [{"host": at_destination}]}}))
     assert item(check, "src.dns")["result"] == "skipped"
     assert check["facts"]["source"]["label"] == "unix:" + at_source
+    settled = service.run("settle", "unix://" + at_destination)
+    assert settled.returncode == 0 and "0 expiries put right" in settled.stdout, settled.stderr
 
 
 def test_a_socket_is_refused_where_the_service_is_not_told_that_it_may(start_service, redis_server):
