@@ -1,6 +1,10 @@
 #include "services/redis/acl_line.h"
 
-enum { ACL_BOTH = ACL_SOURCE | ACL_DESTINATION, ACL_ONLY_PSYNC = 4 };
+enum {
+    ACL_BOTH = ACL_SOURCE | ACL_DESTINATION,
+    ACL_ONLY_PSYNC = 4,
+    ACL_FOLLOW = ACL_PSYNC | ACL_SYNC, /* what a stream needs */
+};
 
 const struct acl_rule acl_rules[] = {
 #define RULE(role, reading, since, until, rule, why)                                               \
@@ -11,10 +15,15 @@ const struct acl_rule acl_rules[] = {
 
 const size_t acl_rule_count = LENGTH_OF(acl_rules);
 
+static bool belongs(unsigned readings, enum acl_reading reading) {
+    if (readings == ACL_ONLY_PSYNC)
+        return reading == ACL_PSYNC || reading == ACL_SYNC;
+    return readings & (reading == ACL_SYNC && readings == ACL_AUTO ? (unsigned)ACL_AUTO : reading);
+}
+
 bool acl_line_has(const struct acl_rule *rule, enum acl_role role, enum acl_reading reading,
                   uint32_t version) {
-    if (!(rule->roles & role) ||
-        !(rule->readings == ACL_ONLY_PSYNC ? reading == ACL_PSYNC : rule->readings & reading))
+    if (!(rule->roles & role) || !belongs(rule->readings, reading))
         return false;
     if (version == 0)
         return rule->until == 0;

@@ -15,8 +15,9 @@
 
 enum acl_role { ACL_SOURCE = 1, ACL_DESTINATION = 2 };
 
-/* How the source is read; of a destination it does not matter. */
-enum acl_reading { ACL_PSYNC = 1, ACL_SCAN = 2, ACL_AUTO = ACL_PSYNC | ACL_SCAN };
+/* How the source is read; of a destination it does not matter. SYNC, for a server that hides
+ * PSYNC, is no part of auto: it would be a right that hardly anybody needs. */
+enum acl_reading { ACL_PSYNC = 1, ACL_SCAN = 2, ACL_AUTO = ACL_PSYNC | ACL_SCAN, ACL_SYNC = 8 };
 
 struct acl_rule {
     unsigned roles, readings; /* masks; ACL_ONLY_PSYNC: not with auto, which may SCAN */

@@ -130,9 +130,14 @@ def test_a_copy_by_sync_alone_is_judged(service, source, destination, old):
 
 
 def test_a_stock_server_can_be_asked_by_sync(service, source, destination):
+    """With the account that the service asks for, and no other rights."""
     fill(source.url(), KEYS)
+    acl = service.request("GET", "/v1/acl?role=source&read_mode=sync&version=7.0.15&user=mover")
+    assert "+sync" in acl["line"] and "psync" not in acl["line"]
+    source.client().execute_command(*acl["line"].replace("PASSWORD", "geheim").split())
     with Writer(source.url()) as writer:
-        job, _ = caught_up(service, source.url(), destination, migration={"read_mode": "sync"})
+        job, _ = caught_up(service, source.url(user="mover:geheim"), destination,
+                           migration={"read_mode": "sync"})
         time.sleep(1)
         acknowledged = writer.stop()
     wait_marker(source, destination, job=job)

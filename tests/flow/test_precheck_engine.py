@@ -3,6 +3,7 @@ its items are read, as a supervisor does. TLS, accounts with few rights, peers t
 servers, and what is (not) written."""
 
 import socket
+import ssl
 import threading
 import time
 
@@ -203,6 +204,42 @@ def test_a_client_certificate_is_sent_and_its_key_is_never_shown(tls_server, des
     key = {"source": {"client_key_pem": authority.text("server.key")}}
     found = check(endpoint(server.tls_port, tls=tls), endpoint(destination.port), credentials=key)
     assert found.problems() == {"src.tls": "fail"}
+
+
+def test_without_a_ca_the_trust_store_of_the_system_decides(tls_server, destination, authority):
+    server = tls_server()
+    found = check(endpoint(server.tls_port, tls={}), endpoint(destination.port),
+                  env={"SSL_CERT_FILE": str(authority.folder / "ca.crt")})
+    assert found.problems() == {}, found.worth_reading()
+
+
+@pytest.mark.parametrize("host, server_name, asked", [
+    ("localhost", None, "localhost"), ("127.0.0.1", None, None), ("127.0.0.1", "redis.example", "redis.example")])
+def test_the_name_that_is_meant_is_asked_for_and_an_address_is_none(destination, authority, host, server_name, asked):
+    """Behind one address there may be many servers, told apart by the name in the handshake (SNI)."""
+    names = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.folder / "server.crt", authority.folder / "server.key")
+    context.sni_callback = lambda sock, name, of: names.append(name)
+    listener = socket.create_server(("127.0.0.1", free_port()))
+
+    def serve():
+        while True:
+            try:
+                peer, _ = listener.accept()
+                context.wrap_socket(peer, server_side=True).close()
+            except ssl.SSLError:
+                pass
+            except OSError:
+                return
+
+    threading.Thread(target=serve, daemon=True).start()
+    tls = {"ca_pem": authority.text("ca.crt"), "verify": "ca"}
+    if server_name:
+        tls["server_name"] = server_name
+    check(endpoint(listener.getsockname()[1], host=host, tls=tls), endpoint(destination.port))
+    listener.close()
+    assert names and set(names) == {asked}, names
 
 
 # ---- peers that are no servers

@@ -85,6 +85,7 @@ bool reference_acl(struct call *call, struct reply *reply, struct err *err) {
     uint32_t version = redis_version_parse(str_from(version_text));
     enum acl_reading reading = strcmp(mode, "psync") == 0  ? ACL_PSYNC
                                : strcmp(mode, "scan") == 0 ? ACL_SCAN
+                               : strcmp(mode, "sync") == 0 ? ACL_SYNC
                                                            : ACL_AUTO;
     enum acl_role which = is_source ? ACL_SOURCE : ACL_DESTINATION;
     struct buf line = BUF_INIT(8192);
@@ -94,7 +95,8 @@ bool reference_acl(struct call *call, struct reply *reply, struct err *err) {
         json_read_wrong(&call->fields, "/role", *role ? "invalid" : "required",
                         "must be source or destination");
     if (reading == ACL_AUTO && strcmp(mode, "auto") != 0)
-        json_read_wrong(&call->fields, "/read_mode", "invalid", "must be auto, psync or scan");
+        json_read_wrong(&call->fields, "/read_mode", "invalid",
+                        "must be auto, psync, sync or scan");
     if (version_text[0] && version == 0)
         json_read_wrong(&call->fields, "/version", "invalid", "must be a version like 7.0.15");
     if (!is_user_name(user))
