@@ -324,8 +324,8 @@ static bool meet_source(struct receiver *r, struct err *err) {
             (r->spec.map_all || r->spec.database_map[db] >= 0) && r->source.databases[i].keys > 0)
             keys += (uint64_t)r->source.databases[i].keys;
     }
-    /* What a glob or a type selects is not known before all was looked at. */
-    if (r->spec.scan.match[0] || r->spec.scan.type_count > 0)
+    /* What a glob, a type or a prefix selects is not known before all was looked at. */
+    if (r->spec.scan.match[0] || r->spec.scan.type_count > 0 || r->spec.objects.prefixes)
         keys = 0;
     if (r->position.state == POSITION_COPY)
         atomic_store_explicit(&r->control->source_keys, keys, memory_order_relaxed);

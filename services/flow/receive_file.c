@@ -32,7 +32,7 @@ static bool check(struct file_reading *f, struct err *err) {
         return false;
     }
     for (int db = 0; db < TASK_DATABASES_MAX; db++)
-        if (r->spec.map_all || r->spec.database_map[db] >= 0)
+        if (!r->spec.objects.prefixes && (r->spec.map_all || r->spec.database_map[db] >= 0))
             keys += f->facts.keys_of[db];
     atomic_store_explicit(&r->control->source_keys, keys, memory_order_relaxed);
     r->source.product = f->facts.vendor == RDB_VALKEY ? REDIS_PRODUCT_VALKEY : REDIS_PRODUCT_REDIS;

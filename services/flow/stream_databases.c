@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "services/flow/flush_keeper.h"
 #include "services/flow/selection.h"
 #include "services/flow/stream_parts.h"
 
@@ -30,19 +31,38 @@ static bool not_ours(const struct command_decision *d, struct stream_unit *out) 
     return true;
 }
 
+static bool find_others(struct stream_units *s, int database, struct flush_keeper *others,
+                        struct err *err) {
+    return !s->keeps_others || flush_keeper_find(s->a, database, others, err);
+}
+
 /* ---- flushing ------------------------------------------------------------------------- */
 
 static bool flush_one(struct stream_units *s, int target, struct stream_unit *out,
                       struct err *err) {
-    return stream_end_run(s, out, err) && stream_select(s, target, out, err) &&
-           selection_put_flush(&s->a->spec, target, &out->unit, err);
+    struct flush_keeper others = {0};
+
+    if (!stream_end_run(s, out, err) || !stream_select(s, target, out, err))
+        return false;
+    /* A script over prefixes leaves keys of ours alone, whosever they are. */
+    if (selection_of(&s->a->spec, target))
+        return selection_put_flush(&s->a->spec, target, &out->unit, err);
+    return find_others(s, target, &others, err) &&
+           flush_keeper_put(&others, false, &out->unit, err);
 }
 
 /* FLUSHALL reaches what is selected only: the rest is not the job's. */
 static bool flush_all(struct stream_units *s, const struct resp_command *command,
                       struct stream_unit *out, struct err *err) {
-    if (task_spec_is_whole(&s->a->spec))
-        return stream_forward(s, command->raw, out, err);
+    struct flush_keeper others = {0};
+
+    if (task_spec_is_whole(&s->a->spec)) {
+        if (!find_others(s, FLUSH_KEEPER_ALL, &others, err))
+            return false;
+        return others.count == 0 ? stream_forward(s, command->raw, out, err)
+                                 : stream_end_run(s, out, err) &&
+                                       flush_keeper_put(&others, true, &out->unit, err);
+    }
     for (int db = 0; db < TASK_DATABASES_MAX; db++) {
         int target = s->a->spec.database_map[db];
 
@@ -57,18 +77,25 @@ static bool flush_all(struct stream_units *s, const struct resp_command *command
 static bool flush_database(struct stream_units *s, const struct resp_command *command,
                            const struct command_decision *d, struct stream_unit *out,
                            struct err *err) {
+    struct flush_keeper others = {0};
     int target;
 
     if (!applier_map_database(s->a, (uint64_t)s->source_db, &target, err))
         return false;
     if (s->keeper.prefixes_here)
         return flush_one(s, target, out, err);
+    if (!find_others(s, target, &others, err))
+        return false;
+    if (others.count > 0)
+        return stream_end_run(s, out, err) && stream_select(s, target, out, err) &&
+               flush_keeper_put(&others, false, &out->unit, err);
     return stream_select(s, target, out, err) && stream_rewrite(s, command, d, out, err);
 }
 
 static bool swap_databases(struct stream_units *s, const struct command_decision *d,
                            struct stream_unit *out, struct err *err) {
     char a_text[16], b_text[16], key[POSITION_KEY_MAX];
+    struct flush_keeper others = {0};
     int home = s->a->spec.lowest_database;
     int a, b;
 
@@ -82,7 +109,10 @@ static bool swap_databases(struct stream_units *s, const struct command_decision
                        d->db, d->db2);
     snprintf(a_text, sizeof(a_text), "%d", a);
     snprintf(b_text, sizeof(b_text), "%d", b);
-    if (!put_words(s, out, err, STR_LIT("SWAPDB"), str_from(a_text), str_from(b_text)))
+    if (a != b && (!find_others(s, a, &others, err) || !find_others(s, b, &others, err)))
+        return false;
+    if (!put_words(s, out, err, STR_LIT("SWAPDB"), str_from(a_text), str_from(b_text)) ||
+        !flush_keeper_put_back(&others, a, b, &out->unit, err))
         return false;
     if (a == b || (a != home && b != home))
         return true;

@@ -344,6 +344,7 @@ bool tail_run(struct applier *a, struct redis_client client, enum applier_next *
     stream_units_init(&t.units, a, a->position.next, a->position.source_db);
     t.units.received = received;
     t.units.received_ctx = &t.reader;
+    t.units.keeps_others = true;
     lane_init(&t.lane, &a->spec, LANE_TAIL);
     destination_gauge_init(&t.gauge, a);
     ok = lane_start(&t.lane, client, &a->position, a->can_seal ? NULL : &a->names, err) &&
