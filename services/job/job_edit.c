@@ -258,42 +258,68 @@ static bool take_up_again(struct store *store, const struct edit *e, const struc
     return job_control_move(store, e->job, JOB_EV_RESUME, &move, NULL, err);
 }
 
-static bool apply(struct store *store, const struct edit *e, const struct store_job *job,
-                  struct err *err) {
-    bool light = is_light(e->patch, job->state);
-    bool is_ends = is_started(job) && job_edit_ends_is(e->patch, light_members);
-    struct job_spec spec = {0};
+/* What a patch makes of a job. */
+struct edited {
+    struct job_spec spec;
+    bool is_light, is_ends;
+};
+
+static bool read_edited(struct store *store, const struct edit *e, const struct store_job *job,
+                        struct edited *x, struct err *err) {
     json_t *body = NULL;
-    const char *name;
     bool ok;
 
+    x->is_light = is_light(e->patch, job->state);
+    x->is_ends = is_started(job) && job_edit_ends_is(e->patch, light_members);
     if (strcmp(job->state, "released") == 0)
         return err_set(err, ERR_INVALID_STATE, "%s is released", e->job);
-    if (is_ends && !job_edit_ends_may(job, err))
+    if (x->is_ends && !job_edit_ends_may(job, err))
         return false;
     if (!patched_request(store, e, job, &body, err))
         return false;
-    ok = job_spec_read(body, &spec, err);
+    ok = job_spec_read(body, &x->spec, err);
     json_decref(body);
     if (!ok)
-        *e->ret_errors = json_incref(spec.errors);
-    else if (light)
-        keep_the_rest(job, &spec);
-    else if (is_ends)
-        ok = job_edit_ends_keep(job, light_members, &spec, err);
-    if (ok && is_ends) {
-        name = json_string_value(json_object_get(spec.spec, "name"));
-        ok = write_down(store, e, &spec, name ? name : job->name, job->version, false, err) &&
+        *e->ret_errors = json_incref(x->spec.errors);
+    else if (x->is_light)
+        keep_the_rest(job, &x->spec);
+    else if (x->is_ends)
+        ok = job_edit_ends_keep(job, light_members, &x->spec, err);
+    return ok && (x->is_light || x->is_ends ||
+                  job_reference_check(store, job->account, x->spec.spec, err));
+}
+
+static bool apply(struct store *store, const struct edit *e, const struct store_job *job,
+                  struct err *err) {
+    struct edited x = {.is_light = false};
+    bool ok = read_edited(store, e, job, &x, err);
+    const char *its = json_string_value(json_object_get(x.spec.spec, "name"));
+    const char *name = its ? its : job->name;
+
+    if (ok && x.is_ends)
+        ok = write_down(store, e, &x.spec, name, job->version, false, err) &&
              take_up_again(store, e, job, err);
-        job_spec_done(&spec);
-        return ok;
-    }
-    name = json_string_value(json_object_get(spec.spec, "name"));
-    ok = ok && (light || job_reference_check(store, job->account, spec.spec, err)) &&
-         (light || take_precheck_back(store, e, job, &spec, err)) &&
-         write_down(store, e, &spec, name ? name : job->name, job->version + !light, light, err);
-    job_spec_done(&spec);
+    else if (ok)
+        ok = (x.is_light || take_precheck_back(store, e, job, &x.spec, err)) &&
+             write_down(store, e, &x.spec, name, job->version + !x.is_light, x.is_light, err);
+    job_spec_done(&x.spec);
     return ok;
+}
+
+bool job_edit_try(struct store *store, const struct keyring *ring, const struct store_job *job,
+                  const struct job_move *move, const json_t *patch, struct job_spec *ret_spec,
+                  json_t **ret_errors, struct err *err) {
+    const struct edit e = {
+        .ring = ring, .job = job->id, .move = move, .patch = patch, .ret_errors = ret_errors};
+    struct edited x = {.is_light = false};
+
+    *ret_errors = NULL;
+    if (!read_edited(store, &e, job, &x, err)) {
+        job_spec_done(&x.spec);
+        return false;
+    }
+    *ret_spec = x.spec;
+    return true;
 }
 
 static bool patch_body(struct store *store, void *arg, struct err *err) {

@@ -24,6 +24,13 @@ MUST_CHECK bool job_edit_patch(struct store *store, const struct keyring *ring, 
                                const struct job_move *move, const json_t *patch,
                                json_t **ret_errors, struct err *err);
 
+/* What the patch would make of the job, as job_edit_patch() judges it; nothing is written.
+ * *ret_spec is yours to job_spec_done(). Errors: the same. */
+MUST_CHECK bool job_edit_try(struct store *store, const struct keyring *ring,
+                             const struct store_job *job, const struct job_move *move,
+                             const json_t *patch, struct job_spec *ret_spec, json_t **ret_errors,
+                             struct err *err);
+
 /* Choose a class without starting: the precheck must have passed as for a start.
  * Errors: as job_control_start. */
 MUST_CHECK bool job_edit_purchase(struct store *store, const char *job, const struct job_move *move,

@@ -64,7 +64,17 @@ def test_a_wrong_patch_is_refused_whole(api, job):
     assert {e["pointer"] for e in problem["errors"]} == {"/nonsense", "/retry/other_minutes"}
     assert api.get("/v1/jobs/" + job["id"]) == job
     assert patch(api, job, {"name": "x"}, expect=412, headers={"If-Match": '"999.x"'})["code"] == "etag_mismatch"
-    assert api.call("PATCH", "/v1/jobs/%s?dry_run=true" % job["id"], {}).json()["code"] == "not_supported_yet"
+    wrong = api.call("PATCH", "/v1/jobs/%s?dry_run=true" % job["id"], {"nonsense": 1})
+    assert wrong.status_code == 422, wrong.text
+
+
+def test_a_patch_that_is_only_tried_changes_nothing(api, job):
+    tried = api.call("PATCH", "/v1/jobs/%s?dry_run=true" % job["id"],
+                     {"destination": {"url": "redis://elsewhere.example"}})
+    assert tried.status_code == 202, tried.text
+    assert tried.headers["Location"] == "/v1/connectivity-tests/" + tried.json()["id"]
+    assert api.get(tried.headers["Location"])["state"] in ("running", "passed", "failed")
+    assert api.get("/v1/jobs/" + job["id"]) == job
 
 
 def test_after_the_start_only_light_changes_and_ends_at_rest_are_taken(api, job):

@@ -56,6 +56,23 @@ def test_a_rotated_password_is_patched_and_the_job_goes_on_by_itself(
     assert report.equal and destination.client().get("written") == b"meanwhile", report
 
 
+def test_a_change_can_be_tried_before_it_is_made(job, source, destination):
+    job.pause()
+    path = job.path + "?dry_run=true"
+    destination.client().config_set("requirepass", "changed")
+    destination.password = "changed"
+    for password, state in (("wrong", "failed"), ("changed", "passed")):
+        test = job.service.request("PATCH", path, {"destination": {"auth": {"password": password}}},
+                                   headers={"Prefer": "wait=20"})
+        assert test["state"] == state, test
+    before = job.get()
+    assert before["destination"]["auth"]["configured"] is False, before["destination"]
+    patch(job, destination={"auth": {"password": "changed"}})
+    job.resume()
+    wait_marker(source, destination, job=job)
+    job.stop()
+
+
 def test_a_server_that_moved_is_patched_while_it_is_retried(service, source, destination):
     fill(source.url(), 500)
     with Proxy(destination.port) as proxy:

@@ -1,4 +1,6 @@
 /* Changes of a job that exists: its specification and its limits. */
+#include <string.h>
+
 #include "services/common/clock.h"
 #include "services/flow/throttle.h"
 #include "services/job/job_class.h"
@@ -21,6 +23,31 @@ static bool patch_job(struct call *call, const json_t *patch, struct store_job *
                           &call->fields, err);
 }
 
+/* Nothing is written: a worker looks whether both ends can be reached as they would then be. */
+static bool try_patch(struct call *call, struct reply *reply, struct err *err) {
+    static const struct store_precheck_options options = {.purpose = "connectivity",
+                                                          .read_only = true};
+    struct store_job job = STORE_JOB_INIT;
+    struct job_move move = call_move(call);
+    struct job_spec spec = {0};
+    char id[STORE_ID_SIZE];
+    bool ok = call_job(call, &job, err) &&
+              call_if_match(call, job.version, &move.expected_version, err) &&
+              job_edit_try(call->store, app_keyring(call->app), &job, &move, call->body, &spec,
+                           &call->fields, err) &&
+              job_control_precheck_alone(call->store, app_keyring(call->app), call->caller.account,
+                                         call->caller.actor, &spec, &options, id, err);
+
+    job_spec_done(&spec);
+    store_job_done(&job);
+    if (!ok)
+        return false;
+    call->wait_for = WAIT_FOR_PRECHECK;
+    memcpy(call->wait_id, id, strlen(id) + 1);
+    reply_header(reply, "Location", arena_printf(call->arena, "/v1/connectivity-tests/%s", id));
+    return call_reply_precheck(call, reply, 202, id, err);
+}
+
 bool job_edits_patch(struct call *call, struct reply *reply, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
     bool dry_run = false, ok;
@@ -28,7 +55,7 @@ bool job_edits_patch(struct call *call, struct reply *reply, struct err *err) {
     if (!call_query_flag(call, "dry_run", &dry_run, err))
         return false;
     if (dry_run)
-        return err_set(err, ERR_NOT_SUPPORTED_YET, "trying changed ends is not built yet");
+        return try_patch(call, reply, err);
     ok = patch_job(call, call->body, &job, err) && call_reply_job(call, reply, 200, job.id, err);
     store_job_done(&job);
     return ok;
