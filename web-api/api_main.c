@@ -32,7 +32,7 @@ struct api {
 
 static bool start_servers(struct api *api, struct err *err) {
     struct server_config config = SERVER_CONFIG_DEFAULT;
-    struct server_app app = app_server(api->app), metrics = metrics_page_server();
+    struct server_app app = app_server(api->app), metrics = metrics_page_server(api->app);
 
     config.listen = api->config.listen;
     config.connections_max = (unsigned)api->config.api_connections_max;

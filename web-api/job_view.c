@@ -1,7 +1,9 @@
 #include "web-api/job_view.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "services/alert/runbook.h"
 #include "services/job/job_health.h"
 #include "services/job/job_state.h"
 #include "web-api/etag.h"
@@ -261,6 +263,20 @@ static void add_actions(json_t *view, const struct store_job *job) {
     json_object_set_new(view, "blocked_actions", blocked);
 }
 
+/* With the page that says more. */
+static json_t *view_attention(const json_t *attention) {
+    const char *code = json_string_value(json_object_get(attention, "code"));
+    json_t *view;
+    char url[128];
+
+    if (!code)
+        return json_null();
+    view = json_copy((json_t *)(uintptr_t)attention);
+    snprintf(url, sizeof(url), RUNBOOK_PATH "attention.%s", code);
+    json_object_set_new(view, "doc_url", json_string(url));
+    return view;
+}
+
 static void add_state(json_t *view, const struct store_job *job) {
     enum job_state state;
     const char *alias = job_state_parse(job->state, &state) ? job_state_dts_status(state) : NULL;
@@ -270,7 +286,7 @@ static void add_state(json_t *view, const struct store_job *job) {
     json_object_set_new(view, "phase", running ? text_or_null(job->phase) : json_null());
     json_object_set_new(view, "sync_state", running ? text_or_null(job->sync_state) : json_null());
     json_object_set_new(view, "dts_status", alias ? json_string(alias) : json_null());
-    json_object_set_new(view, "attention", or_null(job->attention));
+    json_object_set_new(view, "attention", view_attention(job->attention));
     json_object_set_new(view, "last_error", or_null(job->last_error));
     add_actions(view, job);
     json_object_set_new(view, "instance_class", text_or_null(job->instance_class));

@@ -1,9 +1,12 @@
 #include "web-api/metrics_page.h"
 
 #include "services/common/metric.h"
+#include "sql/store_metrics.h"
+#include "web-api/metrics_jobs.h"
 #include "web-api/problem.h"
+#include "web-api/store_pool.h"
 
-enum { PAGE_MAX = 256 * 1024 };
+enum { PAGE_MAX = 64 * 1024 * 1024, JOBS_MAX = 20000, TAKE_MS = 2000 };
 
 static void refuse(void *state, struct request *r, const struct err *err, struct reply *reply) {
     (void)state;
@@ -27,11 +30,27 @@ static bool admit(void *state, struct request *r, struct reply *reply) {
     return false;
 }
 
+/* Without the control database the numbers of the process itself are shown. */
+static bool put_jobs(struct app *app, struct buf *text, struct err *err) {
+    struct err ignored = ERR_INIT;
+    struct store *store;
+    json_t *look = NULL;
+    bool ok;
+
+    if (!store_pool_take(app_pool(app), TAKE_MS, &store, &ignored))
+        return true;
+    ok = store_metrics_look(store, JOBS_MAX, &look, &ignored);
+    store_pool_give(app_pool(app), store);
+    ok = !ok || metrics_jobs_format(look, text, err);
+    json_decref(look);
+    return ok;
+}
+
 static void answer(void *state, struct request *r, struct reply *reply) {
     struct buf text = BUF_INIT(PAGE_MAX);
     struct err err = ERR_INIT;
 
-    if (metric_format(&text, &err))
+    if (metric_format(&text, &err) && put_jobs(state, &text, &err))
         reply_constant(reply, 200, "text/plain; version=0.0.4; charset=utf-8",
                        arena_str(r->arena, buf_str(&text)));
     else
@@ -48,6 +67,7 @@ static void done(void *state, struct request *r, const struct reply *reply, uint
     (void)broken_off;
 }
 
-struct server_app metrics_page_server(void) {
-    return (struct server_app){.admit = admit, .answer = answer, .refuse = refuse, .done = done};
+struct server_app metrics_page_server(struct app *app) {
+    return (struct server_app){
+        .state = app, .admit = admit, .answer = answer, .refuse = refuse, .done = done};
 }

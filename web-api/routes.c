@@ -15,6 +15,8 @@ const struct route routes[] = {
     {"GET", "/v1/checks/{check}", SCOPE_READ, "", reference_check},
     {"GET", "/v1/acl", SCOPE_READ, "role read_mode version user", reference_acl},
     {"GET", "/problems/{problem}", SCOPE_NONE, "", reference_problem},
+    {"GET", "/v1/runbooks", SCOPE_READ, "", platform_runbooks},
+    {"GET", "/v1/runbooks/{runbook}", SCOPE_READ, "", platform_runbook},
     {"GET", "/v1/commands", SCOPE_READ, "", platform_commands},
     {"GET", "/v1/capabilities", SCOPE_READ, "", platform_capabilities},
     {"GET", "/v1/workers", SCOPE_READ, "", platform_workers},

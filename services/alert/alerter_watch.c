@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "services/alert/alerter.h"
+#include "services/alert/runbook.h"
 #include "services/alert/webhook_message.h"
 #include "services/common/clock.h"
 #include "services/common/log.h"
@@ -48,23 +49,24 @@ static bool tell(struct look *l, const struct alert_rule *rule, const struct ale
                  const struct store_alert *alert, enum alert_notice notice, struct err *err) {
     const char *type = notice == ALERT_TELL_FIRING ? "alert.firing" : "alert.resolved";
     struct store_notice out = {.type = type, .alert = alert->id, .job = job->id};
-    char now[CLOCK_RFC3339_SIZE], since[CLOCK_RFC3339_SIZE];
+    char now[CLOCK_RFC3339_SIZE], since[CLOCK_RFC3339_SIZE], doc_url[96];
     json_t *targets = NULL;
     char *body;
     bool ok;
 
+    snprintf(doc_url, sizeof(doc_url), RUNBOOK_PATH "alert.%s", alert->type);
     clock_rfc3339(l->now_ms, now);
     clock_rfc3339(alert->since_ms, since);
     body = webhook_message_standard(
         type, now,
-        json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:s, s:s}", "alert_id",
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s}", "alert_id",
                   alert->id, "rule_id", rule->id, "rule_name", rule->name, "job_id", job->id,
                   "job_name", text_or_null(job->name), "type", alert->type, "severity",
                   alert->severity, "state", alert->state, "value",
                   alert->has_value ? json_real(alert->value) : json_null(), "threshold",
                   alert_type_row(rule->type)->has_threshold ? json_real(rule->threshold)
                                                             : json_null(),
-                  "detail", alert->detail, "since", since));
+                  "detail", alert->detail, "since", since, "doc_url", doc_url));
     out.body = body;
     ok = store_webhook_targets(l->a->store, rule->account, type, rule->contacts, &targets, err) &&
          send_to(l->a, targets, &out, err);

@@ -1,11 +1,20 @@
 /* What fires and what has fired; taking care of it. */
 #include <string.h>
 
+#include "services/alert/runbook.h"
 #include "services/common/clock.h"
 #include "sql/store_alert.h"
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
 #include "web-api/json_read.h"
+
+/* With the page that says what to do. */
+static void add_doc(struct call *call, json_t *row) {
+    const char *type = json_string_value(json_object_get(row, "type"));
+
+    json_object_set_new(row, "doc_url",
+                        json_string(arena_printf(call->arena, RUNBOOK_PATH "alert.%s", type)));
+}
 
 static bool reply_alert(struct call *call, struct reply *reply, const char *id, struct err *err) {
     int64_t version;
@@ -14,6 +23,7 @@ static bool reply_alert(struct call *call, struct reply *reply, const char *id, 
     if (!store_alert_list(call->store, call->caller.account, id, NULL, NULL, NULL, 1, &list, err) ||
         !call_row(list, "alert", &row, &version, err))
         return false;
+    add_doc(call, row);
     call_left(call, json_deep_copy(row));
     call_reply_row(reply, 200, row, version);
     return true;
@@ -32,7 +42,8 @@ static bool query_text(struct call *call, const char *name, const char **ret) {
 bool alerts_list(struct call *call, struct reply *reply, struct err *err) {
     const char *state, *job;
     struct page page;
-    json_t *rows;
+    json_t *rows, *row;
+    size_t i;
 
     if (query_text(call, "state", &state) && strcmp(state, "firing") != 0 &&
         strcmp(state, "resolved") != 0)
@@ -42,6 +53,7 @@ bool alerts_list(struct call *call, struct reply *reply, struct err *err) {
         !store_alert_list(call->store, call->caller.account, NULL, state, job,
                           page.after[0] ? page.after : NULL, page.limit + 1, &rows, err))
         return false;
+    json_array_foreach(rows, i, row) add_doc(call, row);
     call_reply_rows(reply, &page, rows);
     return true;
 }

@@ -19,6 +19,8 @@ HANDLER(platform_classes);
 HANDLER(platform_capabilities);
 HANDLER(platform_workers);
 HANDLER(platform_checks);
+HANDLER(platform_runbooks);
+HANDLER(platform_runbook);
 HANDLER(platform_commands);
 
 /* probes.c */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "proto/command/command.h"
+#include "services/alert/runbook.h"
 #include "services/job/job_class.h"
 #include "services/precheck/check.h"
 #include "sql/store_account.h"
@@ -175,6 +176,22 @@ bool platform_commands(struct call *call, struct reply *reply, struct err *err) 
             json_array_append_new(items, command_json(row));
     }
     return reply_all(reply, items);
+}
+
+bool platform_runbooks(struct call *call, struct reply *reply, struct err *err) {
+    (void)call;
+    (void)err;
+    reply_json(reply, 200, json_pack("{s:o}", "items", runbook_list()));
+    return true;
+}
+
+bool platform_runbook(struct call *call, struct reply *reply, struct err *err) {
+    json_t *page = runbook_get(arena_dup(call->arena, call->param[0]));
+
+    if (!page)
+        return err_set(err, ERR_NOT_FOUND, "there is no such runbook");
+    reply_json(reply, 200, page);
+    return true;
 }
 
 bool platform_checks(struct call *call, struct reply *reply, struct err *err) {
