@@ -81,16 +81,17 @@ static json_t *view_progress(const struct store_job *job) {
     const struct store_progress *p = &job->progress;
 
     return json_pack(
-        "{s:{s:I, s:o, s:I, s:o, s:f, s:o, s:{s:I, s:I, s:I, s:i}, s:i}, s:{s:I, s:I, "
+        "{s:{s:I, s:o, s:I, s:o, s:f, s:o, s:{s:I, s:I, s:I, s:i}, s:i, s:I}, s:{s:I, s:I, "
         "s:I, s:I, s:o}}",
         "full", "keys_done", (json_int_t)p->keys_done, "keys_total",
         positive_or_null(p->keys_total), "bytes_done", (json_int_t)p->bytes_done, "bytes_total",
         positive_or_null(p->bytes_total), "percent", percent_done(job), "eta_seconds",
         eta_seconds(job), "skipped", "expired", (json_int_t)p->keys_expired, "filtered",
         (json_int_t)p->keys_filtered, "conflict", (json_int_t)p->keys_conflict, "unsupported", 0,
-        "failed", 0, "incremental", "commands_applied", (json_int_t)p->commands_applied,
-        "bytes_applied", (json_int_t)p->bytes_applied, "skipped", (json_int_t)p->commands_skipped,
-        "rejected", (json_int_t)p->commands_rejected, "drained", drained(job));
+        "failed", 0, "field_expiries_dropped", (json_int_t)p->field_expiries_dropped, "incremental",
+        "commands_applied", (json_int_t)p->commands_applied, "bytes_applied",
+        (json_int_t)p->bytes_applied, "skipped", (json_int_t)p->commands_skipped, "rejected",
+        (json_int_t)p->commands_rejected, "drained", drained(job));
 }
 
 static bool is_moving(const struct store_job *job) {
@@ -295,11 +296,26 @@ static void add_state(json_t *view, const struct store_job *job) {
 /* The specification's members in the order of the contract; the database keeps
  * another one. Those this list does not know come last. */
 static void add_spec(json_t *view, const json_t *spec) {
-    static const char *const order[] = {
-        "kind",    "name",          "labels",         "environment", "resource_group",
-        "region",  "worker_pool",   "source",         "destination", "migration",
-        "objects", "conflict_mode", "conflict_scope", "retry",       "throttle",
-        "expiry",  "heartbeat",     "verification",   "alerts"};
+    static const char *const order[] = {"kind",
+                                        "name",
+                                        "labels",
+                                        "environment",
+                                        "resource_group",
+                                        "region",
+                                        "worker_pool",
+                                        "source",
+                                        "destination",
+                                        "migration",
+                                        "objects",
+                                        "conflict_mode",
+                                        "conflict_scope",
+                                        "retry",
+                                        "throttle",
+                                        "expiry",
+                                        "hash_field_expiry",
+                                        "heartbeat",
+                                        "verification",
+                                        "alerts"};
 
     for (size_t i = 0; i < LENGTH_OF(order); i++) {
         json_t *value = json_object_get(spec, order[i]);

@@ -229,7 +229,7 @@ static bool rewrite_hsetex(struct command_job *job, struct err *err) {
             .at = options.time_at, .drop = 2, .with_count = 2, .with = {STR_LIT("PXAT"), text}};
         return command_job_put_edited(job, &edit, 1, err);
     }
-    if (options.time_at && !target->has_hash_expiry)
+    if (options.time_at && !target->has_hash_expiry && !target->drops_hash_expiry)
         return command_job_too_old(err, "hash fields that expire");
     if (options.keepttl_at && target->has_hash_expiry)
         return command_job_too_old(err, "HSETEX … KEEPTTL");
@@ -238,7 +238,8 @@ static bool rewrite_hsetex(struct command_job *job, struct err *err) {
                                  .with_count = 2,
                                  .with = {STR_LIT("HSET"), command_job_arg(job, 1)}};
     return command_job_put_edited(job, &edit, 1, err) &&
-           (!options.time_at || put_hpexpireat(job, options.fields_at, text, err));
+           (!options.time_at || target->drops_hash_expiry ||
+            put_hpexpireat(job, options.fields_at, text, err));
 }
 
 static bool rewrite_hgetex(struct command_job *job, struct err *err) {
@@ -251,6 +252,8 @@ static bool rewrite_hgetex(struct command_job *job, struct err *err) {
     if (!command_options_scan(job->command, 2, &options, err) ||
         !check_fields(job, options.fields_at, 1, err))
         return false;
+    if (job->target->drops_hash_expiry)
+        return true;
     if (!job->target->has_hash_expiry)
         return command_job_too_old(err, "hash fields that expire");
     if (options.time_at) {
@@ -281,6 +284,8 @@ static bool rewrite_hexpire(struct command_job *job, enum command_time time, str
 
     if (job->command->argc < 6)
         return command_job_malformed(err);
+    if (job->target->drops_hash_expiry)
+        return true;
     if (!job->target->has_hash_expiry)
         return command_job_too_old(err, "hash fields that expire");
     if (!resolve(job, command_job_arg(job, 2), time, digits, &text, err))

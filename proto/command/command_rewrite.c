@@ -120,6 +120,10 @@ static bool forward(struct command_job *job, struct err *err) {
         if (!target->has_hgetdel)
             return forward_hgetdel(job, err);
         break;
+    case COMMAND_HPERSIST:
+        if (target->drops_hash_expiry)
+            return true;
+        break;
     case COMMAND_XADD:
         if (!target->has_idmp)
             return forward_xadd(job, err);

@@ -36,9 +36,12 @@ struct command_target {
     bool has_entriesread; /* 7.0: XGROUP … ENTRIESREAD */
     bool has_hash_expiry; /* Redis 7.4, Valkey 9.0: HPEXPIREAT */
     bool has_hsetex;      /* Redis 8.0, Valkey 9.0 */
-    bool has_msetex;      /* Redis 8.4, Valkey 9.1 */
-    bool has_hgetdel;     /* Redis 8.0, Valkey 9.1 */
-    bool has_idmp;        /* Redis 8.6: XADD IDMP */
+    /* Someone decided to lose the expiries of hash fields. Set where there is no place for
+     * them (not has_hash_expiry): commands that are about them alone become none. */
+    bool drops_hash_expiry;
+    bool has_msetex;  /* Redis 8.4, Valkey 9.1 */
+    bool has_hgetdel; /* Redis 8.0, Valkey 9.1 */
+    bool has_idmp;    /* Redis 8.6: XADD IDMP */
 };
 
 /* `version` = major << 16 | minor << 8 | patch, of the product itself. */
@@ -51,13 +54,14 @@ static inline bool command_goes_verbatim(const struct command_decision *decision
                                          const struct command_target *target) {
     return decision->action == COMMAND_DO_FORWARD && target->has_entriesread &&
            (target->has_idmp || !decision->idempotent) &&
-           (target->has_hgetdel || decision->row->id != COMMAND_HGETDEL);
+           (target->has_hgetdel || decision->row->id != COMMAND_HGETDEL) &&
+           (!target->drops_hash_expiry || decision->row->id != COMMAND_HPERSIST);
 }
 
 /* Append the destination's form of a command that command_decide() said to
  * FORWARD, or EXPIRY, RESTORE, SCRIPT, FLUSHALL, FLUSHDB. receipt_ms is the source's clock (Unix,
  * ms) when the command arrived. *ret_count is how many commands were appended, so how many replies
- * to expect. On failure `out` is as it was.
+ * to expect; 0: it was about what is dropped. On failure `out` is as it was.
  *
  * Errors:
  *   PROTOCOL               malformed; an expiry of 0, negative or beyond all range

@@ -183,6 +183,7 @@ static bool learn_payload_version(struct applier *a, struct redis_client *client
         a->target = command_target(info->product == REDIS_PRODUCT_VALKEY,
                                    packed_version(info->version_number), version,
                                    a->spec.held_expiry && a->spec.incremental);
+        a->target.drops_hash_expiry = a->spec.drops_field_expiry && !a->target.has_hash_expiry;
         if (info->version_number != 0)
             a->destination = (struct rdb_destination){
                 .vendor = info->product == REDIS_PRODUCT_VALKEY ? RDB_VALKEY : RDB_REDIS,

@@ -115,7 +115,8 @@ struct control_block {
     _Atomic uint64_t copy_generation; /* which snapshot that is; after copy_bytes_done (release) */
     _Atomic uint64_t keys_expired;
     _Atomic uint64_t keys_filtered;
-    _Atomic uint64_t keys_conflict; /* kept: the destination had them */
+    _Atomic uint64_t keys_conflict;          /* kept: the destination had them */
+    _Atomic uint64_t field_expiries_dropped; /* of hashes; in the tail commands about them */
     _Atomic uint64_t commands_applied;
     _Atomic uint64_t bytes_applied;
     _Atomic uint64_t commands_skipped;

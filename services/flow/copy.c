@@ -41,6 +41,7 @@ static void note_acknowledged(struct copy *c) {
     CONTROL_SET(a, keys_done, mark->keys_done);
     CONTROL_SET(a, keys_expired, mark->keys_expired);
     CONTROL_SET(a, keys_conflict, mark->keys_conflict);
+    CONTROL_SET(a, field_expiries_dropped, mark->field_expiries_dropped);
     CONTROL_SET(a, copy_bytes_done, mark->at.offset);
     unit_clear(&c->flying->unit, a->spec.lowest_database);
     copy_pass(c, mark->at.offset);
@@ -93,6 +94,7 @@ bool copy_send(struct copy *c, struct err *err) {
             .keys_done = c->keys_done,
             .keys_expired = c->keys_expired,
             .keys_conflict = c->keys_conflict,
+            .field_expiries_dropped = c->encoder.field_expiries_dropped,
             .stream_db = c->stream_db,
             .temporary = COPY_TEMPORARY_NONE,
         };
@@ -196,6 +198,7 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
         rdb_parser_resume(&c->parser, &mark.at);
         c->keys_expired = mark.keys_expired;
         c->keys_conflict = mark.keys_conflict;
+        c->encoder.field_expiries_dropped = mark.field_expiries_dropped;
         c->stream_db = mark.stream_db;
         copy_encoder_set_source(&c->encoder, c->parser.vendor, &c->templates);
         if (!copy_read_templates(c, &mark.at, err))
@@ -266,6 +269,7 @@ bool copy_run(struct applier *a, struct redis_client client, enum applier_next *
                                       .piece_min = a->spec.piece_bytes,
                                       .keeps_idle = a->keeps_idle,
                                       .keeps_freq = a->keeps_freq,
+                                      .drops_field_expiry = a->spec.drops_field_expiry,
                                   });
     copy_scout_init(&c.scout);
     key_set_init(&c.keys_seen);

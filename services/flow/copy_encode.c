@@ -286,7 +286,7 @@ static bool put_transcoded(struct copy_encoder *e, const struct rdb_event *ev, u
     if (!rdb_transcode(&e->transcoder, ev->key.type, ev->key.value, to_type, &e->transcoded, &done,
                        err))
         return err_wrap(err, "writing a value of type %u as one of type %u", ev->key.type, to_type);
-    e->field_expiries_lost += done.losses;
+    e->field_expiries_dropped += done.losses;
     value = buf_str(&e->transcoded);
     if (done.empty) /* no key is made of it, and what stood there goes */
         ok = put_words(unit, none, LENGTH_OF(none), err);
@@ -368,7 +368,7 @@ bool copy_encoder_fill(struct copy_encoder *e, size_t limit, struct unit *unit, 
     if (!copy_pieces_fill(&e->pieces, limit, unit, err))
         return false;
     if (!copy_encoder_in_pieces(e))
-        e->field_expiries_lost += e->pieces.commands.losses;
+        e->field_expiries_dropped += e->pieces.commands.losses;
     return true;
 }
 

@@ -78,6 +78,7 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
             .keys_done = c->keys_done,
             .keys_expired = c->keys_expired,
             .keys_conflict = c->keys_conflict,
+            .field_expiries_dropped = c->encoder.field_expiries_dropped,
             .stream_db = c->stream_db,
             .temporary = c->encoder.pieces.temporary,
         };

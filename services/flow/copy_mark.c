@@ -4,15 +4,16 @@
 #include <stdio.h>
 
 /* Marks of before temporary keys, and before keys could be kept, end earlier. */
-enum { FIELDS = 12, FIELDS_BEFORE = 9, FIELDS_TEMPORARY = 11 };
+enum { FIELDS = 13, FIELDS_BEFORE = 9, FIELDS_TEMPORARY = 11 };
 
 void copy_mark_format(const struct copy_mark *mark, char dst[POSITION_MARK_MAX]) {
     snprintf(dst, POSITION_MARK_MAX,
              "%" PRIu64 ":%" PRIu64 ":%" PRIu32 ":%d:%d:%d:%" PRIu64 ":%" PRIu64 ":%d:%d:%" PRIu32
-             ":%" PRIu64,
+             ":%" PRIu64 ":%" PRIu64,
              mark->at.offset, mark->at.crc, mark->at.db, mark->at.version, (int)mark->at.vendor,
              mark->at.crc_enabled ? 1 : 0, mark->keys_done, mark->keys_expired, mark->stream_db + 1,
-             mark->temporary.database + 1, mark->temporary.tag, mark->keys_conflict);
+             mark->temporary.database + 1, mark->temporary.tag, mark->keys_conflict,
+             mark->field_expiries_dropped);
 }
 
 bool copy_mark_parse(struct str text, struct copy_mark *ret, struct err *err) {
@@ -20,7 +21,7 @@ bool copy_mark_parse(struct str text, struct copy_mark *ret, struct err *err) {
     struct str part;
 
     for (int i = 0; i < FIELDS; i++) {
-        if ((i == FIELDS_BEFORE || i == FIELDS_TEMPORARY) && text.len == 0)
+        if ((i == FIELDS_BEFORE || i >= FIELDS_TEMPORARY) && text.len == 0)
             break;
         if (!str_cut(&text, ':', &part) || !str_parse_u64(part, &field[i]))
             return err_set(err, ERR_POSITION_MISSING,
@@ -38,6 +39,7 @@ bool copy_mark_parse(struct str text, struct copy_mark *ret, struct err *err) {
         .stream_db = (int)field[8] - 1,
         .temporary = {.database = (int)field[9] - 1, .tag = (uint32_t)field[10]},
         .keys_conflict = field[11],
+        .field_expiries_dropped = field[12],
     };
     return true;
 }

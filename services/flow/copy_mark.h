@@ -17,7 +17,8 @@
 struct copy_mark {
     struct rdb_mark at;
     uint64_t keys_done, keys_expired;
-    uint64_t keys_conflict;          /* kept: the destination had them */
+    uint64_t keys_conflict; /* kept: the destination had them */
+    uint64_t field_expiries_dropped;
     int stream_db;                   /* repl-stream-db of the snapshot; -1 = it did not say */
     struct copy_temporary temporary; /* holds a part of the value behind the mark */
 };

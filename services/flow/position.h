@@ -35,7 +35,7 @@
 #include "services/flow/task_spec.h"
 #include "services/redis/redis_client.h"
 
-enum { POSITION_MARK_MAX = 160 };
+enum { POSITION_MARK_MAX = 192 };
 
 /* Whose the keys of the mapped databases are. What is wanted once (a person's answer, the
  * mode flush_destination) stands here from the claim on and is taken back by the transaction

@@ -92,6 +92,8 @@ bool stream_rewrite(struct stream_units *s, const struct resp_command *command,
         !unit_added(&out->unit, before, err))
         return false;
     out->unit.commands += count;
+    if (count == 0)
+        CONTROL_ADD(s->a, field_expiries_dropped, 1);
     return true;
 }
 

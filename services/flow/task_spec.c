@@ -233,6 +233,17 @@ static bool take_reading(const json_t *spec, struct task_spec *task, struct err 
     return true;
 }
 
+static bool take_field_expiry(const json_t *spec, struct task_spec *task, struct err *err) {
+    static const char *const words[] = {"refuse", "drop"};
+    int at = 0;
+
+    if (json_object_get(spec, "hash_field_expiry") &&
+        !take_word(spec, "hash_field_expiry", words, LENGTH_OF(words), &at, err))
+        return false;
+    task->drops_field_expiry = at == 1;
+    return true;
+}
+
 static bool take_bounds(const json_t *spec, struct task_spec *task, struct err *err) {
     task->piece_bytes = TASK_PIECE_BYTES;
     task->transaction_bytes = TASK_TRANSACTION_BYTES;
@@ -296,10 +307,11 @@ static bool take_all(const json_t *spec, struct task_spec *task, struct err *err
         !take_bounds(spec, task, err) || !take_bool(spec, "incremental", &task->incremental, err) ||
         !take_reading(spec, task, err) || !take_scan(spec, task, err) ||
         !take_word(spec, "expiry", expiries, LENGTH_OF(expiries), &expiry, err) ||
-        !take_databases(spec, task, err) || !task_objects_parse(spec, &task->objects, err) ||
-        !take_extension(spec, task, err) || !take_heartbeat(spec, task, err) ||
-        !take_conflict(spec, task, err) || !take_recopy(spec, task, err) ||
-        !take_errand(spec, task, err) || !take_faults(spec, task, err))
+        !take_field_expiry(spec, task, err) || !take_databases(spec, task, err) ||
+        !task_objects_parse(spec, &task->objects, err) || !take_extension(spec, task, err) ||
+        !take_heartbeat(spec, task, err) || !take_conflict(spec, task, err) ||
+        !take_recopy(spec, task, err) || !take_errand(spec, task, err) ||
+        !take_faults(spec, task, err))
         return false;
     task->held_expiry = expiry == 1;
     /* A copy alone has no lag to measure, and what we write would look like a writer. */

@@ -10,6 +10,7 @@
  *    "import_dir":"…" (where the file of a source lies; missing = none),
  *    "incremental":bool, "read_mode":"auto"|"psync"|"sync"|"scan",
  *    "scan":{"match":glob or null, "types":[…] or null} (missing = all), "expiry":"held"|"exact",
+ *    "hash_field_expiry":"refuse"|"drop" (missing = refuse),
  *    "databases":[{"source":n,"destination":n}] or null for all, one to one,
  *    "policies":{…} (both: task_objects.h),
  * "heartbeat":{"mode":"auto|on|off","key_prefix":…,"interval_ms":n},
@@ -92,8 +93,9 @@ struct task_spec {
     enum task_read_mode read_mode;
     struct task_scan scan;
     bool held_expiry;
-    uint64_t extend_ttl_ms;                   /* added to every expiry of a copy; with a tail: 0 */
-    bool map_all;                             /* every database, one to one */
+    bool drops_field_expiry; /* of hashes, where the destination has none: someone decided so */
+    uint64_t extend_ttl_ms;  /* added to every expiry of a copy; with a tail: 0 */
+    bool map_all;            /* every database, one to one */
     int16_t database_map[TASK_DATABASES_MAX]; /* source -> destination; -1 = not selected */
     int lowest_database;                      /* of the destination: where the position lives */
     struct task_objects objects;

@@ -176,6 +176,16 @@ static void check_extension(struct reading *r, bool follows) {
              "locks do, is released late");
 }
 
+static void judge_field_expiry(struct reading *r) {
+    const char *mode = json_string_value(json_object_get(r->spec->spec, "hash_field_expiry"));
+
+    if (mode && strcmp(mode, "drop") == 0)
+        warn(r, "/hash_field_expiry", "field_expiries_dropped",
+             "Where the destination has no expiry of hash fields, fields that expire on the source "
+             "stay "
+             "until the source removes them; in a copy alone, for ever");
+}
+
 static bool flag(const struct reading *r, const char *object, const char *name) {
     return json_is_true(json_object_get(json_object_get(r->spec->spec, object), name));
 }
@@ -230,9 +240,17 @@ static void read_objects(struct reading *r) {
 /* What a precheck looked at. Credentials are part of it by a salt: their own digest could be
  * tried against a list of passwords. */
 static bool make_digest(struct job_spec *spec, struct err *err) {
-    static const char *const parts[] = {
-        "kind",          "source",         "destination", "migration", "objects",
-        "conflict_mode", "conflict_scope", "expiry",      "heartbeat", "extend_ttl_seconds"};
+    static const char *const parts[] = {"kind",
+                                        "source",
+                                        "destination",
+                                        "migration",
+                                        "objects",
+                                        "conflict_mode",
+                                        "conflict_scope",
+                                        "expiry",
+                                        "heartbeat",
+                                        "extend_ttl_seconds",
+                                        "hash_field_expiry"};
     unsigned char salt[16] = {0};
     json_t *of = json_object();
     char hex[65];
@@ -297,6 +315,7 @@ bool job_spec_read(const json_t *body, struct job_spec *ret, struct err *err) {
     if (json_is_object(json_object_get(ret->spec, "objects")))
         read_objects(&r);
     read_expiry(&r);
+    judge_field_expiry(&r);
     read_throttle(&r);
     if (json_is_object(json_object_get(ret->spec, "migration")))
         job_schedule_read(member_of(&r, "migration", "start_at"),

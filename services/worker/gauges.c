@@ -147,6 +147,7 @@ void gauges_sample(struct gauges *g, const struct control_block *block, int64_t 
     p->keys_expired = to_i64(READ(keys_expired));
     p->keys_filtered = to_i64(READ(keys_filtered));
     p->keys_conflict = to_i64(READ(keys_conflict));
+    p->field_expiries_dropped = to_i64(READ(field_expiries_dropped));
     p->bytes_done = to_i64(READ(copy_bytes_done));
     p->bytes_total = to_i64(READ(snapshot_bytes_total));
     p->commands_applied = to_i64(READ(commands_applied));
@@ -194,6 +195,7 @@ void gauges_seed(struct control_block *block, const struct store_progress *p) {
     SEED(keys_expired, p->keys_expired);
     SEED(keys_filtered, p->keys_filtered);
     SEED(keys_conflict, p->keys_conflict);
+    SEED(field_expiries_dropped, p->field_expiries_dropped);
     SEED(commands_applied, p->commands_applied);
     SEED(bytes_applied, p->bytes_applied);
     SEED(commands_skipped, p->commands_skipped);

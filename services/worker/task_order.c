@@ -135,6 +135,8 @@ bool task_order_make(const struct task_order *order, const json_t *spec, json_t 
     if (order->transaction_bytes)
         json_object_set_new(message, "transaction_bytes",
                             json_integer((json_int_t)order->transaction_bytes));
+    if (json_string_value(json_object_get(spec, "hash_field_expiry")))
+        json_object_set(message, "hash_field_expiry", json_object_get(spec, "hash_field_expiry"));
     if (order->piece_bytes)
         json_object_set_new(message, "piece_bytes", json_integer((json_int_t)order->piece_bytes));
     if (json_integer_value(json_object_get(spec, "extend_ttl_seconds")) > 0)

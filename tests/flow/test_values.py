@@ -118,6 +118,37 @@ def test_fields_do_not_expire_while_a_job_follows(start_service, zoo, pair, piec
         destination.close()
 
 
+@pytest.mark.parametrize("destination_name", [
+    "valkey-8.1", pytest.param("redis-7.0", marks=pytest.mark.full)])
+def test_expiries_of_fields_are_dropped_where_someone_decided_so(service, zoo, destination_name):
+    source, destination = (RedisServer(binary=zoo[name]) for name in ("redis-8.0", destination_name))
+    try:
+        pipe = Pipe(source.url())
+
+        def run(*commands):
+            pipe.run([pack(*command) for command in commands])
+        for key, fields in (("small", 5), ("large", 700)):
+            run(*[("HSET", key, "f%d" % n, n) for n in range(fields)])
+            run(("HEXPIRE", key, 5000, "FIELDS", 3, "f0", "f1", "f2"))
+        job = service.job(source.url(), destination.url(), hash_field_expiry="drop")
+        assert "field_expiries_dropped" in {row["code"] for row in job.get()["warnings"]}
+        job.check_and_start(ignore_warnings=True)
+        job.wait_caught_up()
+        assert job.get()["progress"]["full"]["field_expiries_dropped"] == 6
+        run(("HPERSIST", "small", "FIELDS", 1, "f0"), ("HPEXPIRE", "small", 40, "FIELDS", 1, "f1"),
+            ("HSETEX", "small", "EX", 900, "FIELDS", 1, "f7", "new"), ("HGETEX", "large", "EX", 9, "FIELDS", 1, "f9"))
+        time.sleep(0.05)
+        run(("HGET", "small", "f1"), ("SET", "last", 1))
+        job.stop()
+        for key in ("small", "large"):
+            assert destination.client().hgetall(key) == source.client().hgetall(key)
+        assert not destination.client().hexists("small", "f1"), "the source's own expiry removes it"
+        assert job.get()["progress"]["full"]["field_expiries_dropped"] == 6 + 3
+    finally:
+        source.close()
+        destination.close()
+
+
 @pytest.mark.full
 def test_a_hash_of_a_million_fields_takes_little_memory(start_service, source, destination):
     service, pipe = start_service(), Pipe(source.url())

@@ -275,6 +275,7 @@ static void an_older_server_is_told_in_its_own_words(void) {
 static void what_goes_verbatim_is_what_rewriting_leaves_alone(void) {
     static const char *const words[] = {"SET k v",
                                         "UNLINK k",
+                                        "HPERSIST h FIELDS 1 f",
                                         "LPOP l 3",
                                         "XADD s 1-1 f v",
                                         "XADD s IDMP p i 1-1 f v",
@@ -304,6 +305,17 @@ static void what_an_older_server_cannot_hold_is_an_error(void) {
     expect_error(held(V74), "HSETEX secret KEEPTTL FIELDS 1 f v", ERR_DEST_UNKNOWN_COMMAND);
     expect_error(held(V70), "HPEXPIREAT secret " T10 " FIELDS 1 f", ERR_DEST_UNKNOWN_COMMAND);
     expect_error(held(V70), "MSETEX 1 secret v KEEPTTL", ERR_DEST_UNKNOWN_COMMAND);
+}
+
+static void expiries_of_fields_are_dropped_by_decision_only(void) {
+    struct command_target target = held(V70);
+
+    target.drops_hash_expiry = true;
+    expect(target, "HPEXPIREAT h " T10 " FIELDS 1 f", "");
+    expect(target, "HPERSIST h FIELDS 1 f", "");
+    expect(target, "HGETEX h PX 10000 FIELDS 1 f", "");
+    expect(target, "HSETEX h PXAT " T10 " FIELDS 1 f v", "HSET h f v");
+    expect(target, "HDEL h f", "HDEL h f");
 }
 
 static void a_command_of_many_fields_keeps_them_all(void) {
@@ -397,6 +409,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(an_older_server_is_told_in_its_own_words),
     CUNIT_TEST(what_goes_verbatim_is_what_rewriting_leaves_alone),
     CUNIT_TEST(what_an_older_server_cannot_hold_is_an_error),
+    CUNIT_TEST(expiries_of_fields_are_dropped_by_decision_only),
     CUNIT_TEST(a_command_of_many_fields_keeps_them_all),
     CUNIT_TEST(a_payload_gets_the_footer_of_its_destination),
     CUNIT_TEST(another_database_gets_its_number_here),

@@ -299,6 +299,21 @@ static void what_no_one_can_hold_is_refused(void) {
     end();
 }
 
+static void expiries_of_fields_are_lost_by_decision_only(void) {
+    struct rdb_event ev = RECORD(25, RDB_HASH_25);
+
+    begin(RDB_REDIS, REDIS_7_0, true);
+    how.drops_field_expiry = true;
+    start();
+    put(&ev);
+    CU_ASSERT_STRING_EQUAL(told(), "RESTORE k 0 <4> REPLACE");
+    CU_ASSERT_EQUAL(e.field_expiries_dropped, 2);
+    e.how.piece_min = 1;
+    put(&ev);
+    CU_ASSERT_EQUAL(e.field_expiries_dropped, 4);
+    end();
+}
+
 static void no_key_is_made_of_nothing(void) {
     struct rdb_event ev = RECORD(20, "\7\7\0\0\0\0\0\377");
 
@@ -318,6 +333,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(pieces_end_where_units_do),
     CUNIT_TEST(what_was_refused_once_goes_as_commands),
     CUNIT_TEST(what_no_one_can_hold_is_refused),
+    CUNIT_TEST(expiries_of_fields_are_lost_by_decision_only),
     CUNIT_TEST(no_key_is_made_of_nothing),
 };
 CUNIT_MAIN("copy_encode", tests)

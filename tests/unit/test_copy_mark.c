@@ -15,6 +15,7 @@ static void a_mark_comes_back_as_it_was(void) {
         .keys_done = 3,
         .keys_expired = 4,
         .keys_conflict = UINT64_MAX,
+        .field_expiries_dropped = UINT64_MAX - 2,
         .stream_db = -1,
         .temporary = {.database = 255, .tag = 999999},
     };
@@ -36,6 +37,7 @@ static void a_mark_comes_back_as_it_was(void) {
     CU_ASSERT_EQUAL(back.temporary.database, 255);
     CU_ASSERT_EQUAL(back.temporary.tag, 999999);
     CU_ASSERT_EQUAL(back.keys_conflict, UINT64_MAX);
+    CU_ASSERT_EQUAL(back.field_expiries_dropped, UINT64_MAX - 2);
 }
 
 static void a_mark_of_the_first_version_is_read(void) {
