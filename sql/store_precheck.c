@@ -237,8 +237,7 @@ bool store_precheck_neighbours(struct store *store, const char *id, const char *
 bool store_precheck_finish(struct store *store, const char *id, const char *worker,
                            int64_t lease_epoch, const json_t *facts, const json_t *plan,
                            const char *failure_code, const char *failure_detail,
-                           char ret_state[STORE_STATE_SIZE], char ret_job[STORE_ID_SIZE],
-                           struct err *err) {
+                           struct store_precheck_end *ret, struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
     struct store_rows rows = STORE_ROWS_INIT;
 
@@ -251,10 +250,12 @@ bool store_precheck_finish(struct store *store, const char *id, const char *work
     store_bind_text(&p, failure_detail);
     if (!store_exec(store, &sql_query_precheck_finish, &p, &rows, err))
         return false;
-    ret_state[0] = ret_job[0] = '\0';
+    *ret = (struct store_precheck_end){.state = ""};
     if (rows.count) {
-        store_text_copy(&rows, 0, 0, ret_state, STORE_STATE_SIZE);
-        store_text_copy(&rows, 0, 1, ret_job, STORE_ID_SIZE);
+        store_text_copy(&rows, 0, 0, ret->state, sizeof(ret->state));
+        store_text_copy(&rows, 0, 1, ret->job, sizeof(ret->job));
+        store_text_copy(&rows, 0, 2, ret->purpose, sizeof(ret->purpose));
+        store_text_copy(&rows, 0, 3, ret->failed, sizeof(ret->failed));
     }
     store_rows_done(&rows);
     return true;

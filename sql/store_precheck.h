@@ -108,14 +108,20 @@ struct store_precheck_new {
 MUST_CHECK bool store_precheck_insert(struct store *store, const struct store_precheck_new *run,
                                       struct err *err);
 
+/* How a run ended. */
+struct store_precheck_end {
+    char state[STORE_STATE_SIZE]; /* "" = it was over already, or is another's */
+    char job[STORE_ID_SIZE];
+    char purpose[16];
+    char failed[400]; /* "dst.permission: the account ...; ...": what failed; "" = nothing */
+};
+
 /* The verdict of a run whose lease is held: passed when no item is fail, error or a
- * warn that is not ignored, and `failure_code` is NULL. *ret_state is "" when the run is
- * over already or another's. */
+ * warn that is not ignored, and `failure_code` is NULL. */
 MUST_CHECK bool store_precheck_finish(struct store *store, const char *id, const char *worker,
                                       int64_t lease_epoch, const json_t *facts, const json_t *plan,
                                       const char *failure_code, const char *failure_detail,
-                                      char ret_state[STORE_STATE_SIZE], char ret_job[STORE_ID_SIZE],
-                                      struct err *err);
+                                      struct store_precheck_end *ret, struct err *err);
 
 /* Ignore one warning or (check_id NULL) all; inside a transaction. *ret_ignored counts those
  * that are ignored by this call, *ret_result is what the one item counts as now ("" = no

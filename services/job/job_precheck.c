@@ -125,23 +125,43 @@ struct finish {
     const struct err *failure;
 };
 
+/* A job that was started or resumed, and that what a person has to put right stands against, is
+ * paused; one that has moved on is left alone. */
+static bool after_start(struct store *store, const struct store_precheck_end *end,
+                        const char *actor, struct err *err) {
+    const struct job_move move = {.actor = actor,
+                                  .detail = end->failed,
+                                  .error_code = err_slug(ERR_PRECHECK_FAILED),
+                                  .error_detail = end->failed};
+    struct err refused = ERR_INIT;
+
+    if (end->failed[0] == '\0' ||
+        job_control_move(store, end->job, JOB_EV_PAUSE, &move, NULL, &refused))
+        return true;
+    if (refused.code != ERR_INVALID_STATE)
+        *err = refused;
+    return refused.code == ERR_INVALID_STATE;
+}
+
 static bool finish_body(struct store *store, void *arg, struct err *err) {
     struct finish *f = arg;
-    char state[STORE_STATE_SIZE], job[STORE_ID_SIZE], actor[128];
+    struct store_precheck_end end;
+    char actor[128];
     char detail[ERR_FRAMES * ERR_FRAME_LEN] = "";
     enum job_event event;
 
     if (f->failure)
         err_format(f->failure, detail, sizeof(detail));
     if (!store_precheck_finish(store, f->precheck, f->worker, f->lease_epoch, f->facts, f->plan,
-                               f->failure ? err_slug(f->failure->code) : NULL, detail, state, job,
-                               err))
+                               f->failure ? err_slug(f->failure->code) : NULL, detail, &end, err))
         return false;
-    if (state[0] == '\0')
+    if (end.state[0] == '\0')
         return err_set(err, ERR_FENCED, "the precheck %s is over or another worker's", f->precheck);
     snprintf(actor, sizeof(actor), "worker:%s", f->worker);
-    event = strcmp(state, "passed") == 0 ? JOB_EV_PRECHECK_PASSED : JOB_EV_PRECHECK_FAILED;
-    return move_along(store, job, event, actor, detail[0] ? detail : NULL, err);
+    if (strcmp(end.purpose, "start") == 0)
+        return after_start(store, &end, actor, err);
+    event = strcmp(end.state, "passed") == 0 ? JOB_EV_PRECHECK_PASSED : JOB_EV_PRECHECK_FAILED;
+    return move_along(store, end.job, event, actor, detail[0] ? detail : NULL, err);
 }
 
 bool job_control_precheck_finish(struct store *store, const char *precheck, const char *worker,

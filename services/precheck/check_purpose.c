@@ -10,6 +10,10 @@ static const struct {
      "src.file src.dns src.connect src.tls src.auth src.loading src.role "
      "src.psync_permission src.replconf_permission src.read_permission "
      "dst.dns dst.connect dst.tls dst.auth dst.writable dst.permission net.latency"},
+    /* What nobody can wait for: the job is paused when one of these fails. Servers that are away,
+     * busy or loading are the business of its retries. */
+    {"start", "src.psync_permission src.replconf_permission dst.permission dst.same_instance "
+              "dst.loop"},
     /* Source and destination are the same server here. */
     {"discover",
      "src.file src.dns src.connect src.tls src.auth src.loading src.version src.edition "

@@ -150,8 +150,11 @@ void worker_check_free(struct worker_check *check) {
 }
 
 static struct worker_login login_of(struct worker_check *check) {
-    return (struct worker_login){.row = "precheck",
-                                 .id = check->claim.id,
+    /* What is looked at again at a job's start goes by the job's own credentials. */
+    bool is_start = is_for(&check->claim, "start");
+
+    return (struct worker_login){.row = is_start ? "job" : "precheck",
+                                 .id = is_start ? check->claim.job : check->claim.id,
                                  .spec = check->claim.spec,
                                  .sealed = buf_str(&check->claim.sealed),
                                  .lease_epoch = check->claim.lease_epoch,

@@ -1,5 +1,7 @@
 -- Move a job along an edge: compare-and-set, history and wake-up in one statement. Safe to repeat:
 -- the second time the state is another, unless the edge leads back to its own state.
+-- With a start and a resume a run of the checks is queued: what may have changed since the precheck.
+-- A job by another account's role is watched in another way (its role is asked at each connect).
 -- $1 job text   $2 from text   $3 to text   $4 event text   $5 sentence text   $6 detail text
 -- $7 actor text   $8 account text or null   $9 expected version int8, 0 = any
 -- $10 lease owner text, null = by no lease   $11 task int8   $12 lease epoch int8
@@ -35,7 +37,17 @@ WITH held AS (
        AND ($8::text IS NULL OR account = $8)
        AND ($9::int8 = 0 OR version = $9)
        AND ($10::text IS NULL OR EXISTS (SELECT 1 FROM held))
-    RETURNING id, event_count
+    RETURNING id, event_count, account, spec, spec_digest, worker_pool, version
+), looked AS (
+    INSERT INTO precheck (id, account, job, state, purpose, probe, ignore_warnings, spec,
+                          spec_digest, worker_pool, actor)
+    SELECT 'pst_' || substr(id, 5) || '_' || version, account, id, 'queued', 'start', 'read_only',
+           true, spec, spec_digest, worker_pool, $7
+      FROM moved
+     WHERE $4 IN ('start.requested', 'due', 'resumed')
+       AND spec -> 'source' -> 'reference' ->> 'role_name' IS NULL
+       AND spec -> 'destination' -> 'reference' ->> 'role_name' IS NULL
+    ON CONFLICT DO NOTHING
 ), history AS (
     INSERT INTO job_event (job, number, type, state, sentence, detail, actor)
     SELECT id, event_count, $4, $3, $5, $6, $7 FROM moved

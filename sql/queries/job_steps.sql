@@ -15,7 +15,8 @@ WITH begun AS (
            CASE WHEN p.state = 'queued' THEN 'running' ELSE coalesce(p.state, 'waiting') END AS state,
            coalesce(p.started_at, p.created_at) AS started_at, p.finished_at
       FROM job j
-      LEFT JOIN LATERAL (SELECT * FROM precheck WHERE job = j.id ORDER BY id DESC LIMIT 1) p ON true
+      LEFT JOIN LATERAL (SELECT * FROM precheck WHERE job = j.id AND purpose = 'precheck'
+                           ORDER BY id DESC LIMIT 1) p ON true
      WHERE j.id = $1
     UNION ALL
     SELECT 2, 'full',

@@ -17,5 +17,7 @@ UPDATE precheck p
        lease_epoch = p.lease_epoch + 1, started_at = now(), version = p.version + 1
   FROM waiting w
  WHERE p.id = w.id
-RETURNING p.id, coalesce(p.job, ''), p.lease_epoch, p.probe, p.spec, p.sealed, p.purpose,
+RETURNING p.id, coalesce(p.job, ''), p.lease_epoch, p.probe, p.spec,
+          CASE WHEN p.purpose = 'start' THEN (SELECT j.sealed FROM job j WHERE j.id = p.job)
+               ELSE p.sealed END, p.purpose,
           (SELECT coalesce(jsonb_agg(i.id), '[]') FROM precheck_item i WHERE i.precheck = p.id AND i.carried)

@@ -140,3 +140,34 @@ def test_a_precheck_of_a_healthy_pair_takes_less_than_two_seconds(service, sourc
     seconds = (ended - began).total_seconds()
     print("precheck: %.2f s" % seconds)
     assert found["state"] == "passed" and seconds < 10, seconds  # alone on two cores: below 2
+
+
+def test_what_cannot_be_waited_for_is_looked_at_again_at_start_and_resume(service, source, destination):
+    """SWAPDB would be missed by the stream only when somebody uses it."""
+    rules = "~* &* +@all"
+    destination.client().execute_command("ACL", "SETUSER", "mover", "on", ">pw", *rules.split())
+    source.client().set("k", 1)
+    job = service.job(source.url(), destination.url(user="mover:pw"))
+    assert job.precheck()["state"] == "passed"
+    destination.client().execute_command("ACL", "SETUSER", "mover", "-swapdb")
+    job.act("start")
+    paused = job.wait(lambda j: j["state"] == "paused", "paused")
+    assert paused["last_error"]["code"] == "precheck_failed" and "SWAPDB" in paused["last_error"]["detail"]
+    destination.client().execute_command("ACL", "SETUSER", "mover", "+swapdb")
+    job.resume()
+    job.wait_caught_up()
+    job.pause()
+    destination.client().execute_command("ACL", "SETUSER", "mover", "-swapdb")
+    job.act("resume")
+    # It was paused before: the reason tells this time from that.
+    paused = job.wait(lambda j: j["state"] == "paused" and (j["last_error"] or {}).get("code") == "precheck_failed",
+                      "paused again")
+    # That it was looked at again does not make it the job's precheck.
+    latest = service.request("GET", job.path + "/prechecks/latest")
+    assert latest["state"] == "passed"
+    assert len(service.request("GET", job.path + "/prechecks")["items"]) == 1
+    destination.client().execute_command("ACL", "SETUSER", "mover", "+swapdb")
+    job.resume()
+    job.wait_caught_up()
+    job.stop()
+    assert destination.client().get("k") == b"1"
