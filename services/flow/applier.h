@@ -27,12 +27,13 @@ struct applier {
     struct command_target target;
     bool has_functions; /* 7.0 */
     struct rdb_destination destination;
-    uint64_t bulk_max;              /* bytes of one argument (proto-max-bulk-len) */
-    bool keeps_idle;                /* RESTORE … IDLETIME is of use */
-    bool keeps_freq;                /* RESTORE … FREQ is */
-    uint64_t by_commands_until;     /* offset of the snapshot: a payload before it was refused */
-    bool can_seal;                  /* it counts error replies and lets us read the count */
-    struct lane_script_names names; /* of its commands, where it does not */
+    uint64_t bulk_max;          /* bytes of one argument (proto-max-bulk-len) */
+    bool keeps_idle;            /* RESTORE … IDLETIME is of use */
+    bool keeps_freq;            /* RESTORE … FREQ is */
+    uint64_t by_commands_until; /* offset of the snapshot: a payload before it was refused */
+    struct buf kept; /* uint64_t: ends of records behind the mark whose keys the destination had */
+    bool can_seal;   /* it counts error replies and lets us read the count */
+    struct lane_script_names names;              /* of its commands, where it does not */
     uint8_t database_ok[TASK_DATABASES_MAX / 8]; /* SELECT n works */
 
     /* How fast it answers: control.destination_latency_us. */

@@ -23,6 +23,7 @@ enum {
     CONNECT_MS = 10000,
     GO_MS = 60000,
     WAIT_MS = 200,
+    KEPT_MAX = 256 * 1024 * 1024,
     BULK_MAX = 512 * 1024 * 1024, /* what servers take unless told otherwise */
 };
 
@@ -417,6 +418,7 @@ int apply_main(int socket_fd) {
     a->socket_fd = socket_fd;
     a->bell = CHILD_FD_APPLY_BELL;
     a->spool_fd = -1;
+    a->kept = BUF_INIT(KEPT_MAX);
     ok = read_spec(a, &err) && control_map(CHILD_FD_CONTROL, &a->control, &err) &&
          open_spool(a, &err);
     if (ok && a->spec.errand == TASK_ERRAND_FORGET)
@@ -432,6 +434,7 @@ int apply_main(int socket_fd) {
     task_spec_done(&a->spec);
     if (a->spool_fd >= 0)
         close(a->spool_fd);
+    buf_done(&a->kept);
     control_unmap(a->control);
     free(a);
     return ok ? 0 : 1;

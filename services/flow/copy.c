@@ -44,6 +44,7 @@ static void note_acknowledged(struct copy *c) {
     CONTROL_SET(a, field_expiries_dropped, mark->field_expiries_dropped);
     CONTROL_SET(a, copy_bytes_done, mark->at.offset);
     unit_clear(&c->flying->unit, a->spec.lowest_database);
+    copy_forget_kept(c, mark->at.offset);
     copy_pass(c, mark->at.offset);
     spool_reader_release(&c->reader, mark->at.offset);
 }
@@ -104,7 +105,7 @@ bool copy_send(struct copy *c, struct err *err) {
     if (c->keys_seen.fd >= 0 && !key_set_flush(&c->keys_seen, err))
         return false;
     copy_mark_format(&u->end, text);
-    end.next = u->end.at.offset;
+    end.next = c->sent_until = u->end.at.offset;
     c->filling = c->flying;
     c->flying = u;
     c->in_flight = true;
@@ -132,7 +133,8 @@ static bool step(struct copy *c, struct err *err) {
                     throttle_waited_us(&c->waits_since_us, wait_us > 0, clock_mono_us()));
     /* What is half full goes out when there is nothing to add to it. */
     if (!c->in_flight && (copy_is_full(c) || starved || c->ended || wait_us > 0) &&
-        (c->filling->unit.commands > 0 || c->encoder.group_count > 0))
+        (c->filling->unit.commands > 0 || c->encoder.group_count > 0 ||
+         (copy_is_full(c) && !c->ended)))
         return copy_send(c, err);
     if (c->ended && !c->in_flight)
         return true;
@@ -207,6 +209,7 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
     rdb_parser_use_templates(&c->parser, &c->templates);
     if (asks_first(a) && !copy_scout_open(&c->scout, a, err))
         return false;
+    c->sent_until = c->parser.offset;
     CONTROL_SET(a, copy_bytes_done, c->parser.offset);
     atomic_store_explicit(&a->control->copy_generation, c->meta.generation, memory_order_release);
     return spool_reader_open(&c->reader, a->spool_fd, "snapshot", c->parser.offset, err);
@@ -233,6 +236,9 @@ static bool run(struct copy *c, enum applier_next *ret_next, struct err *err) {
         *ret_next = APPLIER_RESTART;
         return true;
     }
+    /* What came behind the last key that was written. */
+    CONTROL_SET(c->a, keys_expired, c->keys_expired);
+    CONTROL_SET(c->a, keys_conflict, c->keys_conflict);
     *ret_next = APPLIER_ON;
     if (!failpoint(FAILPOINT_COPY_ENDED, err) || !copy_sweep(c, ret_next, err))
         return false;

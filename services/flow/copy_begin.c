@@ -154,6 +154,7 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
     memcpy(p.replid, c->meta.replid, sizeof(p.replid));
     p.next = 0;
     p.mark[0] = '\0';
+    p.tried_until = 0;
     snprintf(generation, sizeof(generation), "%" PRIu64, p.generation);
     snprintf(lease, sizeof(lease), "%" PRIu64, p.lease);
     snprintf(epoch, sizeof(epoch), "%" PRIu64, p.epoch);
@@ -179,10 +180,14 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
     set[n++] = STR_LIT("0");
     set[n++] = STR_LIT("mark");
     set[n++] = STR_EMPTY;
+    set[n++] = STR_LIT("tried");
+    set[n++] = STR_LIT("0");
     if (!put_position(c, unit, set, n, err) || !failpoint(FAILPOINT_COPY_GENERATION_BEGINS, err) ||
         !copy_send_alone(c, unit, 0, err) || !failpoint(FAILPOINT_COPY_GENERATION_BEGUN, err))
         return false;
     unit_clear(unit, a->spec.lowest_database);
     a->position = p;
+    a->by_commands_until = 0; /* places in another snapshot */
+    buf_clear(&a->kept);
     return true;
 }

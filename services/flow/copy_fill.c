@@ -6,8 +6,11 @@
 #include "services/secret/api_key.h"
 
 bool copy_is_full(const struct copy *c) {
+    /* Keys that are not written move the mark, too, or the spool would be held for them. */
     return c->filling->unit.bytes >= c->unit_bytes ||
-           c->filling->unit.commands >= COPY_UNIT_COMMANDS;
+           c->filling->unit.commands >= COPY_UNIT_COMMANDS ||
+           (c->parser.offset >= c->sent_until + COPY_SKIPPED_BYTES &&
+            !copy_encoder_in_pieces(&c->encoder));
 }
 
 bool copy_is_ours(const struct applier *a, struct str key) {
@@ -44,6 +47,7 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
                      struct err *err) {
     struct str key;
     int database;
+    bool kept;
 
     if (!applier_map_database(c->a, ev->key.db, &database, err) ||
         !copy_encoder_key(&c->encoder, ev, &key, err))
@@ -61,7 +65,9 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
         c->keys_expired++;
         return true;
     }
-    if (copy_scout_take(&c->scout, c->parser.offset)) {
+    if (!copy_ask_kept(c, ev->offset, &kept, err))
+        return false;
+    if (kept) {
         if (c->a->spec.conflict == TASK_CONFLICT_FAIL)
             return conflict(database, key, err);
         c->keys_conflict++;

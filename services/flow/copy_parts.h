@@ -17,6 +17,7 @@ enum {
     COPY_UNIT_BYTES_FIRST = 128 * 1024,
     COPY_UNIT_BYTES_MAX = 2 * 1024 * 1024,
     COPY_UNIT_COMMANDS = 5000,
+    COPY_SKIPPED_BYTES = 16 * 1024 * 1024, /* the mark moves on though nothing is written */
     COPY_WAIT_MS = 500, /* wishes of the supervisor are looked at this often at least */
     COPY_VIEW_BYTES = 8 * 1024 * 1024, /* of the snapshot in memory, while records are short */
     COPY_TEMPLATES_BYTES = 64 * 1024 * 1024, /* names of fields that hashes share */
@@ -46,10 +47,11 @@ struct copy {
     struct copy_scout scout;
     struct key_set keys_seen; /* while the position says SWEEPING */
     uint64_t keys_done, keys_expired, keys_conflict;
-    size_t unit_bytes; /* how large a unit may grow now */
-    uint64_t window;   /* bytes looked at in one go; grows for a record that is longer */
-    uint64_t passed;   /* of the snapshot's bytes, those before it left our memory */
-    uint64_t seen_end; /* of the bytes looked at so far */
+    uint64_t sent_until; /* the mark of what was sent last */
+    size_t unit_bytes;   /* how large a unit may grow now */
+    uint64_t window;     /* bytes looked at in one go; grows for a record that is longer */
+    uint64_t passed;     /* of the snapshot's bytes, those before it left our memory */
+    uint64_t seen_end;   /* of the bytes looked at so far */
     int stream_db;
     bool ended;          /* the snapshot's last record was taken */
     struct rdb_mark end; /* where that record begins */
@@ -84,6 +86,12 @@ MUST_CHECK bool copy_read_templates(struct copy *c, const struct rdb_mark *at, s
  * goes back to where it was before the unit. True, and no error any more: begin again, as
  * that unit's values are to be written by commands now. False: that was tried already. */
 MUST_CHECK bool copy_take_back(struct copy *c, struct err *err);
+
+/* Is the key of the record that was just read to be kept? Where a unit was taken back, what it
+ * wrote is there as well; for those records the first answer counts, as it was noted.
+ * Errors: TOO_BIG, MEMORY. */
+MUST_CHECK bool copy_ask_kept(struct copy *c, uint64_t offset, bool *ret_kept, struct err *err);
+void copy_forget_kept(struct copy *c, uint64_t mark);
 
 /* Begin a snapshot. What stands on the destination goes in the same transaction where a
  * person asked for it (the mode, an answer) or all of it is of an earlier snapshot of

@@ -1,8 +1,44 @@
 /* A unit of the copy of which a command failed; see copy_parts.h. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "services/flow/copy_parts.h"
+
+bool copy_ask_kept(struct copy *c, uint64_t offset, bool *ret_kept, struct err *err) {
+    struct buf *kept = &c->a->kept;
+    uint64_t end = c->parser.offset;
+    bool exists = copy_scout_take(&c->scout, end);
+
+    *ret_kept = exists;
+    if (!c->scout.is_on)
+        return true;
+    /* Nobody's key was in the way of a unit that was sent: what is there is ours. */
+    if (c->a->spec.conflict == TASK_CONFLICT_FAIL && offset < c->a->position.tried_until)
+        *ret_kept = false;
+    if (c->a->spec.conflict == TASK_CONFLICT_FAIL)
+        return true;
+    if (offset >= c->a->by_commands_until)
+        return !exists || buf_append(kept, str_of((const char *)&end, sizeof(end)), err);
+    *ret_kept = false;
+    for (size_t at = 0; at < kept->len && !*ret_kept; at += sizeof(end))
+        *ret_kept = memcmp(kept->ptr + at, &end, sizeof(end)) == 0;
+    return true;
+}
+
+void copy_forget_kept(struct copy *c, uint64_t mark) {
+    struct buf *kept = &c->a->kept;
+    size_t at = 0;
+
+    for (; at < kept->len; at += sizeof(mark)) {
+        uint64_t end;
+
+        memcpy(&end, kept->ptr + at, sizeof(end));
+        if (end > mark)
+            break;
+    }
+    buf_consume(kept, at);
+}
 
 bool copy_take_back(struct copy *c, struct err *err) {
     struct applier *a = c->a;
@@ -10,17 +46,20 @@ bool copy_take_back(struct copy *c, struct err *err) {
     const struct copy_temporary *temporary = &c->flying->end.temporary;
     /* The mark before a value in pieces is not behind what was tried of it. */
     uint64_t tried_until = c->flying->end.at.offset + (temporary->database >= 0 ? 1 : 0);
-    char key[POSITION_KEY_MAX], next[24];
+    char key[POSITION_KEY_MAX], next[24], tried[24];
     struct err why = ERR_INIT;
-    struct str set[] = {STR_LIT("HSET"), STR_EMPTY, STR_LIT("off"), STR_EMPTY,
-                        STR_LIT("mark"), STR_EMPTY, STR_LIT("err"), STR_LIT("0")};
+    struct str set[] = {STR_LIT("HSET"),  STR_EMPTY, STR_LIT("off"), STR_EMPTY,
+                        STR_LIT("mark"),  STR_EMPTY, STR_LIT("err"), STR_LIT("0"),
+                        STR_LIT("tried"), STR_EMPTY};
 
     /* All else of the unit is there and will be written again: that changes nothing. */
     position_key(&a->spec, key);
     snprintf(next, sizeof(next), "%" PRIu64, a->position.next);
+    snprintf(tried, sizeof(tried), "%" PRIu64, tried_until);
     set[1] = str_from(key);
     set[3] = str_from(next);
     set[5] = str_from(a->position.mark);
+    set[9] = str_from(tried);
     unit_clear(unit, a->spec.lowest_database);
     c->in_flight = false;
     if (!copy_pieces_put_removal(temporary, &a->target, &a->spec, unit, &why) ||

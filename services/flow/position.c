@@ -36,10 +36,12 @@ enum field {
     F_ERR,
     F_MARK,
     F_SNAP,
+    F_TRIED,
     F_COUNT
 };
-static const char *const field_names[F_COUNT] = {"state", "lease", "epoch", "gen", "fresh", "rid",
-                                                 "off",   "db",    "seq",   "err", "mark",  "snap"};
+static const char *const field_names[F_COUNT] = {"state", "lease", "epoch", "gen", "fresh",
+                                                 "rid",   "off",   "db",    "seq", "err",
+                                                 "mark",  "snap",  "tried"};
 
 static bool wrong_reply(const struct redis_client *client, const struct resp_value *reply,
                         const char *what, struct err *err) {
@@ -78,7 +80,8 @@ static bool parse_fields(const struct resp_value *items, struct position *ret, s
         !parse_field(items, F_FRESH, &fresh, err) || !parse_field(items, F_OFF, &p.next, err) ||
         !parse_field(items, F_DB, &db, err) || !parse_field(items, F_SEQ, &p.seq, err) ||
         !parse_field(items, F_ERR, &p.err, err) ||
-        !parse_field(items, F_SNAP, &p.snapshot_offset, err))
+        !parse_field(items, F_SNAP, &p.snapshot_offset, err) ||
+        !parse_field(items, F_TRIED, &p.tried_until, err))
         return known ? false
                      : err_set(err, ERR_POSITION_MISSING,
                                "our position on the destination has an unknown state");

@@ -12,6 +12,7 @@
  *   rid    history (replid)             off    next byte wanted of it; of the
  *                                              snapshot while the state is copy
  *   mark   where in the snapshot (copy_mark.h)
+ *   tried  a unit of it up to there was taken back: its keys may be there
  *   db     source database selected     seq    units applied, for ever
  *   err    commands that failed and keys that were evicted, by the destination's own count
  *   base, evicted   of the error seal: its counts when it last looked
@@ -64,6 +65,7 @@ struct position {
     uint64_t lease, epoch, generation, seq, err;
     enum position_fresh fresh;
     uint64_t snapshot_offset; /* of the snapshot being copied, in `replid` */
+    uint64_t tried_until;     /* of that snapshot */
     uint64_t foreign_keys;    /* at least so many keys there are not the copy's; not stored */
     char replid[41];
     uint64_t next; /* first byte that is not applied: of the history, or of the snapshot */

@@ -1,6 +1,7 @@
 """What a copy does about keys that the destination had before it, mode by mode."""
 
 import hashlib
+import os
 import re
 import signal
 import time
@@ -8,6 +9,7 @@ import time
 import pytest
 from support import processes
 from support.service import ApiError, wait_marker
+from support.zoo_servers import zoo_servers
 
 COPY = {"full": True, "incremental": False}
 
@@ -92,6 +94,45 @@ def test_a_copy_that_skips_goes_on_after_kills_and_never_skips_what_it_wrote(
     full = job.wait_state("completed")["progress"]["full"]
     assert full["skipped"]["conflict"] == 4 and full["keys_done"] == 43_000
     assert destination.client().dbsize() == 43_000 + 4 + 1 + 1  # kept, its own, our position
+
+
+def test_a_copy_that_only_skips_moves_its_mark_and_counts_to_the_end(service, source, destination):
+    for server in (source, destination):
+        pipe = server.client().pipeline(transaction=False)
+        for i in range(30):
+            pipe.set("large:%d" % i, os.urandom(1 << 20))
+        pipe.execute()
+    job = service.job(source.url(), destination.url(), migration=COPY, conflict_mode="skip_existing")
+    full = job.check_and_start().wait_state("completed")["progress"]["full"]
+    assert full["skipped"]["conflict"] == 30 and full["keys_done"] == 0
+    mark = position(job, destination)[b"mark"]
+    assert int(mark.split(b":")[0]) > 16 << 20, mark  # so much less of the spool is held
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("mode", ["skip_existing", "fail_on_conflict"])
+def test_a_unit_that_is_taken_back_is_not_taken_for_somebody_elses(service, redis_server, request, mode):
+    """8.0 refuses the vectors of 8.6: all else of their unit is there when it is tried again."""
+    zoo = zoo_servers(300)
+    source = redis_server(binary=zoo["redis-8.6"])
+    destination = redis_server(binary=zoo["redis-8.0"])
+    for i in range(50):
+        source.client().sadd("set:%d" % i, "a", i)
+    source.client().execute_command("VADD", "vectors", "VALUES", 2, 1, 2, "e")
+    if mode == "skip_existing":
+        destination.client().sadd("set:7", "old")
+    job = service.job(source.url(), destination.url(), migration=COPY, conflict_mode=mode)
+    job.check_and_start(ignore_warnings=True)
+    for _ in range(2):
+        attention = blocked(job)
+        assert attention["code"] == "payload_incompatible", attention
+        job.act("resume")
+        job.wait(lambda seen: seen["state"] == "blocked" and seen["attention"]["since"] > attention["since"],
+                 "blocked again")
+    d = destination.client()
+    assert d.smembers("set:7") == ({b"old"} if mode == "skip_existing" else {b"a", b"7"})
+    assert d.smembers("set:8") == {b"a", b"8"}
+    stop(job)
 
 
 def test_fail_on_conflict_stops_before_the_first_key_that_is_there(service, source, destination):
