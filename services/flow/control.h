@@ -110,6 +110,7 @@ struct control_block {
     /* Written by apply. */
     _Atomic uint32_t phase;          /* enum control_phase */
     _Atomic uint64_t applied_offset; /* acknowledged by the destination; next byte wanted */
+    _Atomic uint64_t durable_offset; /* of these, what the destination surely keeps; 0 = unknown */
     _Atomic uint64_t keys_done;
     _Atomic uint64_t copy_bytes_done; /* of the snapshot */
     _Atomic uint64_t copy_generation; /* which snapshot that is; after copy_bytes_done (release) */

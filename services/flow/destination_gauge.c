@@ -42,6 +42,8 @@ static void ask(struct destination_gauge *g, int64_t now) {
         return;
     }
     buf_clear(&g->in);
+    /* Before it is asked: what is applied meanwhile is not what it tells of. */
+    g->applied = CONTROL_GET(g->a, applied_offset);
     /* What small a question does not go at once goes never. */
     if (!conn_writev(g->client.conn, &iov, 1, &sent, &ignored) || sent < iov.iov_len) {
         give_up(g, now);
@@ -89,6 +91,10 @@ static bool take_answer(struct destination_gauge *g) {
     if (in.len < 1 + len + 2)
         return false;
     note(g, str_first(str_skip(in, 1), (size_t)len));
+    if (g->applied > 0 && CONTROL_GET(g->a, phase) == CONTROL_INCREMENTAL)
+        CONTROL_SET(g->a, durable_offset,
+                    durable_note(&g->durable, str_first(str_skip(in, 1), (size_t)len), g->applied,
+                                 clock_mono_ms()));
     return true;
 }
 

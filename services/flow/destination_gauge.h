@@ -1,4 +1,5 @@
-/* destination_gauge.h - how full the destination is, looked at now and then.
+/* destination_gauge.h - how full the destination is and what it surely keeps, looked at now and
+ * then.
  *
  * I/O over a connection of its own, which is asked without waiting for the answer, so that
  * nothing is held up by it. Opening it does wait (as long as a lane's would); it is tried when
@@ -7,21 +8,24 @@
 #pragma once
 
 #include "services/flow/applier.h"
+#include "services/flow/durable.h"
 
 struct destination_gauge {
     struct applier *a;
     struct redis_client client;
     struct buf in;
-    int64_t next_ms;        /* monotonic: ask or open again then */
-    int64_t asked_ms;       /* 0 = nothing is outstanding */
+    int64_t next_ms;  /* monotonic: ask or open again then */
+    int64_t asked_ms; /* 0 = nothing is outstanding */
+    uint64_t applied; /* when it was asked */
+    struct durable durable;
     int64_t evicted_before; /* its count when the first answer came; -1 = none came */
 };
 
 void destination_gauge_init(struct destination_gauge *g, struct applier *a);
 
 /* Do what is due; call it every second or more often. Sets control.destination_memory_bytes,
- * destination_memory_max_bytes and destination_evicted_keys. Its failures are nobody's: the lane
- * has its own. */
+ * destination_memory_max_bytes, destination_evicted_keys and durable_offset. Its failures are
+ * nobody's: the lane has its own. */
 void destination_gauge_tick(struct destination_gauge *g);
 
 /* Before a job ends because both ends differ: what was evicted is told, for it may be why.

@@ -40,12 +40,24 @@ static uint64_t copied_bytes(const struct receiver *r) {
     return atomic_load_explicit(&r->control->copy_bytes_done, memory_order_relaxed);
 }
 
+/* From where on the applied stream is kept: a quarter of the quota in any case, and what the
+ * destination may still forget up to the half of it, while there is room. */
+static uint64_t keep_from(const struct receiver *r, uint64_t applied) {
+    uint64_t durable = atomic_load_explicit(&r->control->durable_offset, memory_order_relaxed);
+    uint64_t quota = r->spec.spool_quota_bytes, least = quota / 4, most = quota / 2;
+    uint64_t from = applied > least ? applied - least : 0;
+
+    if (durable >= from || spooled(r) > quota / 4 * 3 || r->spec.faults & TASK_FAULT_SPOOL_FORGETS)
+        return from;
+    return applied > most && applied - most > durable ? applied - most : durable;
+}
+
 /* Drop what is applied. Some of the applied stream is kept: a destination that
  * falls back to an older state of itself goes on from there. */
 static bool trim(struct receiver *r, struct err *err) {
     int64_t now = clock_mono_ms();
     uint64_t applied = atomic_load_explicit(&r->control->applied_offset, memory_order_relaxed);
-    uint64_t keep = r->spec.spool_quota_bytes / 4;
+    uint64_t from;
     bool short_of_room = spooled(r) > r->spec.spool_quota_bytes / 2;
 
     if (now < r->trim_at_ms)
@@ -64,9 +76,10 @@ static bool trim(struct receiver *r, struct err *err) {
     } else if (short_of_room) {
         spool_writer_trim(&r->snapshot, copied_bytes(r));
     }
-    if (applied > r->stream.start && applied - r->stream.start > keep) {
+    from = keep_from(r, applied);
+    if (from > r->stream.start) {
         failpoint_pass(FAILPOINT_RECEIVE_TRIM);
-        spool_writer_trim(&r->stream, applied - keep);
+        spool_writer_trim(&r->stream, from);
         atomic_store_explicit(&r->control->stream_start, r->stream.start, memory_order_release);
     }
     atomic_store_explicit(&r->control->spool_bytes, spooled(r), memory_order_relaxed);

@@ -328,6 +328,7 @@ bool tail_run(struct applier *a, struct redis_client client, enum applier_next *
     bool ok;
 
     CONTROL_SET(a, applied_offset, a->position.next);
+    CONTROL_SET(a, durable_offset, 0);
     CONTROL_SET(a, phase, CONTROL_INCREMENTAL);
     failpoint_pass(FAILPOINT_TAIL_WAITS_FOR_STREAM);
     if (!wait_for_stream(a)) {

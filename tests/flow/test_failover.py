@@ -8,7 +8,7 @@ import pytest
 from support import chaos, processes
 from support.chaos import QUICK_RETRY, ActionLog, finish, need
 from support.sentinel import Group
-from support.service import ApiError, wait_marker
+from support.service import ApiError, has_faults, wait_marker
 from support.workload import Writer, fill
 
 
@@ -82,6 +82,53 @@ def test_a_destination_that_fails_over_to_a_lagging_replica_gets_what_it_lost(
                 group._until(lambda: group.named() == replica.port, "the Sentinels agree", 60)
             wait_marker(source, replica, job=job, timeout=60)
             finish(job, source, replica, log, [writer])
+
+
+def fails_over_to_one_that_is_far_behind(start_service, redis_server, **env):
+    """60 MB are acknowledged that the replica never gets. A quarter of the smallest spool is 24 MB; the
+    source's backlog is of no help. Returns how the job stands when it has seen it."""
+    log = ActionLog(1)
+    service = start_service(env=dict({"KEYFERRY_SPOOL_QUOTA_BYTES": str(96 << 20)}, **env))
+    source = redis_server("--repl-backlog-size", "1mb")
+    with Group(replicas=1, sentinels=0,
+               arguments=["--client-output-buffer-limit", "replica 0 0 0"]) as group:
+        primary, replica = group.servers
+        job = service.job(source.url(), group.list_url(), retry=QUICK_RETRY)
+        job.check_and_start(ignore_warnings=True)
+        job.wait_caught_up()
+        wait_marker(source, primary, job=job)
+        key = "{kf}:%s:0" % job.id
+        processes.send(replica.process.pid, signal.SIGSTOP)
+        value = b"x" * 100_000
+        for number in range(600):
+            source.client().set("big:%d" % number, value)
+            time.sleep(0.01)
+        source.client().incr("counted")
+        wait_marker(source, primary, job=job)
+        time.sleep(3)  # the spool is trimmed twice a second, the destination asked each five
+        ahead = int(primary.client().hget(key, "off"))
+        primary.kill()
+        processes.send(replica.process.pid, signal.SIGCONT)
+        replica.client().replicaof("no", "one")
+        behind = int(replica.client().hget(key, "off"))
+        need(ahead - behind > 26 << 20, "only %d bytes were lost" % (ahead - behind), log)
+        answer = job.wait(lambda job: job["state"] == "blocked"
+                          or replica.client().get("counted") == b"1", "an end", 60)
+        if answer["state"] != "blocked":
+            finish(job, source, replica, log, keys=500)
+        return answer
+
+
+def test_the_spool_keeps_what_replicas_have_not_got(start_service, redis_server):
+    answer = fails_over_to_one_that_is_far_behind(start_service, redis_server)
+    assert answer["state"] != "blocked", answer["attention"]
+
+
+@pytest.mark.skipif(not has_faults(), reason="the control needs a build with KF_FAULTS")
+def test_control_a_spool_that_keeps_only_its_quarter_cannot_go_back(start_service, redis_server):
+    answer = fails_over_to_one_that_is_far_behind(start_service, redis_server,
+                                                  KEYFERRY_TEST_FAULTS="spool_forgets")
+    assert answer["attention"]["code"] == "needs_recopy", answer["attention"]
 
 
 def test_two_primaries_of_a_list_are_none(service, source, redis_server):
