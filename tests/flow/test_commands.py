@@ -132,3 +132,32 @@ def test_a_hostile_source_ends_in_a_refusal(service, source, destination, words,
         assert words[0].lower() in blocked["attention"]["detail"]
     assert {name for name in called(client) - before if name.startswith("cmdstat_" + words[0].lower())} == set()
     job.stop(drain=False)
+
+
+def test_scripts_of_an_old_source_run_and_are_counted(service, zoo, redis_server):
+    """A source before 7.0 may send scripts instead of what they did; their replies are read."""
+    source, destination = RedisServer(binary=zoo["redis-6.0"]), redis_server()
+    try:
+        src, dst = source.client(), destination.client()
+        src.config_set("lua-replicate-commands", "no")
+        job = service.job(source.url(), destination.url()).check_and_start(ignore_warnings=True)
+        job.wait_caught_up()
+        script = "redis.call('RPUSH',KEYS[1],ARGV[1]) return redis.call('INCRBY',KEYS[2],ARGV[2])"
+        sha = src.script_load(script)
+        for i in range(50):
+            src.evalsha(sha, 2, "list", "sum", i, i)
+        src.eval(script, 2, "list", "sum", "last", 1)
+        deadline = time.monotonic() + 60
+        while dst.lindex("list", -1) != b"last":
+            assert time.monotonic() < deadline, job.get()
+            time.sleep(0.05)
+        assert dst.get("sum") == src.get("sum") == b"1226" and dst.lrange("list", 0, -1) == src.lrange("list", 0, -1)
+        # One that fails there ends the job at once: nobody goes on from a difference.
+        dst.set("other", "no list")
+        src.eval(script, 2, "other", "sum", "x", 1)
+        assert job.wait_state("blocked")["attention"]["code"] == "diverged"
+        job.stop(drain=False)
+        counts = {row["command"]: row for row in service.request("GET", "/v1/jobs/%s/metrics" % job.id)["by_command"]}
+        assert counts["eval"]["applied"] + counts.get("evalsha", {"applied": 0})["applied"] == 51
+    finally:
+        source.close()

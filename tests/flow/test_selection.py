@@ -6,7 +6,9 @@ import time
 
 import pytest
 from support.proxy import Proxy
+from support.redis_fixture import RedisServer
 from support.service import ApiError, Blocked
+from support.zoo_servers import zoo_servers
 
 BINARY = b"\x00\xffbin:"
 
@@ -167,6 +169,26 @@ def test_a_copy_may_extend_expiries(service, source, destination):
     for i in range(0, 300, 50):
         assert dst.pexpiretime("b:%d" % i) == src.pexpiretime("b:%d" % i) + 3600000
     assert dst.pexpiretime("a:1") == -1
+
+
+@pytest.mark.full
+def test_fields_may_be_extended_too(service):
+    zoo = zoo_servers(300)
+    ends = [RedisServer(binary=zoo["redis-8.6"]) for _ in range(2)]
+    try:
+        src, dst = (end.client() for end in ends)
+        for key, fields in (("small", 3), ("large", 2000)):
+            src.hset(key, mapping={"f%d" % i: i for i in range(fields)})
+            src.execute_command("HPEXPIREAT", key, 4000000000000, "FIELDS", 1, "f1")
+        job = service.job(ends[0].url(), ends[1].url(), migration={"incremental": False}, extend_ttl_seconds=60)
+        job.check_and_start(ignore_warnings=True)
+        job.wait_state("completed")
+        for key in ("small", "large"):
+            assert dst.execute_command("HPEXPIRETIME", key, "FIELDS", 2, "f1", "f2") == [4000000060000, -1]
+            assert dst.hgetall(key) == src.hgetall(key)
+    finally:
+        for end in ends:
+            end.close()
 
 
 @pytest.mark.full

@@ -2,6 +2,7 @@
 #include "proto/rdb/rdb_stream_entries.h"
 #include "proto/rdb/rdb_templates.h"
 #include "proto/rdb/rdb_transcode.h"
+#include "proto/rdb/rdb_transcode_hash.h"
 #include "tests/support/cunit_run.h"
 #include "tests/support/rdb_story.h"
 #include "tests/support/rdb_values.h"
@@ -298,7 +299,22 @@ static void scores_that_are_no_numbers_are_refused(void) {
     buf_done(&out);
 }
 
+static void a_field_may_live_longer(void) {
+    struct err err = ERR_INIT;
+    uint64_t at;
+
+    CU_ASSERT_TRUE(
+        rdb_field_expiry_write(RDB_FIELDS_EXTEND, 5000, RDB_VALKEY, 1700000000000, &at, &err));
+    CU_ASSERT_EQUAL(at, 1700000005000);
+    CU_ASSERT_TRUE(rdb_field_expiry_write(RDB_FIELDS_EXTEND, 5000, RDB_VALKEY, 0, &at, &err));
+    CU_ASSERT_EQUAL(at, 0); /* it has none */
+    CU_ASSERT_FALSE(rdb_field_expiry_write(RDB_FIELDS_EXTEND, UINT64_C(1) << 46, RDB_REDIS,
+                                           1700000000000, &at, &err));
+    CU_ASSERT_EQUAL(err.code, ERR_DEST_RESTORE);
+}
+
 static const struct cunit_test tests[] = {
+    CUNIT_TEST(a_field_may_live_longer),
     CUNIT_TEST(hashes_with_templates_become_whole),
     CUNIT_TEST(a_template_that_is_not_there_is_an_error),
     CUNIT_TEST(templates_are_found_by_number_whatever_their_order),
