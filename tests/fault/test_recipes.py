@@ -73,7 +73,7 @@ def test_a_run_in_which_no_fault_strikes_is_invalid():
         run.close()
 
 
-def test_an_order_is_carried_out_once_and_an_unknown_place_is_refused():
+def test_an_order_for_an_unknown_place_is_refused():
     with Failpoints() as points, pytest.raises(AssertionError):
         points.order("no.such-place")
 

@@ -47,6 +47,7 @@ class Run:
     def __init__(self, seed, seconds, binary=None):
         self.seed, self.seconds = seed, seconds
         self.binary = binary  # of the destination, in recipes that take any
+        self.switched_off = ""  # a mechanism (KEYFERRY_TEST_FAULTS), for a negative control
         self.rng, self.log = random.Random(seed), ActionLog(seed)
         self.faults = collections.Counter()
         self.operations = 0
@@ -74,7 +75,7 @@ class Run:
 
     def service(self, workers=1, **env):
         settings = {"KEYFERRY_FULL_SYNCS_PER_HOUR": "1000", "KEYFERRY_LEASE_SECONDS": "3"}
-        settings.update(self.points.env)
+        settings.update(self.points.env, KEYFERRY_TEST_FAULTS=self.switched_off)
         settings.update(env)
         self.the_service = Service(workers=workers, env=settings)
         self.the_service.start()

@@ -55,12 +55,13 @@ def flipped_bits(run):
         rounds += 1
         job.pause()
         position = _off(destination)
-        segment = [path for path in _segments(service) if _end_of(path) > position][0]
-        base, end = int(segment.stem), _end_of(segment)
-        if end <= max(position, base):
+        ahead = [path for path in _segments(service) if _end_of(path) > position]
+        if not ahead:  # apply was faster
             proxy.rate = 0
             job.resume()
             continue
+        segment = ahead[0]
+        base, end = int(segment.stem), _end_of(segment)
         with open(segment, "r+b") as file:
             for _ in range(min(20, wanted)):
                 at = run.rng.randrange(max(position, base), end) - base
