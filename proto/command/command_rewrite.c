@@ -12,6 +12,10 @@ struct command_target command_target(bool valkey, uint32_t version, uint16_t rdb
     return (struct command_target){
         .held = held,
         .rdb_version = rdb_version,
+        .destination = {.vendor = valkey ? RDB_VALKEY : RDB_REDIS,
+                        .version =
+                            (version >> 16) * 10000 + (version >> 8 & 255) * 100 + (version & 255),
+                        .held = held},
         .has_unlink = FROM(4, 0),
         .has_absttl = FROM(5, 0),
         .has_keepttl = FROM(6, 0),

@@ -4,7 +4,8 @@
  *   expiry   absolute times are held (held_expiry.h) while a job tails; relative
  *            ones, of sources before 7.0, become absolute by the source's clock
  *            at receipt, so that lag does not lengthen them
- *   footer   a RESTORE gets the destination's own payload footer
+ *   footer   a RESTORE gets the destination's own payload footer, and the value a form
+ *            that the destination reads, with held expiries of hash fields
  *   age      an older destination gets words it knows, when that is exact
  * Several commands may come out (SET + PEXPIREAT for a server before 6.2); they
  * belong into one unit.
@@ -22,12 +23,14 @@
 #include "proto/base/buf.h"
 #include "proto/base/err.h"
 #include "proto/command/command_policy.h"
+#include "proto/rdb/rdb_accept.h"
 #include "proto/resp/resp_command.h"
 
 /* What the destination can do, and how expiry is to be written. */
 struct command_target {
     bool held;            /* hold expiry times; false: exact ones */
-    uint16_t rdb_version; /* for the footer of a RESTORE; 0: leave footers as they came */
+    uint16_t rdb_version; /* for the footer of a RESTORE; 0: leave payloads as they came */
+    struct rdb_destination destination; /* which types a payload may have */
 
     bool has_unlink;      /* 4.0 */
     bool has_absttl;      /* 5.0: RESTORE ABSTTL */
@@ -69,6 +72,7 @@ static inline bool command_goes_verbatim(const struct command_decision *decision
  *   UNKNOWN_COMMAND        an option that is not known where an expiry may stand
  *   COMMAND_REFUSED        an expiry that cannot be held (held_expiry.h)
  *   RDB_CORRUPT            a RESTORE whose payload does not check
+ *   DEST_RESTORE           a RESTORE of what the destination cannot hold
  *   TOO_BIG, MEMORY        `out` */
 MUST_CHECK bool command_rewrite(const struct resp_command *command,
                                 const struct command_decision *decision,

@@ -6,6 +6,7 @@ import pytest
 from support import processes
 from support.compare import HELD_MS, compare
 from support.redis_fixture import RedisServer
+from support.service import wait_marker
 from support.workload import Pipe, pack
 from support.zoo_servers import zoo_servers
 
@@ -107,10 +108,15 @@ def test_fields_do_not_expire_while_a_job_follows(start_service, zoo, pair, piec
         def times(key):
             return destination.client().execute_command(
                 "HPEXPIRETIME", key, "FIELDS", 3, "f0", "f1", "f4")
+        client = source.client()
         for key in ("small", "large"):
+            client.restore("again " + key, 0, client.dump(key))
+        wait_marker(source, destination, job=job)
+        keys = ["small", "large", "again small", "again large"]
+        for key in keys:
             assert times(key) == [at + HELD_MS, -1, at + 4 + HELD_MS], key
         job.stop()
-        for key in ("small", "large"):
+        for key in keys:
             assert times(key) == [at, -1, at + 4], key
         assert compare(source.url(), destination.url()).equal
     finally:

@@ -4,7 +4,6 @@
 #include "proto/base/buf.h"
 #include "proto/command/command_rewrite.h"
 #include "proto/command/held_expiry.h"
-#include "proto/rdb/rdb_payload.h"
 #include "proto/resp/resp_write.h"
 #include "tests/support/cunit_run.h"
 
@@ -335,36 +334,6 @@ static void a_command_of_many_fields_keeps_them_all(void) {
     expect(held(V86), words, want);
 }
 
-static void a_payload_gets_the_footer_of_its_destination(void) {
-    static const char value[] = "\x05hello";
-    char payload[RDB_PAYLOAD_EXTRA + 6], footer[RDB_PAYLOAD_FOOTER];
-    struct str body = str_of(value, 6), argv[4];
-    struct command_target target = command_target(false, V70, 10, true);
-    struct rdb_payload parsed;
-    struct err err = ERR_INIT;
-    uint32_t count;
-
-    payload[0] = 0;
-    memcpy(payload + 1, value, 6);
-    rdb_payload_footer(0, body, 12, payload + 7);
-    argv[0] = STR_LIT("RESTORE");
-    argv[1] = STR_LIT("k");
-    argv[2] = STR_LIT("0");
-    argv[3] = str_of(payload, sizeof(payload));
-    make(argv, 4);
-    CU_ASSERT_TRUE_FATAL(rewrite(target, &count, &err));
-    rdb_payload_footer(0, body, 10, footer);
-    CU_ASSERT_EQUAL(memcmp(out.ptr + out.len - 2 - RDB_PAYLOAD_FOOTER, footer, RDB_PAYLOAD_FOOTER),
-                    0);
-    CU_ASSERT_TRUE(rdb_payload_parse(
-        str_of(out.ptr + out.len - 2 - sizeof(payload), sizeof(payload)), &parsed, &err));
-    CU_ASSERT(str_equal(parsed.value, body));
-    payload[3] ^= 1; /* damaged on the way: the new footer must not make it good */
-    make(argv, 4);
-    CU_ASSERT_FALSE(rewrite(target, &count, &err));
-    CU_ASSERT_EQUAL(err.code, ERR_RDB_CORRUPT);
-}
-
 static void another_database_gets_its_number_here(void) {
     static const char *const rows[][2] = {{"MOVE k 3", "MOVE k 12"},
                                           {"COPY a b DB 3", "COPY a b DB 12"},
@@ -411,7 +380,6 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(what_an_older_server_cannot_hold_is_an_error),
     CUNIT_TEST(expiries_of_fields_are_dropped_by_decision_only),
     CUNIT_TEST(a_command_of_many_fields_keeps_them_all),
-    CUNIT_TEST(a_payload_gets_the_footer_of_its_destination),
     CUNIT_TEST(another_database_gets_its_number_here),
     CUNIT_TEST(a_full_buffer_keeps_what_it_had),
 };
