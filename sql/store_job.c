@@ -162,16 +162,6 @@ bool store_job_steps(struct store *store, const char *job, json_t **ret_steps, s
     return store_exec_json(store, &sql_query_job_steps, &p, ret_steps, err);
 }
 
-bool store_job_samples(struct store *store, const char *job, int64_t since_ms, int limit,
-                       json_t **ret_samples, struct err *err) {
-    struct store_params p = STORE_PARAMS_INIT;
-
-    store_bind_text(&p, job);
-    store_bind_i64(&p, since_ms);
-    store_bind_i64(&p, limit);
-    return store_exec_json(store, &sql_query_job_samples, &p, ret_samples, err);
-}
-
 bool store_job_note(struct store *store, const struct store_lease *lease, const char *error_code,
                     const char *error_detail, const json_t *retry_state, struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;

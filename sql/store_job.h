@@ -74,11 +74,6 @@ MUST_CHECK bool store_job_summary(struct store *store, const char *account, json
 MUST_CHECK bool store_job_steps(struct store *store, const char *job, json_t **ret_steps,
                                 struct err *err);
 
-/* Points of the history for charts, oldest first: [{"at", "latency_us", "lag_bytes",
- * "commands_per_second", "keys_per_second", "bytes_per_second"}]. At most `limit`, newest kept. */
-MUST_CHECK bool store_job_samples(struct store *store, const char *job, int64_t since_ms, int limit,
-                                  json_t **ret_samples, struct err *err);
-
 /* A change without a move, by the worker that holds the task: the error of the last
  * attempt and the state of the retries. NULL leaves a column, json_null() clears it.
  * Errors: FENCED. */

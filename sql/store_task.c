@@ -53,9 +53,9 @@ bool store_task_claim(struct store *store, const char *worker, const char *pool,
     return ok;
 }
 
-/* The arrays of one report: five texts per task, in one block. */
+/* The arrays of one report: four texts per task, in one block. */
 struct columns {
-    const char **job, **number, **epoch, **progress, **is_sample;
+    const char **job, **number, **epoch, **progress;
     char (*digits)[2][24];
     char **json; /* owned by jansson */
     size_t count;
@@ -76,7 +76,6 @@ static struct columns columns_of(const struct store_report *reports, size_t coun
     c.number = zeroed(count, sizeof(*c.number));
     c.epoch = zeroed(count, sizeof(*c.epoch));
     c.progress = zeroed(count, sizeof(*c.progress));
-    c.is_sample = zeroed(count, sizeof(*c.is_sample));
     c.digits = zeroed(count, sizeof(*c.digits));
     c.json = zeroed(count, sizeof(*c.json));
     for (size_t i = 0; i < count; i++) {
@@ -87,7 +86,6 @@ static struct columns columns_of(const struct store_report *reports, size_t coun
         c.job[i] = r->job;
         c.number[i] = c.digits[i][0];
         c.epoch[i] = c.digits[i][1];
-        c.is_sample[i] = r->is_sample ? "t" : "f";
         if (r->progress) {
             json_t *progress = store_progress_to_json(r->progress);
 
@@ -109,7 +107,6 @@ static void columns_done(struct columns *c) {
     free(c->number);
     free(c->epoch);
     free(c->progress);
-    free(c->is_sample);
     free(c->digits);
     free(c->json);
 }
@@ -129,7 +126,6 @@ bool store_task_report(struct store *store, const char *worker, int lease_second
     store_bind_texts(&p, c.number, count);
     store_bind_texts(&p, c.epoch, count);
     store_bind_texts(&p, c.progress, count);
-    store_bind_texts(&p, c.is_sample, count);
     columns_done(&c);
     if (!store_exec(store, &sql_query_task_report, &p, &rows, err))
         return false;

@@ -44,7 +44,6 @@ struct store_report {
     int task;
     int64_t lease_epoch;
     const struct store_progress *progress; /* NULL: renew only */
-    bool is_sample;                        /* also keep a point for the charts */
 
     /* Answers. */
     bool is_held;                 /* false: the lease is another's, stop the children */
@@ -54,7 +53,7 @@ struct store_report {
 };
 
 /* Renew and report any number of tasks in one statement. Phase and sync_state of the
- * job, its heartbeat row and (is_sample) its chart follow. Safe to repeat. */
+ * job and its heartbeat row follow. Safe to repeat. */
 MUST_CHECK bool store_task_report(struct store *store, const char *worker, int lease_seconds,
                                   struct store_report *reports, size_t count, struct err *err);
 

@@ -14,6 +14,7 @@
 #include "services/worker/task_spool.h"
 #include "services/worker/worker_check.h"
 #include "services/worker/worker_look.h"
+#include "services/worker/worker_series.h"
 #include "sql/store_job.h"
 #include "sql/store_listen.h"
 #include "sql/store_worker.h"
@@ -363,7 +364,8 @@ static void leave(struct loop *l) {
     failpoint_pass(FAILPOINT_WORKER_LEAVES);
     log_event(LOG_LEVEL_INFO, "worker.leaves", LOG_INT("tasks", l->task_count));
     /* Last words while every number still means what it says. */
-    if (!worker_task_report(&l->worker, l->tasks, l->task_count, &err))
+    if (!worker_task_report(&l->worker, l->tasks, l->task_count, &err) ||
+        !worker_series_write(&l->worker, l->tasks, l->task_count, true, &err))
         err_clear(&err);
     drop_gone(l);
     for (size_t i = 0; i < l->task_count; i++)
@@ -385,6 +387,7 @@ static void leave(struct loop *l) {
 }
 
 static void loop_done(struct loop *l) {
+    worker_series_done(&l->worker);
     for (size_t i = 0; i < l->task_count; i++)
         worker_task_free(l->tasks[i]);
     for (size_t i = 0; i < l->check_count; i++)

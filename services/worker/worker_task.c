@@ -18,9 +18,8 @@
 #include "services/worker/worker_facts.h"
 #include "services/worker/worker_move.h"
 #include "services/worker/worker_records.h"
+#include "services/worker/worker_series.h"
 #include "services/worker/worker_task_login.h"
-
-enum { CHART_MS = 10000 };
 
 /* ---- what is wanted ---- */
 
@@ -214,6 +213,7 @@ void worker_task_free(struct worker_task *task) {
     json_decref(task->spec);
     buf_done(&task->sealed);
     worker_task_login_done(task);
+    free(task->series);
     free(task);
 }
 
@@ -323,9 +323,9 @@ static bool answer_asks(struct worker *worker, struct worker_task *task, struct 
 
 /* ---- reports ---- */
 
-static void fill_report(struct worker_task *task, struct store_report *report) {
+static void fill_report(struct worker *worker, struct worker_task *task,
+                        struct store_report *report) {
     struct task_run *run = task->run;
-    int64_t now = clock_mono_ms();
 
     /* A job that has ended keeps the numbers it ended with. */
     if (!task->is_forgetting)
@@ -339,10 +339,8 @@ static void fill_report(struct worker_task *task, struct store_report *report) {
     *report = (struct store_report){
         .task = (int)run->task, .lease_epoch = (int64_t)run->lease, .progress = &run->progress};
     snprintf(report->job, sizeof(report->job), "%s", run->job);
-    report->is_sample =
-        now - task->chart_ms >= CHART_MS && run->outcome == TASK_GOING && !task->is_forgetting;
-    if (report->is_sample)
-        task->chart_ms = now;
+    if (run->outcome == TASK_GOING && !task->is_forgetting)
+        worker_series_take(worker, task);
 }
 
 static bool take_answer(struct worker *worker, struct worker_task *task,
@@ -371,7 +369,7 @@ bool worker_task_report(struct worker *worker, struct worker_task **tasks, size_
         abort();
     for (size_t i = 0; i < count; i++) {
         if (!tasks[i]->is_gone)
-            fill_report(tasks[i], &reports[used++]);
+            fill_report(worker, tasks[i], &reports[used++]);
     }
     failpoint_pass(FAILPOINT_WORKER_REPORTS);
     ok = used == 0 || store_task_report(worker->store, worker->identity->id,
@@ -383,6 +381,7 @@ bool worker_task_report(struct worker *worker, struct worker_task **tasks, size_
             ok = take_answer(worker, tasks[i], &reports[used++], err) &&
                  worker_records_count(worker, tasks[i], tasks[i]->run->outcome != TASK_GOING, err);
     }
+    ok = ok && worker_series_write(worker, tasks, count, false, err);
     for (size_t i = 0; i < count; i++)
         json_decref(reports[i].wanted);
     free(reports);
@@ -398,6 +397,7 @@ static bool close_task(struct worker *worker, struct worker_task *task, struct e
     struct err why = ERR_INIT;
 
     task_run_kill(run);
+    worker_series_leave(worker, task);
     failpoint_pass(FAILPOINT_WORKER_GIVES_BACK);
     if (!worker_task_login_end(worker, task, err) ||
         !store_task_release(worker->store, &lease, err))

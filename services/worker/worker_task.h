@@ -16,6 +16,15 @@
 #include "sql/store_task.h"
 
 struct worker_login_cache;
+struct series;
+struct store_series_row;
+
+/* Buckets of charts that wait to be written (worker_series.h). */
+struct worker_series {
+    struct store_series_row *rows;
+    size_t count, room;
+    int64_t due_ms;
+};
 
 /* What all tasks of a worker share. */
 struct worker {
@@ -24,12 +33,14 @@ struct worker {
     const struct config *config;
     const struct worker_identity *identity;
     const char *faults; /* test builds; NULL = none */
-    bool wants_report;  /* somebody needs to know whether a lease is still ours */
+    struct worker_series series;
+    bool wants_report; /* somebody needs to know whether a lease is still ours */
 };
 
 struct worker_task {
     struct task_run *run;
     struct gauges gauges;
+    struct series *series; /* owned; NULL before the first report */
     struct pace pace;
     enum job_state state;
     bool is_state_known; /* false after a commit in doubt, until the next report */
@@ -43,7 +54,6 @@ struct worker_task {
     int64_t watch_ms;                  /* monotonic: when its roles are looked at next */
     uint32_t noted;                    /* trouble that the control database knows */
     bool shows_retry;                  /* the control database says that it is retried */
-    int64_t chart_ms;                  /* monotonic: when the last point was kept */
     int64_t counted_ms; /* monotonic: when the counts of commands were last mirrored */
     uint64_t counted;   /* their sum then */
     bool is_final;      /* the last report was of a task that has ended */

@@ -1,13 +1,13 @@
 -- Renew many leases and mirror the progress of their tasks. Safe to repeat; what is no longer the
 -- worker's is left alone and not returned.
 -- $1 worker text   $2 seconds int8   $3 jobs text[]   $4 numbers text[]   $5 epochs text[]
--- $6 progress text[] (json or null)   $7 is sample text[] ('t' or 'f')
+-- $6 progress text[] (json or null)
 -- Returns a row per task held: place in the arrays (from 1), state of the job, wanted, version.
 WITH report AS (
     SELECT r.job, r.number::int AS number, r.epoch::int8 AS epoch, r.progress::jsonb AS progress,
-           r.is_sample::bool AS is_sample, r.place
-      FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-           WITH ORDINALITY AS r (job, number, epoch, progress, is_sample, place)
+           r.place
+      FROM unnest($3::text[], $4::text[], $5::text[], $6::text[])
+           WITH ORDINALITY AS r (job, number, epoch, progress, place)
 ), held AS (
     UPDATE task t
        SET lease_until = now() + make_interval(secs => $2::int8),
@@ -15,7 +15,7 @@ WITH report AS (
            updated_at = now()
       FROM report r
      WHERE t.job = r.job AND t.number = r.number AND t.lease_epoch = r.epoch AND t.lease_owner = $1
-    RETURNING t.job, t.number, r.progress, r.is_sample, r.place
+    RETURNING t.job, t.number, r.progress, r.place
 ), shown AS (
     UPDATE job j
        SET phase = coalesce(h.progress ->> 'phase', ''),
@@ -38,14 +38,6 @@ WITH report AS (
        SET key = excluded.key, state = excluded.state, latency_us = excluded.latency_us,
            written_at = coalesce(excluded.written_at, b.written_at),
            seen_at = coalesce(excluded.seen_at, b.seen_at)
-), points AS (
-    INSERT INTO sample (job, latency_us, lag_bytes, keys_per_second, commands_per_second,
-                        bytes_per_second)
-    SELECT job, (progress ->> 'latency_us')::int8, (progress ->> 'lag_bytes')::int8,
-           (progress ->> 'keys_per_second')::int8, (progress ->> 'commands_per_second')::int8,
-           (progress ->> 'bytes_per_second')::int8
-      FROM held
-     WHERE is_sample AND progress IS NOT NULL
 )
 SELECT h.place, j.state, j.wanted, j.version
   FROM held h

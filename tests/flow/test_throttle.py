@@ -119,3 +119,20 @@ def test_an_adaptive_job_gives_way_to_a_destination_that_answers_slowly(service,
     # What was held back comes faster and faster.
     wait_marker(source, destination, timeout=120, job=job)
     assert destination.client().get("counter") == source.client().get("counter")
+
+
+def test_charts_tell_of_a_job_second_by_second(service, source, destination):
+    job = service.job(source.url(), destination.url())
+    job.check_and_start()
+    job.wait_caught_up()
+    deadline = time.monotonic() + 60
+    while True:
+        items = service.request("GET", job.path + "/metrics?names=latency_us,lag_bytes")["items"]
+        if sum(i["latency_us"] is not None for i in items) >= 3:
+            break
+        assert time.monotonic() < deadline, items
+        time.sleep(0.5)
+    assert [i["at"] for i in items] == sorted({i["at"] for i in items})
+    job.stop()
+    last = service.request("GET", job.path + "/metrics?step=60")
+    assert last["step_seconds"] == 60 and last["items"]

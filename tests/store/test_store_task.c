@@ -160,13 +160,11 @@ static void a_report_renews_and_answers_what_is_wanted(void) {
         .latency_at_ms = 1700000000000,
         .heartbeat_written_at_ms = 1700000000000,
     };
-    struct store_report reports[3] = {{.lease_epoch = 1, .progress = &progress, .is_sample = true},
-                                      {.lease_epoch = 1},
-                                      {.lease_epoch = 1}};
+    struct store_report reports[3] = {
+        {.lease_epoch = 1, .progress = &progress}, {.lease_epoch = 1}, {.lease_epoch = 1}};
     struct store_claim c;
     struct store_job job;
     struct err err = ERR_INIT;
-    json_t *samples;
     char id[2][STORE_ID_SIZE];
 
     begin();
@@ -202,9 +200,6 @@ static void a_report_renews_and_answers_what_is_wanted(void) {
     CU_ASSERT_TRUE(store_job_get(store_fixture(), account, id[1], &job, &err));
     CU_ASSERT_STRING_EQUAL(job.phase, "");
     store_job_done(&job);
-    CU_ASSERT_TRUE(store_job_samples(store_fixture(), id[0], 0, 10, &samples, &err));
-    CU_ASSERT_EQUAL(json_array_size(samples), 1);
-    json_decref(samples);
     CU_ASSERT_STRING_EQUAL(store_fixture_value("SELECT key || state || latency_us FROM heartbeat"),
                            "DTS_REDIS_TIMESTAMP_HEARTBEAT1900");
 }

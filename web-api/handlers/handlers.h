@@ -65,8 +65,10 @@ HANDLER(job_views_steps);
 HANDLER(job_views_shards);
 HANDLER(job_rejected_list);
 HANDLER(job_rejected_replay);
-HANDLER(job_views_metrics);
 HANDLER(job_views_logs);
+
+/* job_charts.c */
+HANDLER(job_charts_metrics);
 
 /* events.c */
 HANDLER(events_job);

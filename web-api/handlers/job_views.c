@@ -10,8 +10,6 @@
 #include "web-api/job_view.h"
 #include "web-api/page.h"
 
-enum { CHART_WINDOW_MS = 60 * 60 * 1000, CHART_POINTS_MAX = 2000 };
-
 /* A list that is always whole. */
 static void reply_all(struct reply *reply, json_t *items_taken) {
     reply_json(reply, 200, json_pack("{s:o, s:n}", "items", items_taken, "next_cursor"));
@@ -36,31 +34,6 @@ bool job_views_shards(struct call *call, struct reply *reply, struct err *err) {
     reply_all(reply, job_view_shards(&job));
     store_job_done(&job);
     return true;
-}
-
-/* ?seconds= back from now; an hour without it. */
-bool job_views_metrics(struct call *call, struct reply *reply, struct err *err) {
-    struct store_job job = STORE_JOB_INIT;
-    uint64_t seconds = CHART_WINDOW_MS / 1000;
-    struct str text;
-    json_t *samples = NULL, *commands = NULL;
-    bool ok;
-
-    if (request_query(call->request, "seconds", &text) &&
-        (!str_parse_u64(text, &seconds) || seconds < 1 || seconds > 31 * 86400))
-        return err_set(err, ERR_VALIDATION, "seconds: must be 1 to 2678400");
-    ok = call_job(call, &job, err) &&
-         store_job_samples(call->store, job.id, clock_wall_ms() - (int64_t)seconds * 1000,
-                           CHART_POINTS_MAX, &samples, err) &&
-         store_command_count_list(call->store, job.id, &commands, err);
-    if (ok)
-        reply_json(
-            reply, 200,
-            json_pack("{s:o, s:o, s:n}", "items", samples, "by_command", commands, "next_cursor"));
-    else
-        json_decref(samples);
-    store_job_done(&job);
-    return ok;
 }
 
 static const char *level_of(const char *type) {
