@@ -58,14 +58,3 @@ def test_names_times_and_steps_are_chosen(api, charted):
                                    "seconds=99999999", "from=1&to=99999999"])
 def test_what_makes_no_sense_is_refused(api, job, query):
     assert api.call("GET", "/v1/jobs/%s/metrics?%s" % (job["id"], query)).status_code == 422
-
-
-def test_what_has_had_its_time_is_swept_away(api, charted):
-    job, minute, hour = charted
-    bucket(api, job, 1, minute - 7200, 1)
-    bucket(api, job, 60, hour - 86400 * 40, 1)
-    deadline = time.monotonic() + 90
-    query = "SELECT step, count(*) FROM series WHERE job = %s GROUP BY 1 ORDER BY 1"
-    while api.sql(query, job) != [(1, 2), (10, 1), (60, 1)]:
-        assert time.monotonic() < deadline, api.sql(query, job)
-        time.sleep(1)

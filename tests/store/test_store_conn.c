@@ -12,6 +12,7 @@
 #include "sql/store_idempotency.h"
 #include "sql/store_key.h"
 #include "sql/store_listen.h"
+#include "sql/store_series.h"
 #include "sql/store_txn.h"
 #include "sql/store_worker.h"
 #include "tests/support/cunit_run.h"
@@ -165,6 +166,37 @@ static void an_answer_is_given_again_for_the_same_request_only(void) {
     CU_ASSERT_STRING_EQUAL(store_fixture_value("SELECT count(*) FROM idempotency"), "0");
 }
 
+static void each_step_of_the_charts_is_kept_for_its_time(void) {
+    struct series_bucket *found = NULL;
+    struct store_series_row row = {.step = 1};
+    struct err err = ERR_INIT;
+    size_t count;
+
+    store_fixture_account(account);
+    store_fixture_job_in(account, "running", row.job);
+    series_bucket_init(&row.bucket, 1, 1000000000);
+    row.bucket.points[SERIES_lag_bytes][3] = 7;
+    CU_ASSERT_TRUE(store_series_put(store_fixture(), &row, 1, &err));
+    /* Another worker's seconds of the same minute. */
+    row.bucket.points[SERIES_lag_bytes][3] = SERIES_UNKNOWN;
+    row.bucket.points[SERIES_lag_bytes][4] = 8;
+    CU_ASSERT_TRUE(store_series_put(store_fixture(), &row, 1, &err));
+    CU_ASSERT_TRUE_FATAL(
+        store_series_get(store_fixture(), row.job, 1, 999999990, 1000000030, &found, &count, &err));
+    CU_ASSERT_EQUAL_FATAL(count, 1);
+    CU_ASSERT_EQUAL(found[0].points[SERIES_lag_bytes][3], 7);
+    CU_ASSERT_EQUAL(found[0].points[SERIES_lag_bytes][4], 8);
+    CU_ASSERT_EQUAL(found[0].points[SERIES_latency_us][0], SERIES_UNKNOWN);
+    free(found);
+    store_fixture_sql("INSERT INTO series SELECT job, s, now() - a, points FROM series,"
+                      " (VALUES (1, interval '50 minutes'), (10, '23 hours'), (10, '25 hours'),"
+                      "  (60, '30 days'), (60, '32 days')) v (s, a)");
+    CU_ASSERT_TRUE(store_sweep(store_fixture(), &err));
+    CU_ASSERT_STRING_EQUAL(
+        store_fixture_value("SELECT string_agg(step::text, ' ' ORDER BY step) FROM series"),
+        "1 10 60");
+}
+
 /* Holds the key in a transaction while another connection asks for it. */
 static bool ask_from_elsewhere(struct store *store, void *arg, struct err *err) {
     struct call *other = arg;
@@ -291,6 +323,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_server_that_does_not_answer_is_given_up),
     CUNIT_TEST(what_fails_leaves_nothing),
     CUNIT_TEST(an_answer_is_given_again_for_the_same_request_only),
+    CUNIT_TEST(each_step_of_the_charts_is_kept_for_its_time),
     CUNIT_TEST(a_call_that_still_runs_is_in_flight),
     CUNIT_TEST(of_equal_calls_at_once_one_has_an_effect),
     CUNIT_TEST(a_key_is_found_by_its_prefix_and_known_by_its_hash),
