@@ -234,6 +234,19 @@ bool store_precheck_neighbours(struct store *store, const char *id, const char *
     return store_exec_json(store, &sql_query_precheck_neighbours, &p, ret, err);
 }
 
+bool store_precheck_contacts(struct store *store, const char *id, int64_t *ret_count,
+                             struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+    struct store_rows rows = STORE_ROWS_INIT;
+
+    store_bind_text(&p, id);
+    if (!store_exec(store, &sql_query_precheck_contacts, &p, &rows, err))
+        return false;
+    *ret_count = rows.count ? store_i64(&rows, 0, 0) : 0;
+    store_rows_done(&rows);
+    return true;
+}
+
 bool store_precheck_finish(struct store *store, const char *id, const char *worker,
                            int64_t lease_epoch, const json_t *facts, const json_t *plan,
                            const char *failure_code, const char *failure_detail,

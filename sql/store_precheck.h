@@ -96,6 +96,10 @@ MUST_CHECK bool store_precheck_neighbours(struct store *store, const char *id,
                                           const char *const *states, size_t state_count,
                                           json_t **ret, struct err *err);
 
+/* How many webhook endpoints of its account would be told what becomes of the run's job. */
+MUST_CHECK bool store_precheck_contacts(struct store *store, const char *id, int64_t *ret_count,
+                                        struct err *err);
+
 /* ---- for job_control.c ---- */
 
 struct store_precheck_new {

@@ -18,8 +18,15 @@ bool check_dst_live(struct check_run *run, struct check_finding *ret, struct err
     struct check_end *end = &run->destination;
     struct redis_info now;
     int64_t before = end->info.changes_since_save, rate;
+    const char *live = check_live_instance(run);
     bool refused;
 
+    if (live) {
+        check_observed(ret, "%s", live);
+        check_remedy(ret, "When no application uses it any more: POST /v1/instances/%s/clear-live",
+                     live);
+        return check_fail(ret, "The destination is marked as in use by applications (%s)", live);
+    }
     if (before == REDIS_INFO_UNKNOWN)
         return check_skip(ret, "The account may not ask for the count of writes (INFO)");
     check_wait_since(end, CHECK_WRITE_SAMPLE_MS);

@@ -115,11 +115,32 @@ static bool has_tls(const struct check_end *end, struct check_finding *f) {
     return check_pass(f, "TLS with %s stands and its certificate is valid", end->ep.label);
 }
 
+/* The owner's role did not give the login. */
+static bool is_refused_by_role(const struct check_end *end) {
+    return end->failure.code == ERR_ROLE_NOT_TRUSTED || end->failure.code == ERR_ROLE_PERMISSION ||
+           end->failure.code == ERR_ROLE_REVOKED;
+}
+
+static bool role_lets_in(const struct check_run *run, const struct check_end *end,
+                         struct check_finding *f) {
+    const json_t *reference = json_object_get(json_object_get(run->spec, end->name), "reference");
+    const char *role = json_string_value(json_object_get(reference, "role_name"));
+
+    if (is_refused_by_role(end))
+        return fail_step(end, f);
+    if (!role)
+        return check_skip(f, "The %s is reached by no role", end->name);
+    check_observed(f, "%s", role);
+    return check_pass(f, "The role %s lets this account in", role);
+}
+
 static bool logs_in(const struct check_end *end, struct check_finding *f) {
     const struct err *why = &end->failure;
 
     if (end->reached == CHECK_STAGE_LOGGED_IN)
         return check_pass(f, "Logged in as %s", check_user(end));
+    if (is_refused_by_role(end))
+        return check_skip(f, "Not tried: the role does not give a login");
     if (end->failed_at != CHECK_STAGE_LOGGED_IN)
         return skip_step(end, f);
     if (why->code == ERR_TIMEOUT || why->code == ERR_CLOSED || why->code == ERR_PROTOCOL ||
@@ -172,6 +193,16 @@ bool check_src_secret_free(struct check_run *run, struct check_finding *ret, str
     if (strstr(end->failure.frame[0], "NOAUTH"))
         return check_fail(ret, "The source demands a password and none was given");
     return skip_step(end, ret);
+}
+
+bool check_src_role_session(struct check_run *run, struct check_finding *ret, struct err *err) {
+    (void)err;
+    return role_lets_in(run, &run->source, ret);
+}
+
+bool check_dst_role_session(struct check_run *run, struct check_finding *ret, struct err *err) {
+    (void)err;
+    return role_lets_in(run, &run->destination, ret);
 }
 
 bool check_dst_dns(struct check_run *run, struct check_finding *ret, struct err *err) {

@@ -253,6 +253,9 @@ MUST_CHECK bool check_calls(struct check_run *run, const char *name, int64_t *re
 bool check_has_prefixes(const struct check_run *run, int database);
 bool check_selects(const struct check_run *run, int database, struct str name);
 
+/* The instance by which the destination is marked as in use by applications; NULL = none. */
+const char *check_live_instance(const struct check_run *run);
+
 /* ---- estimates (check_facts.c): a person wants to know whether it is seconds or hours ---- */
 int64_t check_copy_seconds(const struct check_run *run);
 int64_t check_spool_bytes(const struct check_run *run);

@@ -6,6 +6,7 @@
 
 #include "proto/resp/resp_write.h"
 #include "services/common/clock.h"
+#include "services/job/job_class.h"
 #include "services/precheck/check_run.h"
 
 enum {
@@ -191,10 +192,13 @@ static int64_t limit_of(const json_t *phase, const char *name) {
 
 bool check_src_write_rate(struct check_run *run, struct check_finding *ret, struct err *err) {
     const json_t *phase = json_object_get(json_object_get(run->spec, "throttle"), "incremental");
+    const char *class = json_string_value(json_object_get(run->spec, "instance_class"));
     int64_t writes = limit_of(phase, "rps"), bytes = limit_of(phase, "bytes_per_second");
+    int64_t cap = job_class_cap(class);
 
     if (!run->incremental)
         return check_skip(ret, "Changes are not followed");
+    writes = cap > 0 && (writes <= 0 || cap < writes) ? cap : writes;
     if (!check_sample_writes(run, err))
         return false;
     if (run->writes_per_second == REDIS_INFO_UNKNOWN)
@@ -206,10 +210,12 @@ bool check_src_write_rate(struct check_run *run, struct check_finding *ret, stru
     check_threshold(ret, "%d %% of %" PRId64 " %s", RATE_PERCENT_MAX, writes > 0 ? writes : bytes,
                     writes > 0 ? "writes/s" : "bytes/s");
     check_remedy(ret, "Raise throttle.incremental, or switch it off");
+    if (cap > 0 && cap == writes)
+        check_remedy(ret, "A larger instance class than %s", class);
     if ((writes > 0 && run->writes_per_second * 100 > writes * RATE_PERCENT_MAX) ||
         (bytes > 0 && stream_rate(run) * 100 > bytes * RATE_PERCENT_MAX))
         return check_warn(ret,
-                          "The source is written at %" PRId64 "/s, the throttle lets through "
+                          "The source is written at %" PRId64 "/s, class or throttle let through "
                           "little more or less: the job may never catch up",
                           run->writes_per_second);
     check_remedy(ret, "%s", "");

@@ -2,7 +2,9 @@
  *
  *   "worker": {"spool_dir", "spool_quota_bytes", "tasks_max", "tasks_held", "pool",
  *              "neighbours": [{"relation": "source"|"destination"|"reverse",
- *                              "job": id or null (another account's), "state"}]}
+ *                              "job": id or null (another account's), "state"}],
+ *              "contacts": how many webhook endpoints are told,
+ *              "live_instance": who marked the destination as in use}
  *
  * A run without it (a test's) skips these checks.
  */
@@ -105,6 +107,26 @@ bool check_src_other_jobs(struct check_run *run, struct check_finding *ret, stru
                           "servers' time, and full syncs of a source are limited",
                           count, count > 1 ? "s are" : " is", names);
     return check_pass(ret, "No other job of this service is at these ends");
+}
+
+const char *check_live_instance(const struct check_run *run) {
+    return json_string_value(told(run, "live_instance"));
+}
+
+/* A remark in any case: whoever looks at the job himself needs nobody to tell him. */
+bool check_cfg_alerts(struct check_run *run, struct check_finding *ret, struct err *err) {
+    const json_t *contacts = told(run, "contacts");
+
+    (void)err;
+    if (!json_is_integer(contacts))
+        return check_skip(ret, "The worker did not say whether anybody is told");
+    check_observed(ret, "%" JSON_INTEGER_FORMAT, json_integer_value(contacts));
+    if (json_integer_value(contacts) == 0)
+        return check_skip(ret, "No webhook endpoint is registered: nobody is told when the job "
+                               "needs a person");
+    return check_pass(ret, "%" JSON_INTEGER_FORMAT " webhook endpoint%s told",
+                      json_integer_value(contacts),
+                      json_integer_value(contacts) > 1 ? "s are" : " is");
 }
 
 bool check_dst_loop(struct check_run *run, struct check_finding *ret, struct err *err) {

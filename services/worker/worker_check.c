@@ -10,8 +10,10 @@
 #include "services/common/metric.h"
 #include "services/flow/child.h"
 #include "services/job/job_control.h"
+#include "services/job/role_judge.h"
 #include "services/precheck/check.h"
 #include "services/worker/worker_login.h"
+#include "sql/store_instance.h"
 
 enum { DEADLINE_MS = 120000, RENEW_MS_MAX = 5000, MESSAGES_PER_TURN = 64 };
 
@@ -54,7 +56,9 @@ static json_t *worker_json(struct worker *worker, const struct store_precheck_cl
                            size_t tasks_held) {
     const char *states[JOB_STATE_COUNT];
     struct err ignored = ERR_INIT;
+    char live[STORE_ID_SIZE], address[300];
     json_t *neighbours = NULL, *object;
+    int64_t contacts;
     size_t count = 0;
 
     for (int i = 0; i < JOB_STATE_COUNT; i++)
@@ -68,6 +72,11 @@ static json_t *worker_json(struct worker *worker, const struct store_precheck_cl
                        (json_int_t)tasks_held, "pool", worker->config->worker_pool);
     if (neighbours)
         json_object_set_new(object, "neighbours", neighbours);
+    if (store_precheck_contacts(worker->store, claim->id, &contacts, &ignored))
+        json_object_set_new(object, "contacts", json_integer(contacts));
+    role_judge_address(json_object_get(claim->spec, "destination"), address);
+    if (address[0] && store_instance_live_at(worker->store, address, live, &ignored) && live[0])
+        json_object_set_new(object, "live_instance", json_string(live));
     return object;
 }
 

@@ -66,7 +66,7 @@ def test_it_does_not_pass_where_something_is_wrong(pair, check_id):
     item = pair.run(check_id)
     assert item["result"] == result, item
     assert item["message"] and item["doc_url"] == "/v1/checks/" + check_id
-    assert item["remedy"] or item["severity"] == "info", item
+    assert item["remedy"] or item["severity"] == "info", item  # what is only remarked needs none
     assert item["ignorable"] is (result == "warn" and item["severity"] != "info"), item
 
 
@@ -154,6 +154,6 @@ def test_two_stock_servers_pass_while_the_quickstart_writes(pair, name):
     with Writer(pair.source.url(), rate=3000, mix="model" if name == "redis-6.0" else "all"):
         time.sleep(1)
         found = check(endpoint(pair.source.port), endpoint(pair.destination.port))
-    # Before 6.2 a server does not count its errors: it is no destination that changes are followed to.
-    assert found.problems() == ({"dst.error_seal": "fail"} if name == "redis-6.0" else {}), found.worth_reading()
+    # Before 6.2 a server does not count its errors: what is followed to it goes as scripts, a remark.
+    assert found.problems() == ({"dst.error_seal": "warn"} if name == "redis-6.0" else {}), found.worth_reading()
     assert found.done["facts"]["source"]["writes_per_second"] > 100

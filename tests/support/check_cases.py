@@ -262,6 +262,17 @@ def neighbour(relation):
         {"relation": relation, "job": "job_X", "state": "running"}]})
 
 
+def refused_by_role(end):
+    def make(p):
+        p.spec[end] = {"reference": {"account_id": "acct_X", "role_name": "mover"}}
+        p.credentials[end] = {"code": "role_not_trusted", "error": "the role mover of acct_X does not trust"}
+    return make
+
+
+def let_in_by_role(end):
+    return lambda p: p.spec.update({end: {"reference": {"account_id": "acct_X", "role_name": "mover"}}})
+
+
 def others_write(p):
     p.writer("destination")
 
@@ -315,14 +326,6 @@ def equal_names(p):
     p.spec["objects"] = {"databases": [{"source": 0, "destination": 0}, {"source": 1, "destination": 0}]}
 
 
-def few_clients(p):
-    p.destination = p.server("--maxclients", "6")
-
-
-def each_command_saved(p):
-    p.destination = p.server("--appendonly", "yes", "--appendfsync", "always")
-
-
 def no_disk(p):
     p.source.client().set("k", 1)
     lies("source", used_memory_dataset=10 ** 18)(p)
@@ -352,6 +355,7 @@ CASES = {
     "src.tls": (lambda p: p.tls("source", "stranger"), "fail"),
     "src.auth": (wrong_password("source"), "fail"),
     "src.secret_free": (no_password_given, "fail"),
+    "src.role_session": (refused_by_role("source"), "fail"),
     "src.loading": (loading, "fail"),
     "src.version": (lies("source", redis_version="1.2.6"), "fail"),
     "src.edition": (lies("source", kvrocks_version="2.9.0"), "fail"),
@@ -385,9 +389,10 @@ CASES = {
     "dst.tls": (lambda p: p.tls("destination", "old"), "warn"),
     "dst.auth": (wrong_password("destination"), "fail"),
     "dst.live": (others_write, "warn"),
+    "dst.role_session": (refused_by_role("destination"), "fail"),
     "dst.writable": (replica_without_primary("destination"), "fail"),
     "dst.permission": (user("destination", "+@all ~* -restore"), "fail"),
-    "dst.error_seal": (old_destination, "fail"),
+    "dst.error_seal": (old_destination, "warn"),
     "dst.version_order": (old_destination, "warn"),
     "dst.payload_compat": (lambda p: p.lie("destination", RESTORE=lambda reply: (
         b"-ERR Bad data format\r\n")), "fail"),
@@ -404,8 +409,9 @@ CASES = {
     "dst.cross_slot": (several_keys, "warn"),
     "dst.db_range": (few_databases, "fail"),
     "dst.map_collision": (equal_names, "fail"),
-    "dst.limits": (few_clients, "warn"),
-    "dst.persistence_risk": (each_command_saved, "warn"),
+    "dst.limits": (lambda p: setattr(p, "destination", p.server("--maxclients", "6")), "warn"),
+    "dst.persistence_risk": (lambda p: setattr(p, "destination", p.server(
+        "--appendonly", "yes", "--appendfsync", "always")), "warn"),
     "env.worker_clock": (lambda p: p.lie("source", TIME=lambda reply: (
         b"*2\r\n$10\r\n1000000000\r\n$1\r\n0\r\n")), "warn"),
     "env.worker_disk": (no_disk, "fail"),
@@ -413,6 +419,7 @@ CASES = {
     "net.latency": (lambda p: p.lie("destination", delay=0.015), "warn"),
     "cfg.filters": (prefixes(["app:x"], ["app:"]), "fail"),
     "cfg.ttl_extension": (spec(extend_ttl_seconds=60), "warn"),
+    "cfg.alerts": (lambda p: p.more.update(worker={"contacts": 0}), "skipped"),
     "cfg.retry": (spec(retry={"connection_minutes": 20, "other_minutes": 20}), "fail"),
 }
 
@@ -420,6 +427,9 @@ CASES = {
 PASSES = {
     "src.file": file("dump.rdb"),
     "src.tls": lambda p: p.tls("source", "server"),
+    "src.role_session": let_in_by_role("source"),
+    "dst.role_session": let_in_by_role("destination"),
+    "cfg.alerts": lambda p: p.more.update(worker={"contacts": 1}),
     "dst.tls": lambda p: p.tls("destination", "server"),
     "src.full_only_writes": full_only,
     "src.db_exists": spec(objects={"databases": [{"source": 3, "destination": 0}]}),

@@ -62,7 +62,10 @@ def check(source, destination, spec=None, probe="full", credentials=None, env=No
         message = json.loads(message)
         if message["type"] == "credentials":
             answer = (credentials or {}).get(message["end"], {})
-            ours.send(json.dumps({"type": "credentials", "credentials": answer}).encode())
+            if "code" in answer:  # a role that gives none
+                ours.send(json.dumps(dict(answer, type="credentials")).encode())
+            else:
+                ours.send(json.dumps({"type": "credentials", "credentials": answer}).encode())
         elif message["type"] == "check":
             items.append(message["item"])
         else:
