@@ -6,8 +6,9 @@ from support.compare import compare
 from support.redis_fixture import RedisServer
 from support.service import wait_marker
 from support.zoo_servers import NAMES, zoo_servers
-from test_matrix import REFUSED
 
+# Before 6.2 a server does not count the errors it answers, which a tail relies on.
+NO_TAIL = ("redis-6.0",)
 DEFAULT = {("redis-6.0", "redis-7.0"), ("redis-8.6", "redis-8.6"), ("valkey-9.1", "valkey-9.1")}
 # Sources before 7.0 send what is left to live: it arrives as late as the stream does.
 RELATIVE_MS = 2000
@@ -19,7 +20,7 @@ def zoo(request):
 
 
 def pairs():
-    for pair in ((a, b) for a in NAMES for b in NAMES if (a, b) not in REFUSED):
+    for pair in ((a, b) for a in NAMES for b in NAMES if b not in NO_TAIL):
         yield pytest.param(*pair, id="%s to %s" % pair, marks=[] if pair in DEFAULT else [pytest.mark.full])
 
 
