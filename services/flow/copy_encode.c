@@ -313,14 +313,20 @@ static bool begin_pieces(struct copy_encoder *e, const struct rdb_event *ev, int
     return copy_pieces_begin(&e->pieces, &value, unit, err);
 }
 
-static bool impossible(const struct rdb_event *ev, const char *why, struct err *err) {
-    char name[RDB_MODULE_NAME_LEN + 1];
+/* Whose value it is belongs into an error, be it ours or the destination's. */
+static void note_module(struct copy_encoder *e, const struct rdb_event *ev) {
     uint64_t module;
 
-    if (ev->key.type != RDB_TYPE_MODULE_2 || rdb_len_read(ev->key.value, &module) <= 0)
-        return err_set(err, ERR_DEST_RESTORE, "a value of type %u: %s", ev->key.type, why);
-    rdb_module_name(module, name);
-    return err_set(err, ERR_DEST_RESTORE, "a value of module %s: %s", name, why);
+    if (ev->key.type == RDB_TYPE_MODULE_2 && rdb_len_read(ev->key.value, &module) > 0)
+        rdb_module_name(module, e->module);
+}
+
+static bool impossible(struct copy_encoder *e, const struct rdb_event *ev, const char *why,
+                       struct err *err) {
+    note_module(e, ev);
+    if (ev->key.type == RDB_TYPE_MODULE_2)
+        return err_set(err, ERR_DEST_RESTORE, "a value of module %s: %s", e->module, why);
+    return err_set(err, ERR_DEST_RESTORE, "a value of type %u: %s", ev->key.type, why);
 }
 
 /* A large stream goes whole while it can: commands lose a part of it. */
@@ -345,10 +351,10 @@ bool copy_encoder_put(struct copy_encoder *e, const struct rdb_event *ev, int da
     if (ev->key.type == RDB_TYPE_STRING)
         return put_string(e, ev, database, unit, err);
     if (ev->key.type >= COPY_TYPES)
-        return impossible(ev, "Values of this type are not known.", err);
+        return impossible(e, ev, "Values of this type are not known.", err);
     way = &e->ways[ev->key.type];
     if (way->way == RDB_WAY_IMPOSSIBLE)
-        return impossible(ev, way->why, err);
+        return impossible(e, ev, way->why, err);
     if (!unit_select(unit, database, err) || !copy_encoder_key(e, ev, &key, err) ||
         !expiry_to_write(e, ev, &at_ms, err))
         return false;
@@ -356,6 +362,7 @@ bool copy_encoder_put(struct copy_encoder *e, const struct rdb_event *ev, int da
         return begin_pieces(e, ev, database, key, at_ms, unit, err);
     if (rdb_payload_size(ev->key.value.len) > e->how.bulk_max)
         return too_long(e, ev->key.value.len, err);
+    note_module(e, ev);
     if (way->way == RDB_WAY_TRANSCODE ||
         (way->counts_entries &&
          !rdb_stream_entries_match(&e->transcoder.entries, ev->key.type, ev->key.value)))

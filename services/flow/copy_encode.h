@@ -46,8 +46,9 @@ struct copy_encoder {
     struct copy_writing how;
     enum rdb_vendor vendor; /* of the snapshot */
     struct rdb_accept ways[COPY_TYPES];
-    bool by_commands;                /* no RESTORE where there is another way: it was refused */
-    uint64_t field_expiries_dropped; /* so many fields were written without theirs */
+    bool by_commands; /* no RESTORE where there is another way: it was refused */
+    char module[RDB_MODULE_NAME_LEN + 1]; /* of the last value that is a module's; "" = none */
+    uint64_t field_expiries_dropped;      /* so many fields were written without theirs */
 
     struct copy_pieces pieces;
     struct rdb_transcoder transcoder;

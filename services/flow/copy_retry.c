@@ -70,8 +70,12 @@ bool copy_take_back(struct copy *c, struct err *err) {
         return err_wrap(err, "and the position could not be taken back");
     }
     /* Once more, without the payloads: a server may refuse what its version should read. */
-    if (tried_until <= a->by_commands_until)
+    if (tried_until <= a->by_commands_until) {
+        /* Then it is a value that no commands make, most likely. */
+        if (c->encoder.module[0])
+            (void)err_wrap(err, "writing values, one of module %s among them", c->encoder.module);
         return false;
+    }
     a->by_commands_until = tried_until;
     err_clear(err);
     return true;

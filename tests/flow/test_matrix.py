@@ -183,6 +183,7 @@ def test_what_a_destination_refuses_is_not_passed_over(service, ends):
     for _ in range(2):  # a resume tries it again
         attention = job.get()["attention"]
         assert attention["code"] == "payload_incompatible", attention
+        assert "vectorset" in attention["detail"], attention
         job.act("resume")
         job.wait(lambda seen: seen["state"] == "blocked" and seen["attention"]["since"] > attention["since"],
                  "blocked again")
