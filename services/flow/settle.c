@@ -20,14 +20,15 @@ enum {
 
 /* ARGV: position's db, db, epoch ("" = nobody's), cursor, count, first, end, pad, selection.
  * Before 7.0 there is no PEXPIRETIME; a TTL and the server's clock, which must not have moved
- * on around it, give the same to the millisecond. */
+ * on around it, give the same to the millisecond. Numbers that a script hands to a command are
+ * written with 17 digits, so a time in milliseconds arrives whole. */
 static const char script[] = SELECTION_LUA(
     "9") "if ARGV[3]~='' then redis.call('SELECT',ARGV[1]) "
          "if redis.call('HGET',KEYS[1],'epoch')~=ARGV[3] then return 'fenced' end end "
          "redis.call('SELECT',ARGV[2]) "
          "local f,e,p=tonumber(ARGV[6]),tonumber(ARGV[7]),tonumber(ARGV[8]) "
          "local r=redis.call('SCAN',ARGV[4],'COUNT',ARGV[5]) "
-         "local n=0 "
+         "local n,call=0,redis.call "
          "local x=redis.pcall('PEXPIRETIME',KEYS[1]) "
          "local old=type(x)=='table' "
          "local function now() local t=redis.call('TIME') "
@@ -37,13 +38,13 @@ static const char script[] = SELECTION_LUA(
          "for _,k in ipairs(r[2]) do if all or sel(k) then local t "
          "if old then local u,v repeat u=now() t=redis.call('PTTL',k) v=now() until u==v "
          "if t>0 then t=t+v end "
-         "else t=redis.call('PEXPIRETIME',k) end "
-         "if t>=f and t<e then redis.call('PEXPIREAT',k,string.format('%.0f',t-p)) n=n+1 end "
-         "if fields and redis.call('TYPE',k)['ok']=='hash' then local c='0' repeat "
+         "else t=call('PEXPIRETIME',k) end "
+         "if t>=f and t<e then call('PEXPIREAT',k,t-p) n=n+1 end "
+         "if fields and call('TYPE',k)['ok']=='hash' then local c='0' repeat "
          "local h=redis.call('HSCAN',k,c,'COUNT',200) c=h[1] "
          "for i=1,#h[2],2 do local x=redis.call('HPEXPIRETIME',k,'FIELDS','1',h[2][i]) "
          "if x[1] and x[1]>=f and x[1]<e then "
-         "redis.call('HPEXPIREAT',k,string.format('%.0f',x[1]-p),'FIELDS','1',h[2][i]) n=n+1 end "
+         "call('HPEXPIREAT',k,x[1]-p,'FIELDS','1',h[2][i]) n=n+1 end "
          "end "
          "until c=='0' end end end "
          "return {r[1],n}";
