@@ -309,7 +309,7 @@ bool check_dst_memory(struct check_run *run, struct check_finding *ret, struct e
         return check_warn(ret, "One of the servers does not tell its memory (INFO)");
     }
     /* Encodings and allocators differ between servers. */
-    need = data * MEMORY_FACTOR_PERCENT / 100;
+    need = data / 100 * check_selected_percent(run) * MEMORY_FACTOR_PERCENT / 100;
     have = have > to->used_memory ? have - to->used_memory : 0;
     check_observed(ret, "%s free%s", check_bytes(have, have_text),
                    limited ? "" : " (no maxmemory; of the machine)");

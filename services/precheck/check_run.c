@@ -92,6 +92,8 @@ static const struct {
     {"src.replconf_permission", "src.psync_permission"},
     {"src.read_permission", "src.replconf_permission"},
     {"src.read_permission", "src.psync_permission"},
+    {"dst.memory", "src.big_keys"}, /* the sample */
+    {"dst.limits", "src.big_keys"},
 };
 
 /* Is the row to be carried out, asked for or for what it leaves to one that is? */

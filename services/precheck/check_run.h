@@ -248,6 +248,10 @@ MUST_CHECK bool check_calls_read(struct check_run *run, struct err *err);
 MUST_CHECK bool check_calls(struct check_run *run, const char *name, int64_t *ret_calls,
                             struct err *err);
 
+/* How much of the source's data is selected, by its keys and by the sample, where one was taken;
+ * 1 to 100, rather too much than too little. */
+int64_t check_selected_percent(const struct check_run *run);
+
 /* Is a key of that source database part of the selection? */
 /* Does the job select keys of a source database by prefix? */
 bool check_has_prefixes(const struct check_run *run, int database);

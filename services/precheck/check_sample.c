@@ -224,6 +224,36 @@ bool check_sample_keys(struct check_run *run, const struct check_sample **ret_sa
     return true;
 }
 
+/* Keys of the selected databases, percent of all; 100 when it is not known. */
+static int64_t selected_databases_percent(const struct check_run *run) {
+    const struct redis_info *info = &run->source.info;
+    int64_t all = redis_info_keys(info), selected = 0;
+
+    for (uint32_t i = 0; i < info->database_count; i++)
+        if (run->map_all || (info->databases[i].number < CHECK_DATABASES_MAX &&
+                             run->database_map[info->databases[i].number] >= 0))
+            selected += info->databases[i].keys;
+    return all > 0 ? selected * 100 / all : 100;
+}
+
+int64_t check_selected_percent(const struct check_run *run) {
+    enum { UNSEEN_PERCENT = 10 }; /* what a sample may be wrong by */
+    int64_t percent = selected_databases_percent(run), all = 0, selected = 0;
+
+    for (size_t i = 0; run->sample && i < run->sample->count; i++) {
+        const struct check_key *key = &run->sample->keys[i];
+        int64_t bytes = key->bytes > 0 ? key->bytes : 0;
+
+        all += bytes;
+        selected += check_selects(run, key->database, key->name) ? bytes : 0;
+    }
+    if (all > 0)
+        percent = percent * selected / all;
+    if (!run->sample || !run->sample->is_complete)
+        percent += UNSEEN_PERCENT;
+    return percent < 100 ? percent + 1 : 100;
+}
+
 /* "user:17:cart" -> "user:": up to the first separator, or the whole name. */
 static struct str prefix_of(struct str name) {
     for (size_t i = 0; i < name.len && i < 60; i++)

@@ -82,6 +82,15 @@ def test_it_passes_where_nothing_is(request, check_id):
     assert not item["remedy"], item
 
 
+def test_only_what_is_selected_needs_memory(pair):
+    pair.source.client().setrange("big", 20_000_000, "x")
+    pair.source.client().set("app:1", 1)
+    pair.destination.client().config_set("maxmemory", "8mb")
+    assert pair.run("dst.memory")["result"] == "fail"
+    pair.spec["objects"] = {"databases": [{"source": 0, "destination": 0, "include_prefixes": ["app:"]}]}
+    assert pair.run("dst.memory")["result"] == "pass"
+
+
 def test_every_check_that_is_built_is_shown_both_ways(service):
     built = {row["id"] for row in service.request("GET", "/v1/checks")["items"] if row["built"]}
     assert built == set(CASES) | set(NOT_SHOWN)
