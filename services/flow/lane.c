@@ -155,7 +155,8 @@ static bool frame_unit(struct lane *lane, const struct position *position,
                        const struct lane_position *end, uint32_t *ret_own, struct err *err) {
     bool unfenced = lane->mode == LANE_COPY && (lane->spec->faults & TASK_FAULT_COPY_UNFENCED);
     /* A unit that only moves the position has nothing that could fail. */
-    bool may_fail = lane->unit->commands > 0 && !end->by_unit && !unfenced;
+    bool may_fail = lane->unit->commands > 0 && !end->by_unit && !unfenced &&
+                    !(lane->spec->faults & TASK_FAULT_ERRORS_UNSEALED);
     bool seal = !lane->names && may_fail && !end->whole;
     uint32_t own = 0;
     char db[16];

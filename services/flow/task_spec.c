@@ -255,7 +255,8 @@ static bool take_bounds(const json_t *spec, struct task_spec *task, struct err *
 
 static bool take_faults(const json_t *spec, struct task_spec *task, struct err *err) {
     static const char *const names[] = {"position_outside_unit", "claim_left_out", "copy_unfenced",
-                                        "seal_ignored",          "sweep_left_out", "spool_forgets"};
+                                        "seal_ignored",          "sweep_left_out", "spool_forgets",
+                                        "errors_unsealed"};
     const json_t *list = json_object_get(spec, "faults"), *name;
     size_t i;
 

@@ -77,6 +77,7 @@ enum task_fault {
     TASK_FAULT_SEAL_IGNORED = 1 << 3,          /* "seal_ignored" */
     TASK_FAULT_SWEEP_LEFT_OUT = 1 << 4,        /* "sweep_left_out" */
     TASK_FAULT_SPOOL_FORGETS = 1 << 5,         /* "spool_forgets" */
+    TASK_FAULT_ERRORS_UNSEALED = 1 << 6,       /* "errors_unsealed" */
 };
 
 struct task_spec {

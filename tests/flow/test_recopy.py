@@ -4,6 +4,7 @@ and where that cannot be had a person is asked."""
 import signal
 import time
 
+import pytest
 from support import processes
 from support.compare import compare
 from support.recopy import OVERWRITE, copy_over_an_older_one, lose_history, wait_blocked, write
@@ -79,6 +80,7 @@ def test_an_answer_of_flush_empties_the_destination_first(service, source, desti
     stop(job)
 
 
+@pytest.mark.full
 def test_an_overwriting_copy_between_keys_of_others_leaves_them_alone(service, source, destination):
     destination.client().set("somebody's", 1)
     write(source, 1, range(100))

@@ -140,6 +140,7 @@ def test_what_no_script_can_do_is_refused_before_anything_happened(service, redi
     job.wait_state("stopped")
 
 
+@pytest.mark.full
 def test_a_destination_without_memory_refuses_a_script_whole(service, redis_server, zoo, old):
     source = redis_server(binary=zoo["redis-6.0"])
     job = service.job(source.url(), old.url()).check_and_start()

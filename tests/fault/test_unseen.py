@@ -1,0 +1,70 @@
+"""A command that failed while its worker died before it read so: nobody saw it, and the job
+stops all the same, because the failure stands beside the position."""
+
+import time
+
+import pytest
+from support.chaos import Divergence
+from support.compare import compare
+from support.failpoints import Failpoints
+from support.redis_fixture import RedisServer
+from support.service import has_faults
+from support.zoo_servers import zoo_servers
+
+DIED = "lane.exec-answered"  # EXEC took effect, none of its elements was judged
+
+
+@pytest.fixture
+def points():
+    if not has_faults():
+        pytest.fail("this build has no failpoints: configure it with KF_FAULTS=ON")
+    with Failpoints() as made:
+        yield made
+
+
+@pytest.fixture(params=["redis-6.0", pytest.param("redis-7.0", marks=pytest.mark.full)])
+def destination(request):
+    """One is written by scripts, the other counts its errors itself."""
+    with RedisServer(binary=zoo_servers(60)[request.param]) as server:
+        yield server
+
+
+def fail_unseen(service, points, source, destination):
+    source.client().rpush("l", "a")
+    job = service.job(source.url(), destination.url()).check_and_start()
+    job.wait_caught_up()
+    destination.client().set("l", "another type")
+    points.order(DIED, "kill", keep=True)
+    source.client().pipeline(transaction=True).rpush("l", "b").set("behind", 1).execute()
+    deadline = time.monotonic() + 30
+    while destination.client().get("behind") != b"1":
+        assert time.monotonic() < deadline, "the unit did not arrive"
+        time.sleep(0.02)
+    time.sleep(0.5)  # whoever applied it is dead by now, and so is the next one
+    assert points.take_back(DIED)
+    deadline = time.monotonic() + 60
+    while True:
+        answer = job.get()
+        if answer["state"] == "blocked":
+            assert answer["attention"]["code"] == "diverged", answer["attention"]
+            return
+        if answer["state"] == "running" and answer["sync_state"] == "caught_up" and \
+                service.pids("apply") and time.monotonic() > deadline - 55:
+            break
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.1)
+    report = compare(source.url(), destination.url(), held=True)
+    if not report.equal:
+        raise Divergence("the job goes on: %s" % report)
+
+
+def test_a_failure_that_nobody_saw_blocks_the_job(start_service, points, redis_server, destination):
+    service = start_service(env=points.env)
+    fail_unseen(service, points, redis_server(binary=zoo_servers(60)["redis-6.0"]), destination)
+
+
+@pytest.mark.control
+def test_without_the_seal_it_goes_unseen(start_service, points, redis_server, destination):
+    service = start_service(env=dict(points.env, KEYFERRY_TEST_FAULTS="errors_unsealed"))
+    with pytest.raises(Divergence):
+        fail_unseen(service, points, redis_server(binary=zoo_servers(60)["redis-6.0"]), destination)
