@@ -146,6 +146,17 @@ static bool give_back(struct worker *worker, const struct store_claim *claim, st
     return store_task_release(worker->store, &lease, err);
 }
 
+/* Where the stream itself asked, it asks again at the same place: the answer goes before. */
+static void answer_stream(struct task_run *run, const json_t *last_error) {
+    const char *slug = json_string_value(json_object_get(last_error, "code"));
+    enum err_code code = slug ? err_from_slug(slug) : ERR_NONE;
+
+    if (!run->recopy[0] || (code != ERR_SELECTION_CROSSED && code != ERR_PROTOCOL))
+        return;
+    json_object_set_new(run->spec, "recopy", json_string(run->recopy));
+    run->recopy[0] = '\0';
+}
+
 bool worker_task_open(struct worker *worker, struct store_claim *claim,
                       struct worker_task **ret_task, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
@@ -167,6 +178,7 @@ bool worker_task_open(struct worker *worker, struct store_claim *claim,
         return false;
     }
     retry_clock_from_json(job.retry_state, &run->clock);
+    answer_stream(run, job.last_error);
     task = calloc(1, sizeof(*task));
     if (!task)
         abort();
