@@ -108,6 +108,7 @@ struct task_run {
     enum task_goal goal;
     enum task_outcome outcome;
     char recopy[20];      /* answer to the next needs_recopy, used once; "" = none */
+    bool is_sync_granted; /* that answer was given: one full sync beyond those of the hour */
     bool is_stop_forced;  /* recopy was set for a stop, once */
     bool awaits_snapshot; /* the source was asked for one: its fork may take a while */
     bool was_caught_up;   /* since the last copy */

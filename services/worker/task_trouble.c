@@ -68,6 +68,7 @@ static void answer_recopy(struct task_run *run, enum err_code code, const char *
               LOG_STR("detail", str_from(detail)));
     json_object_set_new(run->spec, "recopy", json_string(run->recopy));
     run->recopy[0] = '\0';
+    run->is_sync_granted = true;
     task_inner_restart(run, 0);
 }
 

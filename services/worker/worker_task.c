@@ -1,5 +1,6 @@
 #include "services/worker/worker_task.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -274,7 +275,8 @@ static bool lost_or_down(struct worker_task *task, struct err *err) {
  * same one, and one that was restarted, or replaced, is at the same address. */
 static bool take_full_sync(struct worker *worker, const struct task_run *run, bool *ret_allowed,
                            int64_t *ret_retry_after_ms, struct err *err) {
-    int per_hour = (int)worker->config->full_syncs_per_hour;
+    /* A person who answered needs_recopy has asked for this very one. It counts all the same. */
+    int per_hour = run->is_sync_granted ? INT_MAX : (int)worker->config->full_syncs_per_hour;
     char server[48];
 
     if (!store_task_full_sync(worker->store, run->source_server, run->job, per_hour, ret_allowed,
@@ -297,8 +299,10 @@ static bool answer_full_sync(struct worker *worker, struct task_run *run, struct
     if (!take_full_sync(worker, run, &allowed, &retry_after, err))
         return false;
     failpoint_pass(FAILPOINT_WORKER_FULL_SYNC_NOTED);
-    if (allowed)
+    if (allowed) {
         metric_add(METRIC_FULL_SYNCS, 1);
+        run->is_sync_granted = false;
+    }
     log_event(LOG_LEVEL_INFO, "task.full-sync", LOG_TEXT("job", run->job),
               LOG_TEXT("allowed", allowed ? "yes" : "no"), LOG_INT("retry_after_ms", retry_after));
     task_run_full_sync(run, allowed, retry_after);

@@ -103,7 +103,9 @@ def test_a_stop_behind_writes_that_are_still_on_their_way_drains_all_of_them(ser
     assert destination.client().get("n") == b"2000"
 
 
-def test_a_lost_connection_means_a_new_copy_that_somebody_decides(service, source, destination, old):
+def test_a_lost_connection_means_a_new_copy_that_somebody_decides(start_service, source, destination, old):
+    """And whose decision goes beyond the full syncs that a source gives within an hour."""
+    service = start_service(env={"KEYFERRY_FULL_SYNCS_PER_HOUR": "1"})
     fill(source.url(), KEYS, expiring=0)
     job, _ = caught_up(service, old.url(), destination)
     assert old.drop_replicas() == 1
