@@ -1,6 +1,7 @@
 #include "sql/store.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,4 +217,12 @@ bool store_ping(struct store *store, struct err *err) {
 
 bool store_sweep(struct store *store, struct err *err) {
     return store_exec(store, &sql_query_sweep, NULL, NULL, err);
+}
+
+void store_address(const struct store *store, char dst[80]) {
+    const char *address = store->conn ? PQhostaddr(store->conn) : NULL;
+
+    dst[0] = '\0';
+    if (address && *address && *address != '/' && *address != '@')
+        snprintf(dst, 80, "%.60s,%s", address, PQport(store->conn));
 }

@@ -42,6 +42,10 @@ void store_close(struct store *store);
 /* Ask the server for something small. */
 MUST_CHECK bool store_ping(struct store *store, struct err *err);
 
+/* Where the server is, as "<address>,<port>"; "" over a unix socket or while there is no
+ * connection. */
+void store_address(const struct store *store, char dst[80]);
+
 /* Drop what has had its time: idempotent answers, samples, stand-alone prechecks. A thousand
  * rows of a kind at most; any process, every few minutes. */
 MUST_CHECK bool store_sweep(struct store *store, struct err *err);

@@ -130,7 +130,7 @@ static bool set_environment(struct up *up, struct err *err) {
         return err_set(err, ERR_MEMORY, "the environment of the processes");
     /* A service for oneself: what it may reach here, its user may reach too. */
     if (!*up->config.egress_allow)
-        (void)setenv("KEYFERRY_EGRESS_ALLOW", "unix", 1);
+        (void)setenv("KEYFERRY_EGRESS_ALLOW", "unix loopback", 1);
     if (!*up->config.webhook_http_hosts)
         (void)setenv("KEYFERRY_WEBHOOK_HTTP_HOSTS", "localhost 127.0.0.1 [::1]", 1);
     /* Where nobody asked for an address of the metrics, another process that has the

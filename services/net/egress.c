@@ -1,7 +1,9 @@
 #include "services/net/egress.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,19 +57,20 @@ bool egress_parse_block(struct str text, struct egress_rule *ret, struct err *er
     return true;
 }
 
-/* `ret_unix`: whether the word `unix` was there; NULL where it has no meaning. */
+/* `words`: who takes the words `unix` and `loopback`; NULL where they have no meaning. */
 static bool parse_list(struct str list, struct egress_rule *rules, uint32_t *ret_count,
-                       bool *ret_unix, struct err *err) {
+                       struct egress *words, struct err *err) {
     uint32_t count = 0;
-    bool allow_unix = false;
 
     while (list.len > 0) {
         size_t len = 0;
 
         while (len < list.len && !strchr(", \t\n", list.ptr[len]))
             len++;
-        if (ret_unix && str_equal(str_first(list, len), STR_LIT("unix"))) {
-            allow_unix = true;
+        if (words && str_equal(str_first(list, len), STR_LIT("unix"))) {
+            words->allow_unix = true;
+        } else if (words && str_equal(str_first(list, len), STR_LIT("loopback"))) {
+            words->allow_loopback = true;
         } else if (len > 0) {
             if (count == EGRESS_RULES_MAX)
                 return err_set(err, ERR_CONFIG, "more than %d blocks", EGRESS_RULES_MAX);
@@ -78,8 +81,6 @@ static bool parse_list(struct str list, struct egress_rule *rules, uint32_t *ret
         list = str_skip(list, len + 1);
     }
     *ret_count = count;
-    if (ret_unix)
-        *ret_unix = allow_unix;
     return true;
 }
 
@@ -95,11 +96,29 @@ bool egress_list_holds(struct str list, const char *address) {
 }
 
 bool egress_parse(struct str allow, struct str deny, struct egress *ret, struct err *err) {
-    if (!parse_list(allow, ret->allow, &ret->allow_count, &ret->allow_unix, err))
+    memset(ret, 0, sizeof(*ret));
+    if (!parse_list(allow, ret->allow, &ret->allow_count, ret, err))
         return err_wrap(err, "KEYFERRY_EGRESS_ALLOW");
     if (!parse_list(deny, ret->deny, &ret->deny_count, NULL, err))
         return err_wrap(err, "KEYFERRY_EGRESS_DENY");
     return true;
+}
+
+static bool is_this_machine(const struct egress *policy, const uint8_t address[16]) {
+    static const uint8_t v6[16] = {[15] = 1};
+
+    return memcmp(address, v6, 16) == 0 ||
+           (memcmp(address, mapped_prefix, sizeof(mapped_prefix)) == 0 && address[12] == 127) ||
+           any_matches(policy->local, policy->local_count, address);
+}
+
+/* The control database listens on more than the address we reach it by: on this machine its port
+ * is its own everywhere. */
+static bool is_own_database(const struct egress *policy, const uint8_t address[16], uint16_t port) {
+    if (policy->own_port == 0 || port != policy->own_port)
+        return false;
+    return memcmp(address, policy->own_address, 16) == 0 ||
+           (is_this_machine(policy, policy->own_address) && is_this_machine(policy, address));
 }
 
 static bool permits(const struct egress *policy, const uint8_t address[16]) {
@@ -112,9 +131,14 @@ static bool permits(const struct egress *policy, const uint8_t address[16]) {
         if (!parse_list(str_from(always_denied), fixed, &fixed_count, NULL, &err))
             abort();
     }
-    return !any_matches(fixed, fixed_count, address) &&
-           !any_matches(policy->deny, policy->deny_count, address) &&
-           (policy->allow_count == 0 || any_matches(policy->allow, policy->allow_count, address));
+    if (any_matches(fixed, fixed_count, address) ||
+        any_matches(policy->deny, policy->deny_count, address))
+        return false;
+    if (any_matches(policy->allow, policy->allow_count, address))
+        return true;
+    if (is_this_machine(policy, address))
+        return policy->allow_loopback;
+    return policy->allow_count == 0;
 }
 
 /* The IPv4 address that a translator would make of an IPv6 one. */
@@ -139,6 +163,7 @@ static bool embedded_v4(const uint8_t address[16], uint8_t ret_mapped[16]) {
 
 bool egress_permits(const struct egress *policy, const struct sockaddr *address) {
     uint8_t bytes[16], inner[16];
+    uint16_t port;
 
     if (address->sa_family == AF_INET) {
         struct sockaddr_in in;
@@ -146,24 +171,75 @@ bool egress_permits(const struct egress *policy, const struct sockaddr *address)
         memcpy(&in, address, sizeof(in));
         memcpy(bytes, mapped_prefix, sizeof(mapped_prefix));
         memcpy(bytes + 12, &in.sin_addr, 4);
+        port = ntohs(in.sin_port);
     } else if (address->sa_family == AF_INET6) {
         struct sockaddr_in6 in6;
 
         memcpy(&in6, address, sizeof(in6));
         memcpy(bytes, &in6.sin6_addr, 16);
+        port = ntohs(in6.sin6_port);
     } else {
         return address->sa_family == AF_UNIX && policy->allow_unix;
     }
-    return permits(policy, bytes) && (!embedded_v4(bytes, inner) || permits(policy, inner));
+    if (!permits(policy, bytes) || is_own_database(policy, bytes, port))
+        return false;
+    return !embedded_v4(bytes, inner) ||
+           (permits(policy, inner) && !is_own_database(policy, inner, port));
+}
+
+bool egress_own(struct egress *policy, const char *address, uint16_t port) {
+    struct egress_rule rule;
+    struct err none = ERR_INIT;
+
+    if (!egress_parse_block(str_from(address), &rule, &none))
+        return false;
+    memcpy(policy->own_address, rule.address, 16);
+    policy->own_port = port;
+    return true;
+}
+
+/* Addresses of this machine's interfaces: what is reached by them is as near as loopback. */
+static void find_local(struct egress *policy) {
+    struct ifaddrs *list = NULL;
+
+    if (getifaddrs(&list) != 0)
+        return;
+    for (struct ifaddrs *i = list; i && policy->local_count < EGRESS_LOCAL_MAX; i = i->ifa_next) {
+        struct egress_rule *rule = &policy->local[policy->local_count];
+
+        if (!i->ifa_addr)
+            continue;
+        rule->bits = 128;
+        if (i->ifa_addr->sa_family == AF_INET) {
+            memcpy(rule->address, mapped_prefix, sizeof(mapped_prefix));
+            memcpy(rule->address + 12,
+                   &((const struct sockaddr_in *)(const void *)i->ifa_addr)->sin_addr, 4);
+            policy->local_count++;
+        } else if (i->ifa_addr->sa_family == AF_INET6) {
+            memcpy(rule->address,
+                   &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr, 16);
+            policy->local_count++;
+        }
+    }
+    freeifaddrs(list);
 }
 
 bool egress_of_process(const struct egress **ret, struct err *err) {
     static struct egress policy;
     static bool read;
+    const char *own = getenv(EGRESS_OWN_NAME), *comma = own ? strchr(own, ',') : NULL;
+    char address[64];
 
-    if (!read && !egress_parse(str_from(getenv("KEYFERRY_EGRESS_ALLOW")),
-                               str_from(getenv("KEYFERRY_EGRESS_DENY")), &policy, err))
-        return false;
+    if (!read) {
+        if (!egress_parse(str_from(getenv("KEYFERRY_EGRESS_ALLOW")),
+                          str_from(getenv("KEYFERRY_EGRESS_DENY")), &policy, err))
+            return false;
+        find_local(&policy);
+        if (comma && (size_t)(comma - own) < sizeof(address)) {
+            snprintf(address, sizeof(address), "%.*s", (int)(comma - own), own);
+            (void)egress_own(&policy, address, (uint16_t)atoi(comma + 1));
+        }
+    }
     read = true;
     *ret = &policy;
     return true;

@@ -13,6 +13,7 @@
 #include "services/common/clock.h"
 #include "services/common/process.h"
 #include "services/flow/child.h"
+#include "services/net/egress.h"
 
 /* What a child's environment may hold: settings of the network's and the log's
  * rim and of the tools that watch tests. Never the database's URL or a key file. */
@@ -25,6 +26,7 @@ static const char *const passed_on[] = {
     "RES_OPTIONS",
     "KEYFERRY_EGRESS_ALLOW",
     "KEYFERRY_EGRESS_DENY",
+    EGRESS_OWN_NAME,
     "KEYFERRY_IMPORT_DIR",
     "KEYFERRY_LOG_FORMAT",
     "KEYFERRY_LOG_LEVEL",

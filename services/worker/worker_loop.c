@@ -13,6 +13,7 @@
 #include "services/common/process.h"
 #include "services/worker/task_spool.h"
 #include "services/worker/worker_check.h"
+#include "services/worker/worker_guard.h"
 #include "services/worker/worker_look.h"
 #include "services/worker/worker_series.h"
 #include "sql/store_job.h"
@@ -414,6 +415,7 @@ static bool loop_open(struct loop *l, struct err *err) {
         snprintf(l->host, sizeof(l->host), "unknown");
     if (!store_open(config->database_url, "keyferry-worker", &l->worker.store, err))
         return false;
+    worker_guard_database(l->worker.store);
     /* A control database that stands still must not keep us from our leases' own deadline. */
     store_answer_limit(l->worker.store, (int)(config->lease_seconds * 1000 / 3));
     return store_listen_open(config->database_url, "keyferry-worker listen", &l->listen, err) &&

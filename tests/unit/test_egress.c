@@ -22,8 +22,21 @@ static void lists_say_who_may_be_dialled(void) {
         const char *allow, *deny, *address;
         bool permitted;
     } rows[] = {
-        {"", "", "127.0.0.1", true},
-        {"", "", "::1", true},
+        {"", "", "127.0.0.1", false},
+        {"", "", "127.255.0.9", false},
+        {"", "", "::1", false},
+        {"", "", "::ffff:127.0.0.1", false},
+        {"", "", "::127.0.0.1", false},
+        {"", "", "64:ff9b::127.0.0.1", false},
+        {"", "", "2002:7f00:1::", false},
+        {"loopback", "", "127.0.0.1", true},
+        {"loopback", "", "::1", true},
+        {"loopback", "127.0.0.0/8", "127.0.0.1", false},
+        {"127.0.0.1", "", "127.0.0.1", true},
+        {"127.0.0.1", "", "127.0.0.2", false},
+        {"loopback 10.0.0.0/8", "", "127.0.0.1", true},
+        {"loopback 10.0.0.0/8", "", "11.0.0.1", false},
+        {"", "", "0.0.0.0", false},
         {"", "", "10.1.2.3", true},
         {"10.0.0.0/8", "", "10.255.255.255", true},
         {"10.0.0.0/8", "", "11.0.0.0", false},
@@ -76,8 +89,9 @@ static void sockets_are_for_those_who_are_told_so(void) {
         const char *allow;
         bool permitted, loopback;
     } rows[] = {
-        {"", false, true},
-        {"unix", true, true},
+        {"", false, false},
+        {"unix", true, false},
+        {"unix loopback", true, true},
         {"10.0.0.0/8", false, false},
         {"10.0.0.0/8, unix", true, false},
     };
@@ -108,7 +122,31 @@ static void a_wrong_block_is_quoted(void) {
     }
 }
 
+static bool permits_port(const struct egress *policy, const char *address, uint16_t port) {
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+    CU_ASSERT_EQUAL_FATAL(inet_pton(AF_INET, address, &in.sin_addr), 1);
+    return egress_permits(policy, (struct sockaddr *)&in);
+}
+
+static void the_control_database_is_never_dialled(void) {
+    static struct egress policy;
+    struct err err = ERR_INIT;
+
+    CU_ASSERT_TRUE_FATAL(egress_parse(STR_LIT("loopback"), STR_EMPTY, &policy, &err));
+    CU_ASSERT_FALSE(egress_own(&policy, "db.example", 5432));
+    CU_ASSERT_TRUE(egress_own(&policy, "10.0.0.9", 5432));
+    CU_ASSERT_FALSE(permits_port(&policy, "10.0.0.9", 5432));
+    CU_ASSERT_TRUE(permits_port(&policy, "10.0.0.9", 6379));
+    CU_ASSERT_TRUE(permits_port(&policy, "127.0.0.1", 5432));
+    CU_ASSERT_TRUE(egress_own(&policy, "127.0.0.1", 5432));
+    CU_ASSERT_FALSE(permits_port(&policy, "127.9.9.9", 5432));
+    CU_ASSERT_TRUE(permits_port(&policy, "127.9.9.9", 5433));
+    CU_ASSERT_TRUE(permits_port(&policy, "10.0.0.9", 5432));
+}
+
 static const struct cunit_test tests[] = {
+    CUNIT_TEST(the_control_database_is_never_dialled),
     CUNIT_TEST(lists_say_who_may_be_dialled),
     CUNIT_TEST(metadata_services_are_never_reached),
     CUNIT_TEST(sockets_are_for_those_who_are_told_so),
