@@ -1,9 +1,8 @@
 /* copy.h - the full copy: the spooled snapshot into the destination.
  *
  * Part of the apply process. Parses the snapshot while it arrives and writes it in
- * large fenced units, the next one built while one is on its way: strings without
- * expiry by MSET, with one by SET … PXAT, everything else by RESTORE of the bytes
- * as they stand in the snapshot.
+ * large fenced units, the next one built while one is on its way; copy_encode.h says
+ * what a record becomes.
  *
  * Each unit moves the mark in the position (copy_mark.h) with its keys. So a copy
  * goes on exactly where the destination is: after a crash of ours, and after a

@@ -123,8 +123,9 @@ bool check_src_big_keys(struct check_run *run, struct check_finding *ret, struct
     str_escape(biggest->name, name, sizeof(name));
     if (biggest->bytes >= BIG_KEY_BYTES)
         return check_warn(ret,
-                          "The key %s has about %s: while it is written the destination serves "
-                          "nobody else for a moment",
+                          "The key %s has about %s: a string or a stream is written at once, and "
+                          "the destination serves nobody else for a moment; anything else is "
+                          "built in pieces",
                           name, size);
     return check_pass(ret, "The largest of %zu keys looked at has about %s", sample->count, size);
 }
