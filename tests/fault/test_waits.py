@@ -101,6 +101,7 @@ def test_a_destination_that_loads_its_data_is_waited_for_by_name(service, source
     job.stop()
 
 
+@pytest.mark.full
 def test_a_hung_destination_is_waited_for_and_nothing_is_doubled(service, source, destination):
     log = ActionLog(1)
     fill(source.url(), 1000)

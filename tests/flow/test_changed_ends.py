@@ -93,6 +93,7 @@ def test_a_server_that_moved_is_patched_while_it_is_retried(service, source, des
         assert compare(source.url(), destination.url()).equal
 
 
+@pytest.mark.full
 def test_an_end_that_is_not_what_it_was_is_said(service, source, redis_server):
     destination = redis_server("--appendonly", "yes", "--appendfsync", "always")
     fill(source.url(), 200)
@@ -129,6 +130,7 @@ def test_another_server_in_the_place_of_the_destination_is_never_written(
     job.act("stop", {"drain": False})
 
 
+@pytest.mark.full
 def test_another_server_in_the_place_of_the_source_is_never_taken_for_it(
         job, source, destination, redis_server):
     other = redis_server()

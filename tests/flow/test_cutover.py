@@ -113,8 +113,8 @@ def test_without_a_pause_a_source_that_is_written_is_not_cut_over(service, sourc
 def test_expiring_keys_are_no_writers(service, source, destination):
     """The source's own DELs move its offset; nobody would ever be let through."""
     client = source.client()
-    for number in range(2000):
-        client.set("soon:%d" % number, 1, px=3000 + number * 3)
+    for number in range(1000):
+        client.set("soon:%d" % number, 1, px=2500 + number * 5)
     job = following(service, source, destination, keys=200)
     cut_over(job, pause_source="none")
     deadline = time.monotonic() + 30
@@ -123,6 +123,7 @@ def test_expiring_keys_are_no_writers(service, source, destination):
         time.sleep(0.1)
 
 
+@pytest.mark.full
 def test_a_writer_that_begins_behind_the_call_is_found_before_the_seal(
         service, source, destination):
     job = following(service, source, destination)
@@ -207,6 +208,7 @@ def wait_unpaused(source, seconds):
         time.sleep(0.05)
 
 
+@pytest.mark.full
 def test_a_pause_that_takes_too_long_is_ended_and_the_cutover_given_up(
         service, source, destination):
     with Proxy(destination.port) as proxy:

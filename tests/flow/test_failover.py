@@ -119,11 +119,13 @@ def fails_over_to_one_that_is_far_behind(start_service, redis_server, **env):
         return answer
 
 
+@pytest.mark.full
 def test_the_spool_keeps_what_replicas_have_not_got(start_service, redis_server):
     answer = fails_over_to_one_that_is_far_behind(start_service, redis_server)
     assert answer["state"] != "blocked", answer["attention"]
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not has_faults(), reason="the control needs a build with KF_FAULTS")
 def test_control_a_spool_that_keeps_only_its_quarter_cannot_go_back(start_service, redis_server):
     answer = fails_over_to_one_that_is_far_behind(start_service, redis_server,
@@ -150,6 +152,7 @@ def test_two_primaries_of_a_list_are_none(service, source, redis_server):
     job.stop()
 
 
+@pytest.mark.full
 def test_a_name_that_the_sentinels_do_not_know_is_said(service, source):
     with Group(replicas=0, sentinels=1) as group:
         url = group.url().replace("/kf", "/other")
