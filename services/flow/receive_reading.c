@@ -70,7 +70,12 @@ bool receive_choose(struct receiver *r, struct err *err) {
         r->reading = RECEIVE_SCAN;
         return true;
     }
-    return probe(r, &r->reading, err);
+    if (!probe(r, &r->reading, err))
+        return false;
+    /* What SCAN names twice is there the second time. */
+    return r->reading != RECEIVE_SCAN || r->spec.conflict != TASK_CONFLICT_FAIL ||
+           err_set(err, ERR_SOURCE_NOPERM,
+                   "the account may not PSYNC, and fail_on_conflict cannot be had with SCAN");
 }
 
 /* ---- where ------------------------------------------------------------------------------- */

@@ -160,6 +160,16 @@ def test_fail_on_conflict_stops_before_the_first_key_that_is_there(service, sour
     assert d.lrange("list", 0, -1) == [b"a", b"b"] and d.get("many:2999") == b"x" * 50
 
 
+def test_fail_on_conflict_is_not_had_by_scan(service, source, destination):
+    source.client().execute_command("ACL", "SETUSER", "kf", "on", ">pw", "~*", "+@all", "-psync", "-sync")
+    source.client().set("a", 1)
+    job = service.job(source.url(user="kf:pw"), destination.url(), migration=COPY, conflict_mode="fail_on_conflict")
+    job.check_and_start(ignore_warnings=True)
+    attention = blocked(job)
+    assert attention["code"] == "source_permission_missing" and "SCAN" in attention["detail"], attention
+    stop(job)
+
+
 def test_a_tail_changes_what_the_copy_kept_and_the_job_says_so(service, source, destination):
     source.client().set("counter", 5)
     destination.client().set("counter", 100)
@@ -201,6 +211,18 @@ def test_a_flush_happens_once_and_is_never_repeated(service, source, destination
     assert destination.client().get("written by somebody") == b"1"
     assert destination.calls("flushdb") + destination.calls("flushall") <= 16
     stop(job)
+
+
+def test_the_command_line_asks_for_the_name_of_what_it_empties(service, source, destination):
+    source.client().set("a", 1)
+    destination.client().set("old", 1)
+    flush = ["migrate", source.url(), destination.url(), "--full-only", "--conflict-mode", "flush_destination"]
+    found = service.run(*flush)
+    assert found.returncode == 2 and "127.0.0.1:%d" % destination.port in found.stderr, found
+    assert destination.client().get("old") == b"1"
+    found = service.run(*flush, "--confirm-flush", "127.0.0.1:%d" % destination.port)
+    assert found.returncode == 0, found
+    assert destination.client().get("old") is None and destination.client().get("a") == b"1"
 
 
 def test_a_flush_of_a_selection_leaves_the_other_databases_alone(service, source, destination):

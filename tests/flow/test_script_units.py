@@ -155,3 +155,23 @@ def test_a_destination_without_memory_refuses_a_script_whole(service, redis_serv
     assert old.client().lrange("list", 0, -1) == [b"%d" % i for i in range(100)]
     assert old.client().hget("{kf}:%s:0" % job.id, "err") == b"0"
     job.stop()
+
+
+def test_values_in_pieces_are_finished_inside_a_script(start_service, redis_server, zoo, old):
+    """The copy ends a value in pieces with a script of its own, which runs inside the unit's."""
+    source = redis_server(binary=zoo["redis-7.0"])
+    there = source.client(3)
+    there.rpush("list", *range(3000))
+    there.hset("hash", mapping={"field:%d" % i: i for i in range(3000)})
+    there.zadd("zset", {"member:%d" % i: i for i in range(3000)})
+    there.sadd("set", *range(100_000, 103_000))
+    there.expire("zset", 5000)
+    service = start_service(env={"KEYFERRY_PIECE_BYTES": "1024"})
+    job = service.job(source.url(), old.url()).check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    assert old.calls("rename") >= 4 and not list(old.client(3).scan_iter("*kf:tmp:*"))
+    there.rpush("list", "behind")
+    wait_marker(source, old, job=job)
+    job.stop()
+    report = compare(source.url(), old.url(), ttl_tolerance_ms=5)
+    assert report.equal and report.equal_keys == 5, report
