@@ -103,8 +103,7 @@ const struct route routes[] = {
     {"PUT", "/v1/jobs/{job}/class", SCOPE_OPERATE, "", job_moves_resize},
     {"GET", "/v1/jobs/{job}/steps", SCOPE_READ, "", job_views_steps},
     {"GET", "/v1/jobs/{job}/shards", SCOPE_READ, "", job_views_shards},
-    {"GET", "/v1/jobs/{job}/metrics", SCOPE_READ, "seconds from to step names",
-     job_charts_metrics},
+    {"GET", "/v1/jobs/{job}/metrics", SCOPE_READ, "seconds from to step names", job_charts_metrics},
     {"GET", "/v1/jobs/{job}/logs", SCOPE_READ, LIST, job_views_logs},
     {"GET", "/v1/jobs/{job}/events", SCOPE_READ, LIST, events_job},
 
