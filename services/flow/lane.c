@@ -70,13 +70,18 @@ bool lane_put_gate(struct lane *lane, struct buf *out, struct err *err) {
            resp_put_words(out, err, "MULTI", NULL);
 }
 
+/* One command, or two; in a script (`at_once`) one unless it is `whole`, which are two of
+ * the same name: there a second one could be refused when the first had its effect. */
 static bool put_position(struct lane *lane, struct buf *out, const struct position *position,
-                         const struct lane_position *end, struct err *err) {
-    char next[24], db[16], generation[24], lease[24], epoch[24];
+                         const struct lane_position *end, bool at_once, uint32_t *ret_count,
+                         struct err *err) {
+    char next[24], db[16], generation[24], lease[24], epoch[24], seq[24];
     struct str set[20] = {STR_LIT("HSET"), str_from(lane->key)};
     size_t n = 2;
 
+    *ret_count = 1;
     snprintf(next, sizeof(next), "%" PRIu64, end->next);
+    snprintf(seq, sizeof(seq), "%" PRIu64, position->seq + 1);
     snprintf(db, sizeof(db), "%d", end->source_db);
     set[n++] = STR_LIT("off");
     set[n++] = str_from(next);
@@ -104,14 +109,19 @@ static bool put_position(struct lane *lane, struct buf *out, const struct positi
         set[n++] = STR_LIT("state");
         set[n++] = STR_LIT("tail");
     }
+    if (at_once && !end->whole) {
+        set[n++] = STR_LIT("seq");
+        set[n++] = str_from(seq);
+        return resp_put_command(out, n, set, err);
+    }
+    *ret_count = 2;
     if (!resp_put_command(out, n, set, err))
         return false;
     if (!end->whole)
         return resp_put_words(out, err, "HINCRBY", lane->key, "seq", "1", NULL);
     /* seq and what few numbers are left; the hash is new. */
-    snprintf(next, sizeof(next), "%" PRIu64, position->seq + 1);
     return resp_put_words(out, err, "HSET", lane->key, "v", "1", "err", "0", "fresh",
-                          position->fresh == POSITION_FRESH ? "1" : "0", "seq", next, NULL);
+                          position->fresh == POSITION_FRESH ? "1" : "0", "seq", seq, NULL);
 }
 
 /* KF_FAULTS: the position is written once the data is in. */
@@ -135,11 +145,11 @@ static bool frame_script(struct lane *lane, const struct position *position,
     buf_clear(&lane->tail);
     buf_clear(&lane->position);
     lane->position_after = is_position_late(lane, end);
-    if (!put_position(lane, &lane->position, position, end, err))
+    if (!put_position(lane, &lane->position, position, end, true, &lane->position_count, err))
         return false;
     if (!lane->position_after) {
         frame.position = buf_str(&lane->position);
-        frame.position_count = end->mark ? 1 : 2;
+        frame.position_count = lane->position_count;
     }
     if (!lane_script_make(&frame, lane->unit, &lane->script, &words, err) ||
         !resp_put_array(&lane->head, words, err))
@@ -193,10 +203,10 @@ static bool frame_unit(struct lane *lane, const struct position *position,
     }
     if (!end->by_unit) {
         if (!put_position(lane, lane->position_after ? &lane->position : &lane->tail, position, end,
-                          err))
+                          false, &lane->position_count, err))
             return false;
         if (!lane->position_after)
-            own += end->mark ? 1 : 2;
+            own += lane->position_count;
     }
     lane->expect_next = end->next;
     *ret_own = own;

@@ -74,6 +74,7 @@ struct lane {
     bool was_refused;
     bool position_after; /* KF_FAULTS: the position is sent after EXEC, as a negative control */
     struct buf position;
+    uint32_t position_count; /* commands that write it */
 };
 
 /* Where a unit ends. */

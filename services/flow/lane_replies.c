@@ -233,7 +233,7 @@ static bool send_late_position(struct lane *lane, struct err *err) {
     lane->unit = NULL;
     lane->sent = 0;
     lane->position_after = false;
-    lane->queued_left = 2;
+    lane->queued_left = lane->position_count;
     lane->step = STEP_LATE;
     return buf_append(&lane->head, buf_str(&lane->position), err) &&
            lane_put_gate(lane, &lane->tail, err) && lane_push(lane, err);

@@ -34,6 +34,12 @@ static const char text[] =
     "at=at+c+1 return e end "
     "local p,last=tonumber(ARGV[1]),ARGV[2]=='1' "
     "local from=at "
+    /* Whatever is called behind the first write was called before it: a right that is
+     * missing would end the script half-way, with the position moved and nothing counted. */
+    "local function allowed(...) local r=redis.pcall(...) "
+    "return type(r)=='table' and r.err or nil end "
+    "local no=allowed('SELECT',ARGV[3]) or last and allowed('HSET',KEYS[1],'v','1') "
+    "if no then return redis.error_reply(plain(no)) end "
     "for i=1,p do if last then at=at+tonumber(ARGV[at])+1 else "
     "local e=one() if e then return redis.error_reply(plain(e)) end end end "
     "local bad,first=0,nil "
@@ -42,7 +48,8 @@ static const char text[] =
     "if not ok then bad=bad+1 first=first or why end "
     "redis.call('SELECT',ARGV[3]) "
     "if last then at=from for i=1,p do one() end end "
-    "if bad>0 then redis.call('HINCRBY',KEYS[1],'err',bad) "
+    "if bad>0 then local c=redis.pcall('HMGET',KEYS[1],'err') "
+    "redis.call('HSET',KEYS[1],'err',bad+(tonumber(c[1] or 0) or 0)) "
     "return redis.error_reply('" LANE_SCRIPT_FAILED "'..bad..' '..plain(first)) end "
     "return 1";
 
