@@ -9,14 +9,14 @@ import pytest
 from support.chaos import Divergence, Vacuous
 from support.failpoints import NAMES, Failpoints
 from support.recipes import RECIPES, Run
-from support.recipes.refusals import GENERATIONS
+from support.recipes.refusals import GENERATIONS, begin, resumed
 from support.service import has_faults
 from support.zoo_servers import zoo_servers
 
 SEED = int(os.environ.get("KF_CHAOS_SEED") or time.time())
 # What another test of this folder holds in its own way is left to tests/chaos.
 OTHERS = ("T3", "T4", "T5", "T6", "T9", "T10", "T12", "T13", "T14", "T15", "T18", "T22", "T22b", "T28", "T37",
-          "X1", "X2", "X4")
+          "X1", "X1s", "X2", "X4")
 CHOSEN = os.environ.get("KF_CHAOS_RECIPE") or OTHERS[SEED % len(OTHERS)]
 
 
@@ -45,6 +45,22 @@ def test_every_named_place_is_passed_and_a_crash_there_leaves_every_effect_once(
 
 def test_a_destination_that_evicts_a_few_keys_blocks_the_job(carry_out):
     carry_out("T16")
+
+
+def test_a_right_that_a_script_lacks_stops_it_before_its_first_write():
+    """Else the position would move and the data would not."""
+    run = Run(SEED, 1)
+    try:
+        admin = begin(run, rate=500, rights="+@all -info")
+        for word in ("-hincrby", "-select", "-hset"):
+            admin.execute_command("ACL", "SETUSER", "kf", word)
+            time.sleep(0.7)  # HINCRBY is not needed any more, the others are missed within that time
+            admin.execute_command("ACL", "SETUSER", "kf", "+@all", "-info")
+            run.harm(word)
+            resumed(run)
+        run.finish(run.job, run.source, run.destination, commands=300)
+    finally:
+        run.close()
 
 
 def test_the_ends_are_exact_after(carry_out):

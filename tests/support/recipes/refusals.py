@@ -12,12 +12,12 @@ from support.recipes.ends import _wait_marker_through
 from support.workload import Pipe, pack
 
 
-# A tail to a server that does not count its errors (before 6.2) is refused by the precheck.
-GENERATIONS = ("redis-7.0", "redis-8.0", "redis-8.6", "valkey-8.0", "valkey-8.1", "valkey-9.1")
+GENERATIONS = ("redis-6.0", "redis-7.0", "redis-8.0", "redis-8.6", "valkey-8.0", "valkey-8.1", "valkey-9.1")
 
 
-def begin(run, rate=2000):
-    """A job between a server of this machine and one of any generation, with writers who count."""
+def begin(run, rate=2000, rights="+@all"):
+    """A job between a server of this machine and one of any generation, with writers who count. Where
+    the server does not count its errors (before 6.2), or without the right to INFO, units are scripts."""
     run.source = run.redis("--repl-backlog-size", "64mb")
     run.destination = run.redis(binary=run.binary) if run.binary else run.redis()
     pipe = Pipe(run.source.url())
@@ -28,7 +28,7 @@ def begin(run, rate=2000):
     for name in "ab":
         run.writer(run.source, name, rate=rate, mix="model")
     admin = run.destination.client()
-    admin.execute_command("ACL", "SETUSER", "kf", "on", ">" + run.canary, "~*", "+@all")
+    admin.execute_command("ACL", "SETUSER", "kf", "on", ">" + run.canary, "~*", *rights.split())
     run.job = run.start(run.source.url(),
                         run.destination.url(port=run.proxied.port, user="kf:" + run.canary))
     return admin
@@ -44,10 +44,24 @@ def resumed(run):
 @recipe("X1", "OOM, READONLY and missing rights, switched on and off under load", 120, 8)
 def switched_refusals(run):
     admin = begin(run)
-    words = ("-incr", "-rpush", "-append", "-multi", "-exec", "-watch", "-hmget", "-hset", "-hincrby",
-             "-select", "-eval")
+    words = OF_THE_UNIT if admin.info("server")["redis_version"].startswith("6.0") else OF_THE_UNIT + OF_THE_DATA
+    _switch(run, admin, words, ("oom", "readonly", "rights"), "+@all")
+
+
+@recipe("X1s", "OOM, READONLY and missing rights, where units are scripts", 60, 8)
+def switched_refusals_of_scripts(run):
+    # Of a script, a command of the data that is refused has failed: the job stops, as it has to.
+    admin = begin(run, rights="+@all -info")
+    _switch(run, admin, OF_THE_UNIT, ("oom", "readonly", "rights", "rights", "rights"), "+@all -info")
+
+
+OF_THE_UNIT = ("-multi", "-exec", "-watch", "-hmget", "-hset", "-hincrby", "-select", "-eval")
+OF_THE_DATA = ("-incr", "-rpush", "-append")
+
+
+def _switch(run, admin, words, kinds, rights):
     while run.until():
-        kind = run.rng.choice(("oom", "readonly", "rights"))
+        kind = run.rng.choice(kinds)
         for _ in range(run.rng.randrange(1, 6)):  # quickly, so that it falls between two replies
             if kind == "oom":
                 admin.config_set("maxmemory", 1)
@@ -58,7 +72,7 @@ def switched_refusals(run):
             time.sleep(run.rng.uniform(0, 0.1))
             admin.config_set("maxmemory", 0)
             admin.execute_command("REPLICAOF", "NO", "ONE")
-            admin.execute_command("ACL", "SETUSER", "kf", "+@all")
+            admin.execute_command("ACL", "SETUSER", "kf", *rights.split())
             run.harm(kind)
             time.sleep(run.rng.uniform(0, 0.05))
         resumed(run)
