@@ -68,3 +68,26 @@ def test_without_the_seal_it_goes_unseen(start_service, points, redis_server, de
     service = start_service(env=dict(points.env, KEYFERRY_TEST_FAULTS="errors_unsealed"))
     with pytest.raises(Divergence):
         fail_unseen(service, points, redis_server(binary=zoo_servers(60)["redis-6.0"]), destination)
+
+
+@pytest.mark.full
+def test_a_payload_that_was_refused_unseen_is_not_passed_over(start_service, points, redis_server):
+    """8.0 does not read the vectors of 8.6; the mark moved in the same transaction."""
+    zoo = zoo_servers(300)
+    source, there = redis_server(binary=zoo["redis-8.6"]), redis_server(binary=zoo["redis-8.0"])
+    source.client().execute_command("VADD", "vectors", "VALUES", 2, 1, 2, "e")
+    service = start_service(env=points.env)
+    job = service.job(source.url(), there.url())
+    points.order(DIED, "kill", at=2, keep=True)  # behind the transaction that begins the copy
+    job.check_and_start(ignore_warnings=True)
+    key = "{kf}:%s:0" % job.id
+    deadline = time.monotonic() + 60
+    while there.client().hget(key, "err") in (None, b"0"):
+        assert time.monotonic() < deadline, "the payload did not arrive"
+        time.sleep(0.05)
+    assert points.take_back(DIED)
+    while job.get()["state"] != "blocked":
+        assert time.monotonic() < deadline, job.get()
+        time.sleep(0.1)
+    assert job.get()["attention"]["code"] == "diverged"
+    assert there.client().hget(key, "state") == b"copy"
