@@ -315,7 +315,7 @@ def test_a_peer_that_is_no_server_is_named_in_time(destination, behaviour):
     assert found.status == 0
     assert found.problems() == {"src.auth": "fail"}, found.worth_reading()
     assert "port" in found.items["src.auth"]["remedy"]
-    assert found.seconds < 12
+    assert found.seconds < 30  # ten for a check, and a slow machine
 
 
 def test_an_address_that_may_not_be_dialled_is_not(source, destination):
