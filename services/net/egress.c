@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,23 +225,33 @@ static void find_local(struct egress *policy) {
     freeifaddrs(list);
 }
 
-bool egress_of_process(const struct egress **ret, struct err *err) {
-    static struct egress policy;
-    static bool read;
+static bool read_process(struct egress *policy, struct err *err) {
     const char *own = getenv(EGRESS_OWN_NAME), *comma = own ? strchr(own, ',') : NULL;
     char address[64];
 
-    if (!read) {
-        if (!egress_parse(str_from(getenv("KEYFERRY_EGRESS_ALLOW")),
-                          str_from(getenv("KEYFERRY_EGRESS_DENY")), &policy, err))
-            return false;
-        find_local(&policy);
-        if (comma && (size_t)(comma - own) < sizeof(address)) {
-            snprintf(address, sizeof(address), "%.*s", (int)(comma - own), own);
-            (void)egress_own(&policy, address, (uint16_t)atoi(comma + 1));
-        }
+    if (!egress_parse(str_from(getenv("KEYFERRY_EGRESS_ALLOW")),
+                      str_from(getenv("KEYFERRY_EGRESS_DENY")), policy, err))
+        return false;
+    find_local(policy);
+    if (comma && (size_t)(comma - own) < sizeof(address)) {
+        snprintf(address, sizeof(address), "%.*s", (int)(comma - own), own);
+        (void)egress_own(policy, address, (uint16_t)atoi(comma + 1));
     }
-    read = true;
-    *ret = &policy;
     return true;
+}
+
+bool egress_of_process(const struct egress **ret, struct err *err) {
+    static pthread_mutex_t reading = PTHREAD_MUTEX_INITIALIZER;
+    static struct egress policy;
+    static bool read;
+    bool ok;
+
+    /* A check dials both ends at the same time. */
+    pthread_mutex_lock(&reading);
+    read = read || read_process(&policy, err);
+    ok = read;
+    pthread_mutex_unlock(&reading);
+    if (ok)
+        *ret = &policy;
+    return ok;
 }

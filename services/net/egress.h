@@ -68,5 +68,5 @@ bool egress_permits(const struct egress *policy, const struct sockaddr *address)
 
 /* The policy of this process: read from the environment at the first call, the
  * same afterwards. A main function calls it once so that a wrong value stops the
- * process. Errors: CONFIG. */
+ * process; several threads may call it. Errors: CONFIG. */
 MUST_CHECK bool egress_of_process(const struct egress **ret, struct err *err);
