@@ -106,8 +106,8 @@ def test_every_write_command_of_a_server_is_in_the_table(service, zoo, name):
     assert len(differences(table, commands, name)) == 2
 
 
-SHORT = (("CONFIG", "SET", "dir", "/tmp"), ("SHUTDOWN", "NOSAVE"))
-LONG = (("MODULE", "LOAD", "x.so"), ("SCRIPT", "KILL"), ("REPLICAOF", "NO", "ONE"), ("FAILOVER",),
+SHORT = (("CONFIG", "SET", "dir", "/tmp"),)
+LONG = (("SHUTDOWN", "NOSAVE"), ("MODULE", "LOAD", "x.so"), ("SCRIPT", "KILL"), ("REPLICAOF", "NO", "ONE"), ("FAILOVER",),
         ("ACL", "SETUSER", "default", "off"), ("DEBUG", "SLEEP", "1"), ("CLIENT", "KILL", "TYPE", "normal"))
 
 

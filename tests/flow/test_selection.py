@@ -143,6 +143,7 @@ def test_two_jobs_share_a_database_by_prefix(service, source, destination, redis
     assert dst.get("d:users") == b"own"
 
 
+@pytest.mark.full
 def test_a_flush_of_the_source_asks_first(service, source, destination):
     src, dst = source.client(), destination.client()
     fill(src)
@@ -320,7 +321,10 @@ def positions(client):
     return sorted(client.scan_iter(match="{kf}:*"))
 
 
-def test_a_flush_leaves_what_ended_jobs_have_sealed(service, source, destination, redis_server):
+@pytest.mark.parametrize("objects", [
+    {"databases": [{"source": 0}, {"source": 3}], "flush_policy": "apply"}, pytest.param({}, marks=pytest.mark.full)],
+    ids=["by database", "whole"])
+def test_a_flush_leaves_what_ended_jobs_have_sealed(service, source, destination, redis_server, objects):
     """Emptied and swapped, whole or by database: their keys stay where they were, as they were."""
     other, first = redis_server(), destination.client()
     source.client().set("x", 1)
@@ -331,19 +335,17 @@ def test_a_flush_leaves_what_ended_jobs_have_sealed(service, source, destination
     seal = first.hgetall(key)
     src = other.client()
     src.set("a", 1)
-    for objects in ({}, {"databases": [{"source": 0}, {"source": 3}], "flush_policy": "apply"}):
-        job = service.job(other.url(), destination.url(), conflict_mode="overwrite", objects=objects)
-        job.check_and_start(ignore_warnings=True)
-        job.wait_caught_up()
-        src.flushall()
-        src.set("b", 1)
-        src.flushdb()
-        src.set("c", 1)
-        src.swapdb(0, 3)
-        src.set("last", "end")
-        wait_for(first, "last", b"end", job)
-        assert first.hgetall(key) == seal and keys_of(first) == {b"last"}
-        assert keys_of(destination.client(db=3)) == {b"c"} and positions(destination.client(db=3)) == []
-        assert len(positions(first)) == (2 if not objects else 3)
-        job.stop()
-        src.flushall()
+    job = service.job(other.url(), destination.url(), conflict_mode="overwrite", objects=objects)
+    job.check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    src.flushall()
+    src.set("b", 1)
+    src.flushdb()
+    src.set("c", 1)
+    src.swapdb(0, 3)
+    src.set("last", "end")
+    wait_for(first, "last", b"end", job)
+    assert first.hgetall(key) == seal and keys_of(first) == {b"last"}
+    assert keys_of(destination.client(db=3)) == {b"c"} and positions(destination.client(db=3)) == []
+    assert len(positions(first)) == 2
+    job.stop()
