@@ -122,16 +122,20 @@ static bool is_own_database(const struct egress *policy, const uint8_t address[1
            (is_this_machine(policy, policy->own_address) && is_this_machine(policy, address));
 }
 
+static struct egress_rule fixed[16]; /* of always_denied */
+static uint32_t fixed_count;
+
+static void read_fixed(void) {
+    struct err err = ERR_INIT;
+
+    if (!parse_list(str_from(always_denied), fixed, &fixed_count, NULL, &err))
+        abort();
+}
+
 static bool permits(const struct egress *policy, const uint8_t address[16]) {
-    static struct egress_rule fixed[16];
-    static uint32_t fixed_count;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    if (fixed_count == 0) {
-        struct err err = ERR_INIT;
-
-        if (!parse_list(str_from(always_denied), fixed, &fixed_count, NULL, &err))
-            abort();
-    }
+    (void)pthread_once(&once, read_fixed);
     if (any_matches(fixed, fixed_count, address) ||
         any_matches(policy->deny, policy->deny_count, address))
         return false;
