@@ -74,5 +74,8 @@ rule 'no file is over 450 lines' \
 rule 'scripts are well-formed' \
     "$(for f in quickstart tests/run tests/house.sh tests/support/zoo .ci/run; do [ -f $f ] && bash -n $f 2>&1; done)"
 
+rule 'every requirement has a test that exists, or a reason' \
+    "$(/usr/bin/python3 tests/requirements_page.py --check 2>&1)"
+
 echo "house: $passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]
