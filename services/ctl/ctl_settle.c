@@ -140,8 +140,6 @@ int ctl_settle_run(const struct ctl_args *args) {
     char text[CTL_TEXT_SIZE];
     bool ok;
 
-    /* Whoever calls this may open the sockets that the command then opens for him. */
-    (void)setenv("KEYFERRY_EGRESS_ALLOW", "unix", 0);
     ok = connect(args, &s.client, &err) && settle_all(&s, &err);
     redis_client_close(&s.client);
     if (!ok)
