@@ -250,7 +250,8 @@ def test_a_flush_that_was_left_out_can_be_applied_later(service, source, destina
     job.resume()
     src.set("a:last", "end")
     wait_for(dst, "a:last", b"end", job)
-    assert dst.exists("a:7") and job.get()["progress"]["incremental"]["rejected"] == 1
+    assert dst.exists("a:7")
+    job.wait(lambda seen: seen["progress"]["incremental"]["rejected"] == 1, "the count of what was left out")
     item, = wait_rejected(service, job, status="recorded")
     assert (item["command"], item["reason"], item["source_database"]) == ("flushdb", "flush_policy", 0)
     dst.set("d:users", "own")
