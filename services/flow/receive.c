@@ -292,9 +292,7 @@ static bool read_start(struct receiver *r, struct err *err) {
     return ok;
 }
 
-/* What the supervisor relayed is of apply's last claim, and the copy may have gone on since:
- * room was made up to where it is now. Apply takes its word back when it claims again. */
-static void catch_up(struct receiver *r) {
+void receive_catch_up(struct receiver *r) {
     struct position *p = &r->position;
     uint64_t copied = copied_bytes(r);
 
@@ -349,7 +347,7 @@ static bool run(struct receiver *r, struct err *err) {
     if (!read_spec(r, err) || !control_map(CHILD_FD_CONTROL, &r->control, err) ||
         !open_spool(r, err) || !read_start(r, err) || !meet_source(r, err))
         return false;
-    catch_up(r);
+    receive_catch_up(r);
     if (!failpoint(FAILPOINT_RECEIVE_MET_SOURCE, err) || !receive_plan(r, err) ||
         !failpoint(FAILPOINT_RECEIVE_PLANNED, err))
         return false;

@@ -119,6 +119,7 @@ bool receive_go_on(struct receiver *r, const char *identity, bool *ret_resumed, 
     struct repl_position at = {.next = (uint64_t)clock_wall_us()};
 
     *ret_resumed = false;
+    receive_catch_up(r); /* reading a file whole takes its time, and room was made meanwhile */
     if (fits(r, identity) && !resume(r, ret_resumed, err))
         return false;
     if (*ret_resumed)

@@ -119,6 +119,10 @@ bool receive_over(const struct receiver *r);
 /* Whether a snapshot may be read on: the stream has the spool's last quarter. */
 bool receive_has_room(const struct receiver *r);
 
+/* What the supervisor relayed is of apply's last claim, and the copy may have gone on since:
+ * room was made up to where it is now. Apply takes its word back when it claims again. */
+void receive_catch_up(struct receiver *r);
+
 /* Drop what is applied, heed messages: at least every 200 ms. Errors: CLOSED and others
  * that end the process. */
 MUST_CHECK bool receive_turn(struct receiver *r, struct err *err);
