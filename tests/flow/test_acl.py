@@ -65,7 +65,9 @@ def test_with_that_account_a_migration_runs_to_its_end(service, start, source_na
         job.stop()
     else:
         job.wait_state("completed")
-    report = compare(source.url(), destination.url())
+    # Before 7.0 SCAN is beside PTTL, which says how long, not until when.
+    relative = source_name == "redis-6.0" and mode == "scan"
+    report = compare(source.url(), destination.url(), **({"ttl_tolerance_ms": 2000} if relative else {}))
     assert report.equal, str(report)
     denied = destination.client().execute_command("ACL", "LOG") + source.client().execute_command("ACL", "LOG")
     denied = [row for row in denied if row[row.index(b"object") + 1] != b"client"]  # NO-TOUCH, where there is none
