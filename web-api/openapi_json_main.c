@@ -5,7 +5,8 @@
  * It reads a small part of YAML: block mappings and sequences, flow [..] and {..}
  * on one line, plain and quoted scalars on one line, literal `|` and folded `>`
  * text, comments. Everything else is an error with its line: the document is ours,
- * so a reader that guesses would hide mistakes. info.version becomes VERSION.
+ * so a reader that guesses would hide mistakes. info.version becomes VERSION, and the codes of
+ * problems come from err_codes.def.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -358,6 +359,33 @@ static bool write_constant(const char *path, const char *text) {
     return fclose(out) == 0;
 }
 
+/* Every code a problem may have, from the table they are made of. */
+static void add_codes(json_t *document) {
+    static const struct {
+        int status;
+        const char *code, *title;
+    } rows[] = {
+#define ERR(symbol, status, retry, code, title) {status, code, title},
+#include "proto/base/err_codes.def"
+#undef ERR
+    };
+    json_t *code = json_object_get(
+        json_object_get(
+            json_object_get(json_object_get(json_object_get(document, "components"), "schemas"),
+                            "Problem"),
+            "properties"),
+        "code");
+    json_t *names = json_array(), *codes = json_array();
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        json_array_append_new(names, json_string(rows[i].code));
+        json_array_append_new(codes, json_pack("{s:s, s:i, s:s}", "code", rows[i].code, "status",
+                                               rows[i].status, "title", rows[i].title));
+    }
+    json_object_set_new(code, "enum", names);
+    json_object_set_new(document, "x-problem-codes", codes);
+}
+
 int main(int argc, char **argv) {
     struct buf text = BUF_INIT(TEXT_MAX);
     struct reader r = {.lines = calloc(LINES_MAX, sizeof(struct line))};
@@ -376,6 +404,7 @@ int main(int argc, char **argv) {
     if (peek(&r))
         fail(peek(&r)->number, "not part of the document");
     json_object_set_new(json_object_get(document, "info"), "version", json_string(argv[3]));
+    add_codes(document);
     json = json_dumps(document, JSON_COMPACT);
     if (json && write_constant(argv[2], json))
         rc = 0;
