@@ -269,3 +269,14 @@ def test_every_action_is_allowed_or_refused_with_a_reason(api):
         assert not set(answer["allowed_actions"]) & set(blocked) and all(blocked.values())
         assert len(answer["allowed_actions"]) + len(blocked) >= 17
         assert answer["dts_status"]
+
+
+def test_r_009_what_is_supported_can_be_read_and_is_what_is_taken(api):
+    can = api.get("/v1/capabilities")
+    assert "redis 7.0" in can["source"]["tested"] and "valkey 9.1" in can["destination"]["tested"]
+    for mode in can["source"]["read_modes"]:
+        api.post("/v1/jobs/preview", unique_spec(api, migration={"read_mode": mode, "incremental": mode != "scan"}))
+    for mode in can["conflict_modes"]:
+        made = api.call("POST", "/v1/jobs/preview", unique_spec(api, conflict_mode=mode))
+        assert made.status_code == 200 or made.json()["errors"][0]["pointer"] == "/confirm_flush", made.text
+    assert api.call("POST", "/v1/jobs/preview", unique_spec(api, conflict_mode="merge")).status_code == 422
