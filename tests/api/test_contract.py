@@ -11,13 +11,16 @@ from conftest import SPEC, pass_precheck
 from support.api_server import ApiServer, make_id
 from support.contract import Contract
 from support.generate import Maker
+from support.postgres import Postgres
 from support.tenant import Tenant
 
 
 @pytest.fixture(scope="module")
-def server(postgres):
-    with ApiServer(postgres, env={"KEYFERRY_LOG_LEVEL": "info"}) as server:
+def server():
+    database = Postgres()  # of its own: the first account is the operator's
+    with ApiServer(database, env={"KEYFERRY_LOG_LEVEL": "info"}) as server:
         yield server
+    database.close()
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,10 @@ def things(tenant):
     role = tenant.ok("POST", "/v1/roles", {"name": make_id("r")[:20], "trusted_accounts": [make_id("acct")],
                                            "instances": [instance["id"]], "permissions": ["data.read"]})
     key = tenant.make_key()
-    return {"job": [job["id"]], "instance": [instance["id"]], "role": [role["id"]], "precheck": [run["id"]],
+    rule = tenant.ok("POST", "/v1/alert-rules", {"type": "error"})
+    endpoint = tenant.ok("POST", "/v1/webhook-endpoints", {"url": "https://pager.example/"})
+    return {"rule": [rule["id"]], "endpoint": [endpoint["id"]], "runbook": ["alert.latency"],
+            "job": [job["id"]], "instance": [instance["id"]], "role": [role["id"]], "precheck": [run["id"]],
             "account": [tenant.id], "key": [key["id"]], "check": ["dst.eviction"]}
 
 
@@ -146,7 +152,7 @@ def test_every_route_refuses_every_wrong_caller(server, tenant):
             for scope, level in LEVELS.items():
                 if level < LEVELS[operation["x-scope"]]:
                     assert status("Bearer " + mine[scope]) == 403, (method, path, scope)
-            if set(re.findall(r"\{(\w+)\}", path)) - {"account", "check"}:
+            if set(re.findall(r"\{(\w+)\}", path)) - {"account", "check", "runbook"}:
                 # An empty body may be wrong before the id is looked at; what belongs to others is never shown.
                 code = status("Bearer " + stranger.key)
                 assert code in (404, 422), (method, path, code)
