@@ -25,7 +25,7 @@ def killed_destination(run):
     run.writer(source, "b")
     job = run.start(source.url(), destination.url())
     if how == "snapshots":
-        destination.client().save()  # what was never saved is gone for good, and needs a new copy
+        run.wait(lambda: _saved(destination), "a snapshot")  # what was never saved needs a new copy
     copies, rewound = full_syncs(source), 0
     while run.until():
         time.sleep(run.rng.uniform(0.3, 3 if run.seconds > 60 else 1))
@@ -41,6 +41,13 @@ def killed_destination(run):
         need(rewound > 0, "the destination never forgot anything", run.log)
     run.finish(job, source, destination, faults=2)
     need(full_syncs(source) == copies, "it took another full copy", run.log)
+
+
+def _saved(destination):
+    try:
+        return destination.client().save()
+    except redis.ResponseError:
+        return False  # it is at it
 
 
 def _off(destination, fallback=None):
