@@ -268,6 +268,9 @@ static void ended(struct task_run *run, enum task_duty duty, const struct child_
         return; /* what follows from it was decided when it said so */
     if (end->exit_status == 0) {
         bool is_done = atomic_load(&run->control->phase) == CONTROL_DONE;
+        /* What it ended for may be an earlier wish: only behind the drain it is not needed. */
+        bool is_draining = run->goal == TASK_GOAL_STOP_DRAIN && run->incremental &&
+                           atomic_load(&run->control->phase) < CONTROL_SETTLING;
 
         if (duty == TASK_APPLY && is_done && run->goal == TASK_GOAL_CUTOVER &&
             run->child[TASK_RECEIVE].process.pid != 0) {
@@ -281,7 +284,7 @@ static void ended(struct task_run *run, enum task_duty duty, const struct child_
             task_inner_settle(run, is_end ? ends[run->goal] : TASK_COMPLETED);
             return;
         }
-        if (duty == TASK_RECEIVE && (is_end || !run->incremental)) {
+        if (duty == TASK_RECEIVE && (is_end || !run->incremental) && !is_draining) {
             child->is_finished = true;
             return;
         }
