@@ -63,6 +63,23 @@ def test_a_right_that_a_script_lacks_stops_it_before_its_first_write():
         run.close()
 
 
+def test_a_receive_that_ends_within_a_drain_comes_back():
+    """As one does that was asked to pause when the stop came; else the drain would never end."""
+    run = Run(SEED, 1)
+    try:
+        source, destination = run.redis(), run.redis()
+        run.fill(source, 1200, expiring=0)
+        run.service()
+        run.writer(source, "a")
+        job = run.start(source.url(), destination.url())
+        run.points.order("receive.drain-sampled", "exit")
+        run.harm("an end within a drain")
+        run.finish(job, source, destination, commands=10)
+        assert "receive.drain-sampled" in run.points.fired()
+    finally:
+        run.close()
+
+
 def test_the_ends_are_exact_after(carry_out):
     carry_out(CHOSEN)
 
