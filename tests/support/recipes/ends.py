@@ -130,7 +130,8 @@ def ghost_writes(run):
     run.service()
     to_source, between = run.proxy(master), run.proxy(master)
     writer = run.writer(master, "a")
-    job = run.start(master.url(port=to_source.port), destination.url())
+    proxy = run.proxy(destination)
+    job = run.start(master.url(port=to_source.port), destination.url(port=proxy.port))
     replica.client().replicaof("127.0.0.1", between.port)
     run.wait(lambda: replica.client().info("replication").get("master_link_status") == "up", "the replica")
     time.sleep(1)
@@ -150,10 +151,18 @@ def ghost_writes(run):
     job.wait_state("blocked", timeout=30)
     attention = job.get()["attention"]
     assert attention["code"] == "needs_recopy", "%s\n%s" % (attention, run.log)
-    # A person throws away what the destination holds, and says that it may be copied again.
-    destination.client().flushall()
-    job.resume(on_full_resync_needed="overwrite")
-    job.wait_caught_up()
+    # A person lets it be copied again, over what is there: the new copy has to remove the ghosts.
+    answer = run.rng.choice(("overwrite", "flush_destination"))
+    proxy.rate = 400_000
+    job.resume(on_full_resync_needed=answer)
+    run.log("resumed with %s", answer)
+    for _ in range(run.rng.randrange(4)):
+        time.sleep(run.rng.uniform(0.1, 1))
+        for pid in run.the_service.pids("apply"):
+            processes.send(pid, signal.SIGKILL)
+            run.harm("kill in the new copy")
+    proxy.rate = 0
+    job.wait_caught_up(timeout=180)
     run.finish(job, replica, destination)
 
 
