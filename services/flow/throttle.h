@@ -2,7 +2,8 @@
  *
  * Pure: the caller brings the clock. A bucket that fills with the rate and holds
  * a tenth of a second of it; what was taken may overdraw it once (a unit is never
- * split), and then one waits until it is level again.
+ * split), and then one waits until it is half full again: taking each token as it comes
+ * would make a unit of every key.
  */
 #pragma once
 
@@ -14,6 +15,7 @@
 
 struct throttle {
     double level; /* what may be taken now; negative = overdrawn */
+    bool rests;   /* it was overdrawn and is not half full yet */
     int64_t filled_us;
 };
 
@@ -24,6 +26,7 @@ static inline int64_t throttle_wait_us(struct throttle *t, uint64_t per_second, 
 
     if (per_second == 0 || per_second == THROTTLE_HALT) {
         t->level = 0;
+        t->rests = false;
         t->filled_us = now_us;
         return per_second == 0 ? 0 : THROTTLE_HALT_US;
     }
@@ -31,7 +34,8 @@ static inline int64_t throttle_wait_us(struct throttle *t, uint64_t per_second, 
     t->filled_us = now_us;
     if (t->level > rate * 1e5)
         t->level = rate * 1e5;
-    return t->level >= 0 ? 0 : (int64_t)(-t->level / rate) + 1;
+    t->rests = t->level < 0 || (t->rests && t->level < rate * 5e4);
+    return t->rests ? (int64_t)((rate * 5e4 - t->level) / rate) + 1 : 0;
 }
 
 static inline void throttle_take(struct throttle *t, uint64_t n) {

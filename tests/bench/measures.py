@@ -227,3 +227,73 @@ def quiet(options):
         for job in jobs:
             job.wait_state("stopped", timeout=300)
         return out
+
+
+# ---- limits: what is moved within ten seconds, over what is allowed
+
+LIMIT_RATES = (100, 1000, 10_000, 50_000)
+LIMIT_BYTES = (100_000, 1_000_000, 10_000_000)
+COPY_KEY_BYTES = 1021  # in the snapshot, of a value of 1000
+TAIL_SET_BYTES = 244   # in the stream, of a value of 200
+
+
+def over_seconds(read, seconds=10, settle=2.5):
+    """How fast a number rises, a second, once a change has had the time it may take."""
+    time.sleep(settle)
+    before, began = read(), time.monotonic()
+    time.sleep(seconds)
+    return (read() - before) / (time.monotonic() - began)
+
+
+def limited_copies(service, source, limits):
+    """[(name, limit, measured)] of one copy whose limit is changed while it runs."""
+    found = []
+    with servers.Server() as destination:
+        job = service.job(source.url(), destination.url(), throttle={"full": {limits[0][0]: limits[0][1]}})
+        job.check_and_start(ignore_warnings=True)
+        for name, limit in limits:
+            service.request("PUT", job.path + "/throttle", {"full": {name: limit}})
+            each = 1 if name == "rps" else COPY_KEY_BYTES
+            found.append(("copy " + name, limit, over_seconds(lambda: destination.client().dbsize() * each)))
+        job.stop(drain=False)
+    return found
+
+
+def limited_tails(programs, service, source, limits):
+    found = []
+    with servers.Server() as destination:
+        job = service.job(source.url(), destination.url())
+        job.check_and_start(ignore_warnings=True)
+        job.wait_caught_up(timeout=120)
+        for name, limit in limits:
+            service.request("PUT", job.path + "/throttle", {"incremental": {name: limit}})
+            size = 16 if name == "rps" else 200
+            rate = limit * 2 if name == "rps" else limit // 100
+            load = programs.start_load("set", source.port, 100_000, size, rate, 13)
+            each = 1 if name == "rps" else TAIL_SET_BYTES
+            found.append(("tail " + name, limit, over_seconds(lambda: destination.calls("set") * each)))
+            load.communicate()
+            service.request("PUT", job.path + "/throttle", {})
+            wait_behind(source, destination)
+        job.stop(drain=False)
+    return found
+
+
+def limits(programs, options):
+    from support.service import Service
+
+    rates = [("rps", limit) for limit in (LIMIT_RATES[:2] if options.quick else LIMIT_RATES)]
+    sizes = [("bytes_per_second", limit) for limit in (LIMIT_BYTES[:1] if options.quick else LIMIT_BYTES)]
+    service = Service(env={"KEYFERRY_FULL_SYNCS_PER_HOUR": "1000"}).start()
+    try:
+        with servers.start_source() as source:
+            programs.load("fill", source.port, 900_000, 100)
+            found = limited_copies(service, source, rates)
+        with servers.start_source() as source:
+            programs.load("fill", source.port, 300_000, 1000)
+            found += limited_copies(service, source, sizes)
+        with servers.start_source() as source:
+            found += limited_tails(programs, service, source, rates + sizes)
+        return found
+    finally:
+        service.close()

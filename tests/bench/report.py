@@ -77,6 +77,11 @@ class Table:
         if "hash" in parts:
             self.line("peak for one hash of %s fields" % format(options.fields, ","), "hash",
                       lambda r: kilobytes(r, 0))
+        if "limits" in parts:
+            first = next(r for r in parts["limits"] if r)
+            for n, (name, limit, _) in enumerate(first):
+                self.line("%s limited to %s a second: measured (share)" % (name, format(limit, ",")), "limits",
+                          lambda r, n=n: "%s (%.3f)" % (format(round(r[n][2]), ","), r[n][2] / r[n][1]))
         if "quiet" in parts:
             first = next(r for r in parts["quiet"] if r)
             self.line("%d quiet tails with heartbeats: private memory of each" % first["count"], "quiet",

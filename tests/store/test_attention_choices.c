@@ -57,6 +57,8 @@ static int status_of(const char *account, const char *action, json_t *body, stru
     if (call.route->handle(&call, &reply, err))
         status = reply.status;
     json_decref(call.fields);
+    json_decref(call.before);
+    json_decref(call.after);
     arena_done(&arena);
     return status;
 }
