@@ -111,7 +111,8 @@ def test_an_order_for_an_unknown_place_is_refused():
         points.order("no.such-place")
 
 
-def test_a_lost_key_is_found_by_the_comparison(carry_out):
+@pytest.mark.full
+def test_a_lost_key_is_found_by_the_comparison():
     """The recipes' judge, with the destination changed by hand."""
     run = Run(SEED, 1)
     try:
