@@ -314,7 +314,7 @@ def _continued(run, source, destination, proxy, job):
     run.marker(source, destination, job)
 
 
-@recipe("T3", "a worker that is stopped until another has its lease, and then continued; five workers at once",
+@recipe("T3", "a worker that is stopped until another has its lease, and then continued; all workers killed at once",
         180, 12)
 def two_at_once(run):
     source, destination = run.redis("--repl-backlog-size", "64mb"), run.redis()
