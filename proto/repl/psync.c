@@ -99,7 +99,7 @@ static bool refused(enum step step, struct str text, struct err *err) {
 
     if (step == STEP_AUTH && class == RESP_ERROR_OTHER)
         code = ERR_SOURCE_AUTH;
-    str_escape(text, quoted, sizeof(quoted));
+    str_escape(resp_error_shown(text), quoted, sizeof(quoted));
     (void)err_set(err, code, "the source answers %s with: %s", step_names[step], quoted);
     if (class == RESP_ERROR_UNKNOWN_COMMAND)
         err_wrap(err, "the command is renamed, disabled or not offered by this service");

@@ -40,6 +40,13 @@ enum err_code resp_error_source(enum resp_error error) {
     return classes[error].source;
 }
 
+struct str resp_error_shown(struct str text) {
+    static const char quoted[] = ", with args";
+    const char *at = memmem(text.ptr, text.len, quoted, sizeof(quoted) - 1);
+
+    return at ? str_first(text, (size_t)(at - text.ptr)) : text;
+}
+
 const char *resp_error_name(enum resp_error error) {
     return classes[error].name;
 }

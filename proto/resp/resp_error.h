@@ -26,5 +26,10 @@ enum resp_error resp_error_class(struct str text);
 enum err_code resp_error_destination(enum resp_error error);
 enum err_code resp_error_source(enum resp_error error);
 
+/* What of the text may be shown and logged. Servers from 5.0 on quote the arguments of a command
+ * that they do not know, and those are keys and values, or a password behind AUTH: they are left
+ * out. */
+struct str resp_error_shown(struct str text);
+
 /* "OOM", "UNKNOWN_COMMAND": the class, for messages. */
 const char *resp_error_name(enum resp_error error);

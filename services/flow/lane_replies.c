@@ -13,8 +13,7 @@ static void refuse(struct lane *lane, struct str text) {
 
     if (lane->was_refused)
         return;
-    /* Only the class word and the sentence of the server: no argument of a user's. */
-    str_escape(str_first(text, 100), shown, sizeof(shown));
+    str_escape(str_first(resp_error_shown(text), 100), shown, sizeof(shown));
     lane->was_refused = true;
     (void)err_set(&lane->refused, resp_error_destination(resp_error_class(text)),
                   "the destination answered %s", shown);

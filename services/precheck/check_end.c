@@ -310,6 +310,8 @@ bool check_is_refused(const struct resp_value *reply) {
 const char *check_show(const struct resp_value *reply, char dst[160]) {
     switch (reply->type) {
     case RESP_ERROR:
+        str_escape(resp_error_shown(reply->str), dst, 160);
+        break;
     case RESP_SIMPLE:
     case RESP_BULK:
         str_escape(reply->str, dst, 160);

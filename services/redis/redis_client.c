@@ -113,7 +113,7 @@ bool redis_client_refused(const struct redis_client *client, const struct resp_v
         return err_set(err, ERR_PROTOCOL, "%s: %s answered something unexpected", doing,
                        client->label);
     class = resp_error_class(reply->str);
-    str_escape(reply->str, shown, sizeof(shown));
+    str_escape(resp_error_shown(reply->str), shown, sizeof(shown));
     return err_set(err,
                    client->side == REDIS_SOURCE ? resp_error_source(class)
                                                 : resp_error_destination(class),

@@ -239,6 +239,22 @@ static void errors_have_a_meaning(void) {
     CU_ASSERT_EQUAL(err_retry_class(resp_error_destination(RESP_ERROR_NOPERM)), RETRY_NEVER);
 }
 
+/* As Redis 6.2 and 7.0 answer where AUTH was renamed, and where a command is too new. */
+static void what_a_server_quotes_of_a_command_is_not_shown(void) {
+    static const char *const rows[][2] = {
+        {"ERR unknown command `AUTH`, with args beginning with: `user`, `secret`, ",
+         "ERR unknown command `AUTH`"},
+        {"ERR unknown command 'HGETDEL', with args beginning with: 'customer:1' 'FIELDS' ",
+         "ERR unknown command 'HGETDEL'"},
+        {"ERR unknown command 'FOO'", "ERR unknown command 'FOO'"},
+        {"READONLY You can't write", "READONLY You can't write"},
+        {"", ""},
+    };
+
+    for (size_t i = 0; i < LENGTH_OF(rows); i++)
+        CU_ASSERT_TRUE(str_equal(resp_error_shown(str_from(rows[i][0])), str_from(rows[i][1])));
+}
+
 static void every_class_has_its_codes(void) {
     for (int i = 0; i < RESP_ERROR_COUNT; i++) {
         CU_ASSERT_PTR_NOT_NULL(resp_error_name((enum resp_error)i));
@@ -258,6 +274,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_tree_has_limits),
     CUNIT_TEST(an_announcement_costs_nothing),
     CUNIT_TEST(errors_have_a_meaning),
+    CUNIT_TEST(what_a_server_quotes_of_a_command_is_not_shown),
     CUNIT_TEST(every_class_has_its_codes),
 };
 
