@@ -90,7 +90,7 @@ bool copy_sweep(struct copy *c, enum applier_next *ret_next, struct err *err) {
 
     if (a->position.fresh != POSITION_SWEEPING || a->spec.faults & TASK_FAULT_SWEEP_LEFT_OUT)
         return true;
-    ok = key_set_sort(&c->keys_seen, err) && applier_connect(a, &client, err);
+    ok = key_set_sort(&c->keys_seen, a->spool_fd, err) && applier_connect(a, &client, err);
     for (int db = 0; ok && *ret_next == APPLIER_ON && db < TASK_DATABASES_MAX; db++) {
         if (task_spec_source_of(&a->spec, db) >= 0 && (a->database_ok[db / 8] & (1u << (db % 8))))
             ok = sweep_database(c, &client, db, ret_next, err);

@@ -11,6 +11,7 @@
 #include "proto/base/siphash.h"
 
 #define FILE_NAME "keys"
+#define SORTED_NAME "keys.sorted" /* for the moment until it has none */
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 enum { MAGIC_SIZE = 8, BOOT_SIZE = 40, FEW = 32 };
@@ -32,12 +33,11 @@ void key_set_init(struct key_set *set) {
     set->used = 0;
     set->sorted = NULL;
     set->count = 0;
-    set->mapped = 0;
 }
 
 void key_set_close(struct key_set *set) {
     if (set->sorted)
-        munmap((char *)set->sorted - sizeof(struct header), set->mapped);
+        munmap(set->sorted, set->count * sizeof(*set->sorted));
     if (set->fd >= 0)
         close(set->fd);
     key_set_init(set);
@@ -170,22 +170,61 @@ static void sort_by_byte(uint64_t *v, uint64_t count, int shift) {
         sort_by_byte(v + end[b] - sizes[b], sizes[b], shift - 8);
 }
 
-bool key_set_sort(struct key_set *set, struct err *err) {
+/* The first `bytes` of the hashes into `to`. Written, not mapped: a disk that is full says so. */
+static bool copy_hashes(struct key_set *set, uint64_t bytes, int to, struct err *err) {
+    for (uint64_t at = 0; at < bytes;) {
+        size_t most = bytes - at < sizeof(set->buffer) ? bytes - at : sizeof(set->buffer);
+        ssize_t n = pread(set->fd, set->buffer, most, (off_t)(sizeof(struct header) + at));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return failed(err, "reading");
+        if (!write_all(to, set->buffer, (size_t)n, err))
+            return false;
+        at += (uint64_t)n;
+    }
+    return true;
+}
+
+static bool map_copy(struct key_set *set, int dir_fd, uint64_t bytes, struct err *err) {
+    void *map = MAP_FAILED;
+    bool ok;
+    int fd;
+
+    unlinkat(dir_fd, SORTED_NAME, 0);
+    fd = openat(dir_fd, SORTED_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return failed(err, "making a second file for");
+    unlinkat(dir_fd, SORTED_NAME, 0);
+    ok = copy_hashes(set, bytes, fd, err);
+    if (ok) {
+        map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        ok = map != MAP_FAILED || failed(err, "mapping");
+    }
+    close(fd);
+    if (!ok)
+        return false;
+    set->sorted = map;
+    set->count = bytes / sizeof(*set->sorted);
+    return true;
+}
+
+bool key_set_sort(struct key_set *set, int dir_fd, struct err *err) {
     struct stat st;
-    char *map;
+    uint64_t bytes;
 
     if (!key_set_flush(set, err))
         return false;
     if (fstat(set->fd, &st) != 0)
         return failed(err, "looking at");
-    if ((size_t)st.st_size < sizeof(struct header))
-        return err_set(err, ERR_SPOOL_CORRUPT, "the keys of the snapshot are gone");
-    map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, set->fd, 0);
-    if (map == MAP_FAILED)
-        return failed(err, "mapping");
-    set->mapped = (size_t)st.st_size;
-    set->sorted = (uint64_t *)(void *)(map + sizeof(struct header));
-    set->count = ((size_t)st.st_size - sizeof(struct header)) / sizeof(uint64_t);
+    bytes = (uint64_t)st.st_size - sizeof(struct header);
+    if ((size_t)st.st_size < sizeof(struct header) || bytes % sizeof(*set->sorted) != 0)
+        return err_set(err, ERR_SPOOL_CORRUPT, "the keys of the snapshot are not whole");
+    if (bytes == 0)
+        return true;
+    if (!map_copy(set, dir_fd, bytes, err))
+        return false;
     sort_by_byte(set->sorted, set->count, 56);
     return true;
 }

@@ -1,9 +1,10 @@
 /* key_set.h - which keys a snapshot has, without keeping them: for the sweep.
  *
  * One file `keys` in the spool, eight bytes a key: a keyed hash of database and name. It
- * only grows while the snapshot is copied; a key may stand there twice. Looking
- * up sorts it once, in place, in the page cache. Two keys share a hash once in 2^64 pairs
- * and nobody can make them do so: a stale key that meets another one's hash would stay.
+ * only grows while the snapshot is copied; a key may stand there twice. To be looked up in, it
+ * is copied to a file without a name, and that is sorted in the page cache: who is killed while
+ * hashes change places leaves all of them to the next life. Two keys share a hash once in 2^64
+ * pairs and nobody can make them do so: a stale key that meets another one's hash would stay.
  *
  * A file of a generation holds at least the keys before its mark, if this machine has
  * been up since: it is written before the unit and not flushed to the disk.
@@ -23,9 +24,8 @@ struct key_set {
     uint64_t key[2];
     unsigned used;
     uint64_t buffer[KEY_SET_BUFFERED];
-    uint64_t *sorted; /* the file's hashes, mapped */
+    uint64_t *sorted; /* the file's hashes, mapped; NULL: there are none */
     uint64_t count;
-    size_t mapped;
 };
 
 void key_set_init(struct key_set *set);
@@ -44,8 +44,9 @@ MUST_CHECK bool key_set_resume(struct key_set *set, int dir_fd, uint64_t generat
 MUST_CHECK bool key_set_add(struct key_set *set, int database, struct str key, struct err *err);
 MUST_CHECK bool key_set_flush(struct key_set *set, struct err *err);
 
-/* No key comes any more. Errors: IO. */
-MUST_CHECK bool key_set_sort(struct key_set *set, struct err *err);
+/* No key comes any more. Takes the file's room once more, until the set is closed.
+ * Errors: IO; SPOOL_CORRUPT (the file was cut). */
+MUST_CHECK bool key_set_sort(struct key_set *set, int dir_fd, struct err *err);
 bool key_set_has(const struct key_set *set, int database, struct str key);
 
 /* Take the file away. */

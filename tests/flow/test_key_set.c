@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "services/flow/key_set.h"
@@ -59,7 +60,7 @@ static void what_was_added_is_there_and_nothing_else(void) {
     fresh_dir();
     CU_ASSERT_TRUE_FATAL(key_set_create(&set, dir_fd, 7, &err));
     add(0, KEYS);
-    CU_ASSERT_TRUE_FATAL(key_set_sort(&set, &err));
+    CU_ASSERT_TRUE_FATAL(key_set_sort(&set, dir_fd, &err));
     has_exactly(KEYS);
     remove_dir();
 }
@@ -67,7 +68,7 @@ static void what_was_added_is_there_and_nothing_else(void) {
 static void an_empty_one_has_nothing(void) {
     fresh_dir();
     CU_ASSERT_TRUE_FATAL(key_set_create(&set, dir_fd, 7, &err));
-    CU_ASSERT_TRUE_FATAL(key_set_sort(&set, &err));
+    CU_ASSERT_TRUE_FATAL(key_set_sort(&set, dir_fd, &err));
     CU_ASSERT_FALSE(key_set_has(&set, 0, STR_EMPTY));
     remove_dir();
 }
@@ -80,14 +81,56 @@ static void one_that_was_left_goes_on(void) {
     key_set_close(&set);
     CU_ASSERT_TRUE_FATAL(key_set_resume(&set, dir_fd, 7, &err));
     add(500, 2000);
-    CU_ASSERT_TRUE_FATAL(key_set_sort(&set, &err));
+    CU_ASSERT_TRUE_FATAL(key_set_sort(&set, dir_fd, &err));
     has_exactly(2000);
     key_set_close(&set);
     /* Sorted it is still the same set. */
     CU_ASSERT_TRUE_FATAL(key_set_resume(&set, dir_fd, 7, &err));
     add(2000, 2100);
-    CU_ASSERT_TRUE_FATAL(key_set_sort(&set, &err));
+    CU_ASSERT_TRUE_FATAL(key_set_sort(&set, dir_fd, &err));
     has_exactly(2100);
+    remove_dir();
+}
+
+static size_t read_file(char **ret) {
+    int fd = openat(dir_fd, "keys", O_RDONLY);
+    off_t size = lseek(fd, 0, SEEK_END);
+
+    *ret = malloc((size_t)size);
+    CU_ASSERT_EQUAL_FATAL(pread(fd, *ret, (size_t)size, 0), size);
+    close(fd);
+    return (size_t)size;
+}
+
+/* A kill while hashes change places must not cost one: its key would be removed as stale. */
+static void sorting_changes_nothing_that_a_later_life_reads(void) {
+    char *before, *after;
+    size_t size;
+
+    fresh_dir();
+    CU_ASSERT_TRUE_FATAL(key_set_create(&set, dir_fd, 7, &err));
+    add(0, KEYS);
+    size = read_file(&before);
+    CU_ASSERT_TRUE_FATAL(key_set_sort(&set, dir_fd, &err));
+    CU_ASSERT_EQUAL_FATAL(read_file(&after), size);
+    CU_ASSERT_EQUAL(memcmp(before, after, size), 0);
+    free(before);
+    free(after);
+    remove_dir();
+}
+
+static void one_that_was_cut_is_not_trusted(void) {
+    int fd;
+
+    fresh_dir();
+    CU_ASSERT_TRUE_FATAL(key_set_create(&set, dir_fd, 7, &err));
+    add(0, 100);
+    fd = openat(dir_fd, "keys", O_WRONLY);
+    CU_ASSERT_EQUAL(ftruncate(fd, lseek(fd, 0, SEEK_END) - 3), 0);
+    close(fd);
+    CU_ASSERT_FALSE(key_set_sort(&set, dir_fd, &err));
+    CU_ASSERT_EQUAL(err.code, ERR_SPOOL_CORRUPT);
+    err_clear(&err);
     remove_dir();
 }
 
@@ -129,6 +172,8 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(what_was_added_is_there_and_nothing_else),
     CUNIT_TEST(an_empty_one_has_nothing),
     CUNIT_TEST(one_that_was_left_goes_on),
+    CUNIT_TEST(sorting_changes_nothing_that_a_later_life_reads),
+    CUNIT_TEST(one_that_was_cut_is_not_trusted),
     CUNIT_TEST(one_of_another_snapshot_is_not_trusted),
     CUNIT_TEST(one_of_before_a_restart_of_the_machine_is_not_trusted),
 };
