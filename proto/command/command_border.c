@@ -23,6 +23,16 @@ static bool takes_there(const struct command_keeper *keeper, struct str key) {
 
 /* ---- sharing ------------------------------------------------------------------- */
 
+/* A command without keys is as its database is. What code touches then cannot be seen. */
+static enum command_share share_without_keys(const struct command_row *row,
+                                             const struct command_keeper *keeper) {
+    if (!keeper->here)
+        return COMMAND_SHARE_NONE;
+    return row->fate == COMMAND_FATE_SCRIPT && command_prefixes_any(keeper->prefixes_here)
+               ? COMMAND_SHARE_SOME
+               : COMMAND_SHARE_ALL;
+}
+
 static enum command_share share_of(bool in, bool out) {
     return !out ? COMMAND_SHARE_ALL : in ? COMMAND_SHARE_SOME : COMMAND_SHARE_NONE;
 }
@@ -61,7 +71,7 @@ static enum command_share share_of_store(const struct resp_command *command,
         first = false;
     }
     if (first)
-        return COMMAND_SHARE_ALL;
+        return share_without_keys(row, keeper);
     if (row->id == COMMAND_SORT && written_in && reads_outside(command, keeper))
         out = true;
     return share_of(written_in, out || !written_in);
@@ -109,11 +119,7 @@ enum command_share command_border_share(const struct resp_command *command,
         else
             out = true;
     }
-    /* What code without keys touches cannot be seen. */
-    if (!in && !out && row->fate == COMMAND_FATE_SCRIPT &&
-        command_prefixes_any(keeper->prefixes_here))
-        return COMMAND_SHARE_SOME;
-    return share_of(in, out);
+    return in || out ? share_of(in, out) : share_without_keys(row, keeper);
 }
 
 /* ---- rewriting ----------------------------------------------------------------- */

@@ -34,8 +34,8 @@ enum command_share { COMMAND_SHARE_ALL, COMMAND_SHARE_NONE, COMMAND_SHARE_SOME }
 
 bool command_keeper_takes(const struct command_keeper *keeper, struct str key);
 
-/* How much of a command that command_decide() let pass concerns keys that are taken. A
- * command without keys is ALL. */
+/* How much of a command that command_decide() let pass concerns keys that are taken. One
+ * without keys, a script mostly, is ALL in a database that is selected and NONE in another. */
 enum command_share command_border_share(const struct resp_command *command,
                                         const struct command_decision *decision,
                                         const struct command_keeper *keeper);

@@ -142,6 +142,19 @@ static void code_is_taken_whole_or_not_at_all(void) {
     check("SCRIPT LOAD s", "=");
 }
 
+/* There is no database to run it in: a wrong one would be the alternative. */
+static void what_has_no_keys_is_left_out_with_its_database(void) {
+    struct command_keeper elsewhere = keeper;
+
+    elsewhere.here = false;
+    becomes(&elsewhere, "EVAL s 0", "");
+    becomes(&elsewhere, "DEL", "");
+    becomes(&elsewhere, "SORT", "");
+    elsewhere.prefixes_here = NULL;
+    becomes(&elsewhere, "EVAL s 0 x", "");
+    becomes(&elsewhere, "EVALSHA ffffffffffffffffffffffffffffffffffffffff 0", "");
+}
+
 static void without_prefixes_only_keys_of_keyferry_are_left_out(void) {
     struct command_keeper all = keeper;
 
@@ -228,6 +241,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(what_enters_it_unseen_is_refused),
     CUNIT_TEST(what_is_computed_from_other_keys),
     CUNIT_TEST(code_is_taken_whole_or_not_at_all),
+    CUNIT_TEST(what_has_no_keys_is_left_out_with_its_database),
     CUNIT_TEST(without_prefixes_only_keys_of_keyferry_are_left_out),
     CUNIT_TEST(two_databases_have_two_selections),
     CUNIT_TEST(keys_beyond_argv_are_split_too),
