@@ -10,6 +10,7 @@ void copy_scout_init(struct copy_scout *s) {
     s->is_on = false;
     s->client = REDIS_CLIENT_INIT;
     s->count = s->next = 0;
+    s->walked_to = 0;
     s->out = BUF_INIT(OUT_MAX);
     s->key_scratch = BUF_INIT(KEY_MAX);
 }
@@ -82,6 +83,7 @@ static bool gather(struct copy_scout *s, struct applier *a, struct rdb_parser *p
         if (ev.kind == RDB_EV_HASH_TEMPLATE || ev.kind == RDB_EV_EOF)
             break;
     }
+    s->walked_to = parser->offset;
     return true;
 }
 
@@ -108,11 +110,17 @@ static bool ask(struct copy_scout *s, const struct question *q, struct err *err)
 
 bool copy_scout_look(struct copy_scout *s, struct applier *a, const struct rdb_parser *parser,
                      struct str rest, struct err *err) {
-    struct question q = {.database = -1};
-    struct rdb_parser ahead = *parser;
+    struct question q;
+    struct rdb_parser ahead;
 
-    if (!s->is_on || (s->next < s->count && clock_mono_ms() - s->asked_at_ms < SCOUT_ANSWER_MS))
+    if (!s->is_on)
         return true;
+    /* Records that are not selected need no answer, however many they are. */
+    if (s->next < s->count ? clock_mono_ms() - s->asked_at_ms < SCOUT_ANSWER_MS
+                           : parser->offset < s->walked_to)
+        return true;
+    q = (struct question){.database = -1};
+    ahead = *parser;
     rdb_parser_skip_crc(&ahead);
     return gather(s, a, &ahead, rest, &q, err) && ask(s, &q, err);
 }

@@ -29,6 +29,7 @@ struct copy_scout {
         bool exists;
     } answers[SCOUT_KEYS_MAX];
     size_t count, next;
+    uint64_t walked_to;   /* whatever is to be asked of the records before that was */
     int64_t asked_at_ms;  /* monotonic */
     struct str first_key; /* with copy_scout_count() */
     struct buf out, key_scratch;
