@@ -147,12 +147,15 @@ static bool give_back(struct worker *worker, const struct store_claim *claim, st
     return store_task_release(worker->store, &lease, err);
 }
 
-/* Where the stream itself asked, it asks again at the same place: the answer goes before. */
+/* Where the stream itself asked, it asks again at the same place: the answer goes before. Once it
+ * is carried out, and a copy is at work, nothing is asked: it would begin anew with every worker.
+ */
 static void answer_stream(struct task_run *run, const json_t *last_error) {
     const char *slug = json_string_value(json_object_get(last_error, "code"));
     enum err_code code = slug ? err_from_slug(slug) : ERR_NONE;
 
-    if (!run->recopy[0] || (code != ERR_SELECTION_CROSSED && code != ERR_PROTOCOL))
+    if (!run->recopy[0] || strcmp(run->progress.position_state, "tail") != 0 ||
+        (code != ERR_SELECTION_CROSSED && code != ERR_PROTOCOL))
         return;
     json_object_set_new(run->spec, "recopy", json_string(run->recopy));
     run->recopy[0] = '\0';
