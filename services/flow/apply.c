@@ -81,7 +81,9 @@ static bool learn_databases(struct applier *a, struct redis_client *client, stru
     for (int db = 0; ok && db < TASK_DATABASES_MAX; db++) {
         ok = redis_client_call(client, &arena, &reply, err, "SELECT",
                                arena_printf(&arena, "%d", db), NULL);
-        if (ok && reply->type == RESP_ERROR)
+        if (ok && redis_client_not_now(reply))
+            ok = redis_client_refused(client, reply, "counting the databases", err);
+        if (!ok || reply->type == RESP_ERROR)
             break;
         a->database_ok[db / 8] |= (uint8_t)(1u << (db % 8));
     }
@@ -147,8 +149,7 @@ static bool learn_facts(struct applier *a, struct redis_client *client, struct r
     if (ok && reply->type == RESP_BULK)
         redis_info_parse(reply->str, info);
     /* Whoever loads its data or is busy says nothing of what it can do. */
-    if (ok && inside->type == RESP_ERROR &&
-        err_retry_class(resp_error_destination(resp_error_class(inside->str))) == RETRY_LATER)
+    if (ok && redis_client_not_now(inside))
         ok = redis_client_refused(client, inside, "asking what the destination can do", err);
     ok = ok && redis_hello_ask(client, info, err);
     if (ok) {

@@ -25,6 +25,9 @@ static bool enter(struct redis_client *client, int db, struct arena *arena, bool
     if (!redis_client_call(client, arena, &selected, err, "SELECT", arena_printf(arena, "%d", db),
                            NULL))
         return false;
+    /* Taken for the end it would make an empty destination of a full one. */
+    if (redis_client_not_now(selected))
+        return wrong_reply(client, selected, "choosing a database", err);
     *ret_exists = selected->type != RESP_ERROR;
     if (!*ret_exists)
         return true;

@@ -120,6 +120,11 @@ bool redis_client_refused(const struct redis_client *client, const struct resp_v
                    "%s: %s", doing, shown);
 }
 
+bool redis_client_not_now(const struct resp_value *reply) {
+    return reply->type == RESP_ERROR &&
+           err_retry_class(resp_error_destination(resp_error_class(reply->str))) == RETRY_LATER;
+}
+
 /* Replies that mean that we are not logged in, whatever was asked. */
 static bool demands_login(const struct resp_value *reply) {
     enum resp_error class =

@@ -81,5 +81,8 @@ MUST_CHECK bool redis_client_info(struct redis_client *client, struct redis_info
 bool redis_client_refused(const struct redis_client *client, const struct resp_value *reply,
                           const char *doing, struct err *err);
 
+/* An error reply that tells nothing of what was asked: the destination cannot answer now. */
+bool redis_client_not_now(const struct resp_value *reply);
+
 /* Fine on a client that never opened; as after REDIS_CLIENT_INIT. */
 void redis_client_close(struct redis_client *client);
