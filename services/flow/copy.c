@@ -164,6 +164,22 @@ static bool asks_first(const struct applier *a) {
            (fresh == POSITION_SHARED || fresh == POSITION_FRESH);
 }
 
+/* The position is of this snapshot, or becomes so. */
+static bool take_up(struct copy *c, struct err *err) {
+    const struct applier *a = c->a;
+    bool is_ours = c->meta.generation == a->position.generation;
+
+    if (is_ours && !same_snapshot(c))
+        return err_set(err, ERR_SPOOL_MOVED, "the spool holds another snapshot of that number");
+    if (is_ours && !position_is_to_begin(&a->position))
+        return copy_sweep_open(c, false, err) &&
+               copy_pieces_put_removal(&c->leftover, &a->target, &a->spec, &c->filling->unit, err);
+    if (!copy_begin_generation(c, err))
+        return false;
+    c->keys_done = 0;
+    return copy_sweep_open(c, true, err);
+}
+
 static bool prepare(struct copy *c, struct redis_client client, struct err *err) {
     struct applier *a = c->a;
     struct copy_mark mark;
@@ -179,21 +195,7 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
         c->keys_done = mark.keys_done;
         c->leftover = mark.temporary;
     }
-    if (c->meta.generation != a->position.generation) {
-        if (!copy_begin_generation(c, err))
-            return false;
-        c->keys_done = 0;
-        if (!copy_sweep_open(c, true, err))
-            return false;
-    } else if (!same_snapshot(c)) {
-        return err_set(err, ERR_SPOOL_MOVED, "the spool holds another snapshot of that number");
-    } else if (!copy_sweep_open(c, false, err)) {
-        return false;
-    } else if (!copy_pieces_put_removal(&c->leftover, &a->target, &a->spec, &c->filling->unit,
-                                        err)) {
-        return false;
-    }
-    if (!failpoint(FAILPOINT_COPY_PREPARED, err))
+    if (!take_up(c, err) || !failpoint(FAILPOINT_COPY_PREPARED, err))
         return false;
     rdb_parser_init(&c->parser);
     if (a->position.mark[0]) {

@@ -16,6 +16,19 @@ void copy_mark_format(const struct copy_mark *mark, char dst[POSITION_MARK_MAX])
              mark->field_expiries_dropped);
 }
 
+void copy_mark_begin_anew(char mark[POSITION_MARK_MAX]) {
+    struct copy_mark was, left = {.stream_db = -1};
+    struct err ignored = ERR_INIT;
+
+    if (!mark[0] || !copy_mark_parse(str_from(mark), &was, &ignored) ||
+        was.temporary.database < 0) {
+        mark[0] = '\0';
+        return;
+    }
+    left.temporary = was.temporary;
+    copy_mark_format(&left, mark);
+}
+
 bool copy_mark_parse(struct str text, struct copy_mark *ret, struct err *err) {
     uint64_t field[FIELDS] = {0};
     struct str part;

@@ -27,3 +27,6 @@ void copy_mark_format(const struct copy_mark *mark, char dst[POSITION_MARK_MAX])
 
 /* Errors: POSITION_MISSING (it is none of ours). */
 MUST_CHECK bool copy_mark_parse(struct str text, struct copy_mark *ret, struct err *err);
+
+/* The copy begins anew: of its mark stays what is still to be removed, or nothing (""). */
+void copy_mark_begin_anew(char mark[POSITION_MARK_MAX]);

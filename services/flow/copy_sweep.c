@@ -19,7 +19,7 @@ bool copy_sweep_open(struct copy *c, bool is_new, struct err *err) {
 static bool put_stale(struct copy *c, int database, const struct resp_value *keys,
                       struct unit *unit, struct err *err) {
     const struct command_prefixes *selected = selection_of(&c->a->spec, database);
-    struct str argv[2] = {STR_LIT("UNLINK")};
+    struct str argv[2] = {c->a->target.has_unlink ? STR_LIT("UNLINK") : STR_LIT("DEL")};
 
     unit_clear(unit, c->a->spec.lowest_database);
     for (size_t i = 0; i < keys->count; i++) {

@@ -7,6 +7,7 @@
 #include "proto/base/arena.h"
 #include "proto/resp/resp_write.h"
 #include "services/common/failpoint.h"
+#include "services/flow/copy_mark.h"
 #include "services/flow/position_others.h"
 
 enum { REQUEST_MAX = 4096 };
@@ -190,7 +191,7 @@ static bool decide(struct redis_client *client, const struct task_spec *spec, bo
         ret->state = POSITION_COPY;
         ret->generation++;
         ret->next = ret->err = 0;
-        ret->mark[0] = '\0';
+        copy_mark_begin_anew(ret->mark);
         ret->fresh = fresh_of_answer(spec->recopy, now->fresh);
         return true;
     }

@@ -124,6 +124,13 @@ static inline bool position_may_recopy(const struct position *position) {
            (position->fresh != POSITION_SHARED && position->fresh != POSITION_OVERWRITING);
 }
 
+/* What is wanted once has not happened: of no snapshot anything is written since it was asked for,
+ * whatever number the position has. */
+static inline bool position_is_to_begin(const struct position *position) {
+    return position->fresh == POSITION_OVERWRITE_ONCE || position->fresh == POSITION_FLUSH_ONCE ||
+           position->fresh == POSITION_SWEEP_ONCE;
+}
+
 /* The members of a "position" message; a new reference. */
 json_t *position_to_json(const struct position *position, const char *type);
 

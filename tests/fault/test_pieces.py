@@ -103,6 +103,17 @@ def test_a_stop_within_a_value_leaves_no_part_of_it(slow_copy, destination, paus
     assert temporary(destination) == []
 
 
+def test_a_part_of_a_copy_that_can_never_go_on_is_removed_with_it(slow_copy, destination):
+    """Another copy would begin anew; the stop that takes its place must still know of the part."""
+    _, job, _ = slow_copy
+    wait_for_a_part(destination, ActionLog(1), 300_000)
+    job.pause()
+    assert len(temporary(destination)) == 1
+    destination.client().hset("{kf}:%s:0" % job.id, "err", 1)
+    job.stop(drain=False)
+    assert temporary(destination) == []
+
+
 def test_a_part_that_somebody_else_took_from_does_not_become_the_value(slow_copy, source, destination):
     """As an eviction would. The value is built anew instead."""
     service, job, proxy = slow_copy

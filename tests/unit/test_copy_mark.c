@@ -51,6 +51,25 @@ static void a_mark_of_the_first_version_is_read(void) {
     CU_ASSERT_EQUAL(back.temporary.database, -1);
 }
 
+static void beginning_anew_forgets_all_but_what_is_to_be_removed(void) {
+    char with[POSITION_MARK_MAX] = "100:2:3:11:0:1:7:8:2:4:555:9:10";
+    char without[POSITION_MARK_MAX] = "100:2:3:11:0:1:7:8:2:0:0:9:10", none[POSITION_MARK_MAX] = "";
+    struct copy_mark left;
+    struct err err = ERR_INIT;
+
+    copy_mark_begin_anew(with);
+    CU_ASSERT_TRUE_FATAL(copy_mark_parse(str_from(with), &left, &err));
+    CU_ASSERT_EQUAL(left.temporary.database, 3);
+    CU_ASSERT_EQUAL(left.temporary.tag, 555);
+    CU_ASSERT_EQUAL(left.at.offset, 0);
+    CU_ASSERT_EQUAL(left.keys_done, 0);
+    CU_ASSERT_EQUAL(left.keys_conflict, 0);
+    copy_mark_begin_anew(without);
+    CU_ASSERT_STRING_EQUAL(without, "");
+    copy_mark_begin_anew(none);
+    CU_ASSERT_STRING_EQUAL(none, "");
+}
+
 static void what_is_no_mark_is_refused(void) {
     static const char *const wrong[] = {
         "", "1", "1:2:3:4:5:6:7:8", "a:2:3:4:5:6:7:8:9", "1:2:3:4:0:0:7:8:1:x", "::::::::"};
@@ -66,6 +85,7 @@ static void what_is_no_mark_is_refused(void) {
 static const struct cunit_test tests[] = {
     CUNIT_TEST(a_mark_comes_back_as_it_was),
     CUNIT_TEST(a_mark_of_the_first_version_is_read),
+    CUNIT_TEST(beginning_anew_forgets_all_but_what_is_to_be_removed),
     CUNIT_TEST(what_is_no_mark_is_refused),
 };
 CUNIT_MAIN("copy_mark", tests)
