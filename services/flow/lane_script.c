@@ -115,6 +115,7 @@ struct walk {
     size_t line_len;
     char name[HEAD_MAX];
     size_t name_len;
+    char known[HEAD_MAX]; /* the last one that passed: most commands are like their neighbours */
 };
 
 static bool broken(struct err *err) {
@@ -191,7 +192,12 @@ static bool take_body(struct walk *w, struct str *in, struct err *err) {
         return true;
     w->is_name = false;
     w->name[w->name_len >= 2 ? w->name_len - 2 : 0] = '\0';
-    return check_name(w->names, w->name, err);
+    if (strcmp(w->name, w->known) == 0 && w->known[0])
+        return true;
+    if (!check_name(w->names, w->name, err))
+        return false;
+    memcpy(w->known, w->name, sizeof(w->known));
+    return true;
 }
 
 static bool walk_over(struct walk *w, struct str in, struct err *err) {
