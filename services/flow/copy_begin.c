@@ -139,7 +139,7 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
     struct unit *unit = &c->filling->unit;
     struct position p = a->position;
     char generation[24], lease[24], epoch[24], snapshot[24], fresh[8];
-    struct str set[24] = {STR_EMPTY};
+    struct str set[26] = {STR_EMPTY};
     size_t n = 2;
     bool flush;
 
@@ -181,6 +181,8 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
     set[n++] = STR_LIT("mark");
     set[n++] = STR_EMPTY;
     set[n++] = STR_LIT("tried");
+    set[n++] = STR_LIT("0");
+    set[n++] = STR_LIT("gone");
     set[n++] = STR_LIT("0");
     if (!put_position(c, unit, set, n, err) || !failpoint(FAILPOINT_COPY_GENERATION_BEGINS, err) ||
         !copy_send_alone(c, unit, 0, err) || !failpoint(FAILPOINT_COPY_GENERATION_BEGUN, err))

@@ -40,6 +40,16 @@ void copy_forget_kept(struct copy *c, uint64_t mark) {
     buf_consume(kept, at);
 }
 
+/* What failed is written again. Keys that the destination evicted meanwhile are not, and stay
+ * counted: then nobody goes on from here. */
+static bool put_count(const struct copy *c, struct str key, struct unit *unit, struct err *err) {
+    static const char script[] =
+        "redis.call('HSET',KEYS[1],'err',redis.call('HGET',KEYS[1],'gone') or 0) return 1";
+    const struct str argv[] = {STR_LIT("EVAL"), STR_LIT(script), STR_LIT("1"), key};
+
+    return !c->a->can_seal || unit_command(unit, argv, LENGTH_OF(argv), err);
+}
+
 bool copy_take_back(struct copy *c, struct err *err) {
     struct applier *a = c->a;
     struct unit *unit = &c->filling->unit;
@@ -64,7 +74,7 @@ bool copy_take_back(struct copy *c, struct err *err) {
     c->in_flight = false;
     if (!copy_pieces_put_removal(temporary, &a->target, &a->spec, unit, &why) ||
         !unit_select(unit, a->spec.lowest_database, &why) ||
-        !unit_command(unit, set, LENGTH_OF(set), &why) ||
+        !unit_command(unit, set, LENGTH_OF(set), &why) || !put_count(c, set[1], unit, &why) ||
         !copy_send_alone(c, unit, a->position.next, &why)) {
         err_clear(&why);
         return err_wrap(err, "and the position could not be taken back");

@@ -31,6 +31,7 @@ static const char seal_end[] = "local s=redis.call('INFO','stats') "
                                "local e=tonumber(string.match(s,'evicted_keys:(%d+)')) "
                                "local w=tonumber(redis.call('HGET',KEYS[1],'evicted') or e) "
                                "if e<w then w=0 end d=d+e-w "
+                               "if e>w then redis.call('HINCRBY',KEYS[1],'gone',e-w) end "
                                "if d>0 then redis.call('HINCRBY',KEYS[1],'err',d) end "
                                "redis.call('HSET',KEYS[1],'evicted',e) return d";
 

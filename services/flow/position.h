@@ -15,6 +15,7 @@
  *   tried  a unit of it up to there was taken back: its keys may be there
  *   db     source database selected     seq    units applied, for ever
  *   err    commands that failed and keys that were evicted, by the destination's own count
+ *   gone   of these, the keys: a copy that takes a unit back does not bring them back
  *   base, evicted   of the error seal: its counts when it last looked
  *
  * sealed, done and stopped are seals: no claim of a migration passes them, whatever the

@@ -71,6 +71,33 @@ def test_without_the_seal_it_goes_unseen(start_service, points, redis_server, de
 
 
 @pytest.mark.full
+def test_what_was_evicted_is_not_taken_back_with_a_payload_that_was_refused(service, redis_server):
+    """The payload may be written in another way; the keys that are gone are not written again."""
+    zoo = zoo_servers(300)
+    source, there = redis_server(binary=zoo["redis-8.6"]), redis_server(binary=zoo["redis-8.0"])
+    pipe = source.client().pipeline(transaction=False)
+    for i in range(3000):
+        pipe.rpush("l:%d" % i, i)
+    pipe.execute()
+    source.client(1).execute_command("VADD", "vectors", "VALUES", 2, 1, 2, "e")
+    job = service.job(source.url(), there.url(), throttle={"full": {"enabled": True, "rps": 500}})
+    job.check_and_start(ignore_warnings=True)
+    job.wait(lambda answer: answer["progress"]["full"]["keys_done"] > 100, "a part of the copy")
+    job.pause()
+    key = "{kf}:%s:0" % job.id
+    there.client().hset(key, "gone", 2)  # as the seal of a unit counts them
+    service.request("PUT", job.path + "/throttle", {"full": {"enabled": False}})
+    job.act("resume")
+    deadline = time.monotonic() + 60
+    while job.get()["state"] != "blocked":
+        assert time.monotonic() < deadline, job.get()
+        time.sleep(0.1)
+    assert there.client().hget(key, "err") == b"2"
+    job.act("resume")
+    job.wait(lambda answer: (answer["attention"] or {}).get("code") == "diverged", "diverged")
+
+
+@pytest.mark.full
 def test_a_payload_that_was_refused_unseen_is_not_passed_over(start_service, points, redis_server):
     """8.0 does not read the vectors of 8.6; the mark moved in the same transaction."""
     zoo = zoo_servers(300)
