@@ -112,6 +112,33 @@ def test_what_enters_the_selection_stops_the_job_by_name(service, source, destin
     job.stop()
 
 
+def test_the_copy_that_answers_it_begins_once_whichever_worker_has_it(start_service, source, destination):
+    service, src = start_service(), source.client()
+    pipe = src.pipeline(transaction=False)
+    for i in range(5000):
+        pipe.rpush("a:%d" % i, i)
+    pipe.execute()
+    src.set("b:1", 1)
+    job = service.job(source.url(), destination.url(), objects=select({"include_prefixes": ["a:"]}))
+    job.check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    src.rename("b:1", "a:last")
+    wait_blocked(job, "selection_crossed")
+    service.request("PUT", job.path + "/throttle", {"full": {"enabled": True, "rps": 1000}})
+    job.act("resume", {"on_full_resync_needed": "overwrite"})
+    position = lambda: destination.client().hmget("{kf}:%s:0" % job.id, "gen", "state", "epoch", "mark")
+    job.wait(lambda _: position()[1] == b"copy" and position()[3], "a part of the second copy")
+    generation, _, epoch, _ = position()
+    (worker,) = service.pids("worker")
+    os.kill(worker, signal.SIGKILL)
+    job.wait(lambda _: int(position()[2]) > int(epoch), "another claim")
+    job.wait(lambda _: position()[3] or position()[1] == b"tail", "the copy")
+    assert position()[0] == generation
+    service.request("PUT", job.path + "/throttle", {"full": {"enabled": False}})
+    wait_for(destination.client(), "a:last", b"1", job)
+    job.stop()
+
+
 def test_two_jobs_share_a_database_by_prefix(service, source, destination, redis_server):
     """Each flushes, stops and settles its own part; the other's position and held expiries stay."""
     other = redis_server()
