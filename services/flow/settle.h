@@ -1,9 +1,9 @@
 /* settle.h - take the padding off held expiries.
  *
  * Part of the apply process, and of `keyferry settle`. Walks every database and
- * subtracts what held_expiry.h added, in scripts of a few milliseconds. The
- * padding is recognised by its size, so a pass may be killed and repeated; a key
- * whose true time has passed is removed by that, as it would have been.
+ * subtracts what held_expiry.h added, in scripts of a few milliseconds, however many
+ * fields a hash has. The padding is recognised by its size, so a pass may be killed and repeated; a
+ * key whose true time has passed is removed by that, as it would have been.
  */
 #pragma once
 
