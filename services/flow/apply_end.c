@@ -67,8 +67,35 @@ bool apply_end_sealed(struct applier *a, struct redis_client *client, struct err
     return settle_all(a, client, err) && apply_end_done(a, client, err);
 }
 
+/* As the seal of a unit counts them (lane.c): a tail that had nothing to write has not looked
+ * since its last one. */
+static bool check_evicted(struct applier *a, struct redis_client *client, struct err *err) {
+    static const char script[] =
+        "local w=tonumber(redis.call('HGET',KEYS[1],'evicted') or '') "
+        "local e=tonumber(string.match(redis.call('INFO','stats'),'evicted_keys:(%d+)')) "
+        "if not w then return 0 end if e<w then w=0 end return e-w";
+    struct arena arena = ARENA_INIT;
+    char key[POSITION_KEY_MAX];
+    const struct resp_value *reply;
+    bool ok;
+
+    if (!a->can_seal)
+        return true;
+    position_key(&a->spec, key);
+    ok = redis_client_call(client, &arena, &reply, err, "EVAL", script, "1", key, NULL);
+    if (ok && reply->type != RESP_INTEGER)
+        ok = redis_client_refused(client, reply, "looking for evicted keys", err);
+    else if (ok && reply->integer > 0)
+        ok = err_set(err, ERR_DIVERGED, "%lld keys were evicted on the destination",
+                     (long long)reply->integer);
+    arena_done(&arena);
+    return ok;
+}
+
 bool apply_end_cutover(struct applier *a, struct redis_client *client, enum applier_next *ret_next,
                        struct err *err) {
+    if (!check_evicted(a, client, err))
+        return false;
     /* TRYING before the last look: who calls it off after that look finds TRYING. */
     atomic_store(&a->control->seal, SEAL_TRYING);
     if (!applier_may_seal(a)) {

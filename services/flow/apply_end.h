@@ -21,7 +21,8 @@ MUST_CHECK bool apply_end_stop(struct applier *a, struct redis_client *client, s
 MUST_CHECK bool apply_end_done(struct applier *a, struct redis_client *client, struct err *err);
 
 /* Everything up to the cutover's goal is applied. *ret_next is RESTART when the seal may not be
- * set any more: the task goes on behind a new claim. */
+ * set any more: the task goes on behind a new claim. Errors, too: DIVERGED (the destination has
+ * evicted keys since the last unit that had anything to write). */
 MUST_CHECK bool apply_end_cutover(struct applier *a, struct redis_client *client,
                                   enum applier_next *ret_next, struct err *err);
 

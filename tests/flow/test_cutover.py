@@ -11,7 +11,7 @@ from support import processes
 from support.chaos import QUICK_RETRY
 from support.compare import compare
 from support.proxy import Proxy
-from support.service import ApiError, has_faults, wait_marker
+from support.service import ApiError, Blocked, has_faults, wait_marker
 from support.workload import Writer, fill
 
 PAUSED = {"pause_source": "client_pause"}
@@ -51,12 +51,35 @@ def cut_over(job, timeout=60, **body):
     return job.wait_state("completed", timeout=timeout)
 
 
+def evict(client, position):
+    """A few keys only, and not the position: it was used last."""
+    time.sleep(1.1)  # what servers tell ages apart by
+    client.hgetall(position)
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    pipe = client.pipeline(transaction=False)
+    while client.info("stats")["evicted_keys"] == 0:
+        pipe.config_set("maxmemory", client.info("memory")["used_memory"] - 2_000)
+        pipe.ping().ping().config_set("maxmemory", 0).execute()
+
+
 def is_paused(source):
     try:
         source.client(socket_timeout=0.3).set("kfw:probe", 1)
         return False
     except Exception:
         return True
+
+
+def test_a_destination_that_evicted_keys_is_not_sealed(service, source, destination):
+    """Nothing is written, so no unit has looked since."""
+    job = following(service, source, destination, heartbeat={"mode": "off"})
+    client, position = destination.client(), "{kf}:%s:0" % job.id
+    evict(client, position)
+    with pytest.raises(Blocked):
+        cut_over(job)
+    assert job.get()["attention"]["code"] == "diverged"
+    assert client.hget(position, "state") == b"tail"
+    job.stop(drain=False)
 
 
 def test_a_cutover_under_load_pauses_the_writers_briefly_and_loses_nothing(
