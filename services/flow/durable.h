@@ -7,7 +7,8 @@
  *
  *   with replicas   every one of them has reached the destination's own offset of then: whichever
  *                   is promoted has it. One that is not connected is not waited for
- *   with an AOF     it was synced since: nothing is pending, and FSYNC_MS have passed
+ *   with an AOF     it was synced since: nothing is pending, and FSYNC_MS have passed. With
+ *                   appendfsync no the kernel may still hold it, which INFO does not tell
  *   else            a snapshot was begun since and written
  *   in any case     AGE_MS have passed: who keeps nothing must not keep us from trimming for ever
  *

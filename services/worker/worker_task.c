@@ -52,13 +52,10 @@ static void heed(struct worker_task *task, const char *state_name, const json_t 
     }
     /* A move back to running whose commit was in doubt has happened. */
     task_cutover_forget(run);
-    if (!task_view_goal(state, task->drain_wanted, task_run_has_begun(run), run->goal, &goal)) {
-        /* Moved on without us, or our own move had been committed after all. */
-        task->state = state;
-        return;
-    }
     task->state = state;
-    task_run_aim(run, goal);
+    /* Else it moved on without us, or our own move had been committed after all. */
+    if (task_view_goal(state, task->drain_wanted, task_run_has_begun(run), run->goal, &goal))
+        task_run_aim(run, goal);
 }
 
 /* The job was changed: credentials, addresses, limits, retry times. */
