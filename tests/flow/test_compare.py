@@ -33,13 +33,15 @@ def pair():
 
 def test_equal_servers_are_equal_and_nothing_was_overlooked(pair):
     a, b, _ = pair
+    before = sum(a.counts().values())
     report = compare(a.url(), b.url())
     assert report.equal, report
     assert report.equal_keys >= KEYS
     assert set(report.types) == {"string", "hash", "list", "set", "zset", "stream"}
     assert report.with_expiry > KEYS / 10
     assert set(report.per_database) == {0, 3, 9}
-    assert report.equal_keys == sum(a.counts().values())
+    # Some keys expire meanwhile.
+    assert sum(a.counts().values()) <= report.equal_keys <= before
 
 
 def key_of(client, kind, seed=0):
@@ -122,7 +124,7 @@ def test_functions_are_compared(pair):
     a, b, _ = pair
     b.client().execute_command("FUNCTION", "DELETE", "lib")
     report = compare(a.url(), b.url())
-    b.client().execute_command("FUNCTION", "RESTORE", a.client().execute_command("FUNCTION", "DUMP"))
+    b.client().execute_command("FUNCTION", "RESTORE", a.client().execute_command("FUNCTION", "DUMP"), "REPLACE")
     assert report.functions and not report.equal
 
 
