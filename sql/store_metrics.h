@@ -5,7 +5,8 @@
 
 #include "sql/store.h"
 
-/* {"now_ms", "jobs": [{"id", "name", "account", "state", "retry_deadline_ms", "progress"}],
- * "alerts": {severity: n}, "deliveries": {state: n}, "workers": n}. A new reference. */
+/* {"now_ms", "jobs": [{"id", "name", "account", "state", "retry_deadline_ms", "attention",
+ * "progress"}], "alerts": {severity: n}, "deliveries": {state: n}, "workers": n}. A new reference.
+ */
 MUST_CHECK bool store_metrics_look(struct store *store, int jobs_max, json_t **ret_look,
                                    struct err *err);

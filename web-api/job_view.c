@@ -112,6 +112,7 @@ static struct job_seen seen_of(const struct store_job *job, int64_t now_ms) {
     struct job_seen seen = {.state = JOB_DRAFT, .progress = &job->progress, .now_ms = now_ms};
 
     (void)!job_state_parse(job->state, &seen.state);
+    seen.attention = json_string_value(json_object_get(job->attention, "code"));
     if (!json_time_parse(json_object_get(job->retry_state, "deadline_at"), &seen.retry_deadline_ms))
         seen.retry_deadline_ms = 0;
     return seen;
@@ -121,11 +122,11 @@ static json_t *view_latency(const struct store_job *job, const struct job_seen *
     struct job_latency latency = job_health_latency(seen);
     const struct store_progress *p = &job->progress;
 
-    return json_pack("{s:o, s:s?, s:s?, s:o, s:o}", "ms",
+    return json_pack("{s:o, s:s?, s:s?, s:s?, s:o, s:o}", "ms",
                      latency.ms < 0 ? json_null() : json_integer(latency.ms), "method",
-                     latency.method, "quality", latency.quality, "lag_bytes",
-                     latency.method ? json_integer(p->lag_bytes) : json_null(), "sampled_at",
-                     json_time(p->sampled_at_ms));
+                     latency.method, "quality", latency.quality, "reason", latency.reason,
+                     "lag_bytes", latency.method ? json_integer(p->lag_bytes) : json_null(),
+                     "sampled_at", json_time(p->sampled_at_ms));
 }
 
 static json_t *view_safe_for(const struct job_seen *seen) {

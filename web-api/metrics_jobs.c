@@ -93,6 +93,7 @@ static void read_job(const json_t *job, int64_t now_ms, struct job_metrics *m) {
     if (state)
         (void)!job_state_parse(state, &seen.state);
     seen.retry_deadline_ms = json_integer_value(json_object_get(job, "retry_deadline_ms"));
+    seen.attention = text_of(job, "attention");
     m->latency = job_health_latency(&seen);
     m->safe_for = job_health_safe_for(&seen);
 }

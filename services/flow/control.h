@@ -88,14 +88,17 @@ struct control_block {
     _Atomic uint64_t received_bytes; /* since the child started */
     _Atomic uint64_t reconnects;
     _Atomic uint64_t full_syncs;
-    _Atomic uint64_t spool_bytes;       /* on disk now */
-    _Atomic uint64_t source_offset;     /* the source's end, counted as stream_end; once a second */
-    _Atomic uint64_t source_keys;       /* of the mapped databases, by INFO, when the copy began */
-    _Atomic uint64_t backlog_bytes;     /* of the source's replication backlog; 0 = unknown */
-    _Atomic uint64_t drain_offset;      /* as source_offset, after STOP_DRAIN; 0 = not yet */
-    _Atomic uint64_t replid_changes;    /* the spool's meta file names a newer replid; raised
-                                           (release) before the first byte that follows it */
-    _Atomic uint32_t heartbeat_state;   /* 0 off, 1 writing, 2 refused by the source */
+    _Atomic uint64_t spool_bytes;     /* on disk now */
+    _Atomic uint64_t source_offset;   /* the source's end, counted as stream_end; once a second */
+    _Atomic uint64_t source_keys;     /* of the mapped databases, by INFO, when the copy began */
+    _Atomic uint64_t backlog_bytes;   /* of the source's replication backlog; 0 = unknown */
+    _Atomic uint64_t drain_offset;    /* as source_offset, after STOP_DRAIN; 0 = not yet */
+    _Atomic uint64_t replid_changes;  /* the spool's meta file names a newer replid; raised
+                                         (release) before the first byte that follows it */
+    _Atomic uint32_t heartbeat_state; /* 0 off, 1 writing, 2 refused by the source */
+    _Atomic uint64_t heartbeat_written_at_ms;     /* wall clock: when the source last took one */
+    _Atomic uint64_t source_certificate_until_ms; /* wall clock: until when those that were shown
+                                                     to and by the source are valid; 0 = none */
     _Atomic uint64_t source_latency_us; /* its last answer to the heartbeat, beyond its quickest */
     _Atomic uint64_t source_waited_us;  /* in all, for the limit of what SCAN asks */
     _Atomic uint64_t
@@ -131,9 +134,10 @@ struct control_block {
                                                 the quickest ever */
     _Atomic uint64_t destination_memory_bytes, destination_memory_max_bytes; /* by INFO; 0 =
                                                                                 unknown, no limit */
-    _Atomic uint64_t destination_evicted_keys; /* since somebody looked; in all */
-    _Atomic uint64_t full_waited_us;           /* in all, for the limits of the copy */
-    _Atomic uint64_t tail_waited_us;           /* … of the tail */
+    _Atomic uint64_t destination_certificate_until_ms; /* as that of the source */
+    _Atomic uint64_t destination_evicted_keys;         /* since somebody looked; in all */
+    _Atomic uint64_t full_waited_us;                   /* in all, for the limits of the copy */
+    _Atomic uint64_t tail_waited_us;                   /* … of the tail */
     _Atomic uint64_t settle_keys_done;
     _Atomic uint64_t destination_epoch; /* ours, as claimed */
     _Atomic uint32_t settled;           /* no held expiry is left on the destination */

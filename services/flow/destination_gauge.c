@@ -11,6 +11,7 @@ enum {
     ASK_MS = 5000,
     ANSWER_MS = 20000,
     OPEN_AGAIN_MS = 60000,
+    SHOW_AGAIN_MS = 3600000, /* a certificate that was renewed is seen on a new connect */
     INFO_MAX = 1024 * 1024,
     READ_CHUNK = 16 * 1024,
 };
@@ -31,13 +32,30 @@ static void give_up(struct destination_gauge *g, int64_t now) {
     g->next_ms = now + OPEN_AGAIN_MS;
 }
 
+static bool open_client(struct destination_gauge *g, int64_t now) {
+    struct err ignored = ERR_INIT;
+    int64_t until_ms;
+
+    if (g->shown_ms && now - g->shown_ms > SHOW_AGAIN_MS)
+        redis_client_close(&g->client);
+    if (g->client.conn)
+        return true;
+    g->shown_ms = 0;
+    if (!applier_connect(g->a, &g->client, &ignored))
+        return false;
+    until_ms = conn_certificate_until_ms(g->client.conn, &g->a->spec.destination);
+    CONTROL_SET(g->a, destination_certificate_until_ms, (uint64_t)until_ms);
+    g->shown_ms = until_ms ? now : 0;
+    return true;
+}
+
 static void ask(struct destination_gauge *g, int64_t now) {
     static const char question[] = "*1\r\n$4\r\nINFO\r\n";
     struct iovec iov = {.iov_base = (void *)(uintptr_t)question, .iov_len = sizeof(question) - 1};
     struct err ignored = ERR_INIT;
     size_t sent;
 
-    if (!g->client.conn && !applier_connect(g->a, &g->client, &ignored)) {
+    if (!open_client(g, now)) {
         give_up(g, now);
         return;
     }

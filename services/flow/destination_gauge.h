@@ -16,6 +16,7 @@ struct destination_gauge {
     struct buf in;
     int64_t next_ms;  /* monotonic: ask or open again then */
     int64_t asked_ms; /* 0 = nothing is outstanding */
+    int64_t shown_ms; /* monotonic: when it was connected with certificates; 0 = without */
     uint64_t applied; /* when it was asked */
     struct durable durable;
     int64_t evicted_before; /* its count when the first answer came; -1 = none came */
@@ -24,8 +25,8 @@ struct destination_gauge {
 void destination_gauge_init(struct destination_gauge *g, struct applier *a);
 
 /* Do what is due; call it every second or more often. Sets control.destination_memory_bytes,
- * destination_memory_max_bytes, destination_evicted_keys and durable_offset. Its failures are
- * nobody's: the lane has its own. */
+ * destination_memory_max_bytes, destination_evicted_keys, destination_certificate_until_ms and
+ * durable_offset. Its failures are nobody's: the lane has its own. */
 void destination_gauge_tick(struct destination_gauge *g);
 
 /* Before a job ends because both ends differ: what was evicted is told, for it may be why.

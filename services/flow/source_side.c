@@ -13,6 +13,9 @@ enum {
     REOPEN_MS = 2000,
     ASK_AGAIN_MS = 30000,
     BEAT_TTL_MIN_MS = 10000,
+    BEAT_SOON_MS = 10000,    /* refused for a reason that passes */
+    BEAT_LATER_MS = 300000,  /* … that somebody has to take away */
+    SHOW_AGAIN_MS = 3600000, /* a certificate that was renewed is seen on a new connect */
     CLOCK_EVERY_MS = 10000,
 };
 
@@ -39,12 +42,17 @@ static int beat_database(const struct task_spec *spec) {
 static bool open_with(struct source_side *side, const struct credentials *cred, int timeout_ms,
                       struct err *err) {
     struct endpoint ep = side->spec->source; /* borrowed, but for the database */
+    int64_t until_ms;
 
     ep.database = beat_database(side->spec);
     if (!redis_client_open(&side->client, &ep, cred, REDIS_SOURCE, timeout_ms, err))
         return err_wrap(err, "connecting to the source %s", side->spec->source.label);
     side->client.timeout_ms = CALL_MS;
     side->auth_joined = side->client.auth_joined;
+    until_ms = conn_certificate_until_ms(side->client.conn, &ep);
+    side->shown_at_ms = until_ms ? clock_mono_ms() : 0;
+    atomic_store_explicit(&side->control->source_certificate_until_ms, (uint64_t)until_ms,
+                          memory_order_relaxed);
     return true;
 }
 
@@ -112,6 +120,26 @@ static void note_answer(struct source_side *side, uint64_t took_us) {
                           memory_order_relaxed);
 }
 
+/* A source that is full, or a replica for the time of a failover, takes it again. */
+static void note_beat(struct source_side *side, const struct resp_value *reply, int64_t now_us) {
+    bool passes = redis_client_not_now(reply);
+
+    side->heartbeat_refused = reply->type == RESP_ERROR;
+    side->beat_again_ms = clock_mono_ms() + (passes ? BEAT_SOON_MS : BEAT_LATER_MS);
+    atomic_store_explicit(&side->control->heartbeat_state, side->heartbeat_refused ? 2u : 1u,
+                          memory_order_relaxed);
+    if (side->heartbeat_refused)
+        return;
+    side->own_writes++;
+    atomic_store_explicit(&side->control->heartbeat_written_at_ms, (uint64_t)(now_us / 1000),
+                          memory_order_relaxed);
+}
+
+static bool wants_beat(const struct source_side *side) {
+    return side->spec->heartbeat && !side->is_quiet &&
+           (!side->heartbeat_refused || clock_mono_ms() >= side->beat_again_ms);
+}
+
 static bool beat(struct source_side *side, struct err *err) {
     struct arena arena = ARENA_INIT;
     const struct resp_value *reply;
@@ -120,7 +148,7 @@ static bool beat(struct source_side *side, struct err *err) {
     char key[160];
     bool ok;
 
-    if (!side->spec->heartbeat || side->heartbeat_refused || side->is_quiet)
+    if (!wants_beat(side))
         return true;
     stream_heartbeat_key(side->spec, key, sizeof(key));
     if (ttl_ms < BEAT_TTL_MIN_MS)
@@ -133,10 +161,7 @@ static bool beat(struct source_side *side, struct err *err) {
     if (ok) {
         note_answer(side, (uint64_t)(clock_mono_us() - asked_us));
         side->beats++;
-        side->heartbeat_refused = reply->type == RESP_ERROR;
-        side->own_writes += side->heartbeat_refused ? 0 : 1;
-        atomic_store_explicit(&side->control->heartbeat_state, side->heartbeat_refused ? 2u : 1u,
-                              memory_order_relaxed);
+        note_beat(side, reply, now_us);
     }
     arena_done(&arena);
     return ok;
@@ -258,6 +283,8 @@ int source_side_tick(struct source_side *side) {
     if (now < side->next_at_ms)
         return (int)(side->next_at_ms - now);
     side->next_at_ms = now + side->spec->heartbeat_interval_ms;
+    if (side->shown_at_ms && now - side->shown_at_ms > SHOW_AGAIN_MS)
+        redis_client_close(&side->client);
     if (!side->client.conn) {
         if (side->asked_at_ms == 0 || now - side->asked_at_ms > ASK_AGAIN_MS)
             ask_again(side, now);

@@ -3,8 +3,9 @@
  * I/O, blocking for at most a second a call, also when it has to dial again. Once a heartbeat
  * interval it writes the heartbeat key (its way through the stream is the lag) and asks where the
  * source is (the bytes still to come), and one that tells relative times what its clock says. A
- * source that refuses the heartbeat is followed without it; a side that fails is opened again
- * later: nothing of the data depends on it, except the goal of a drain.
+ * source that refuses the heartbeat is followed without it and asked again: after ten seconds where
+ * the reason may pass, after five minutes where somebody has to give a right. A side that fails is
+ * opened again later: nothing of the data depends on it, except the goal of a drain.
  */
 #pragma once
 
@@ -36,10 +37,12 @@ struct source_side {
     char beat[32];             /* the newest heartbeat's value */
     uint64_t beats;            /* written so far */
     bool heartbeat_refused;
-    bool auth_joined;     /* how the source took the login; the links do the same */
-    uint64_t quickest_us; /* of its answers to the heartbeat; 0 = none yet */
-    int64_t asked_at_ms;  /* credentials were asked for; 0 = no question is open */
-    bool is_quiet;        /* no heartbeat: somebody watches whether the source is written */
+    int64_t beat_again_ms; /* monotonic: where it was refused, when to ask again */
+    int64_t shown_at_ms;   /* monotonic: connected with certificates; 0 = without */
+    bool auth_joined;      /* how the source took the login; the links do the same */
+    uint64_t quickest_us;  /* of its answers to the heartbeat; 0 = none yet */
+    int64_t asked_at_ms;   /* credentials were asked for; 0 = no question is open */
+    bool is_quiet;         /* no heartbeat: somebody watches whether the source is written */
 
     struct source_writes writes; /* as of the last sample */
     int64_t own_writes;          /* heartbeats since then */

@@ -2,64 +2,167 @@
 
 #include <string.h>
 
-/* A heartbeat is written each second; one that was seen longer ago than this says
- * little about now. */
-enum { LATENCY_FRESH_MS = 5000 };
+enum {
+    BEATS_MISSED = 3,
+    BEAT_USUAL_MS = 1000,
+    REPORT_MS = 2000, /* workers report once a second, and what they report takes its way */
+    REPORTS_MISSED_MS = 5000,
+    FAR_SECONDS_MAX = 365 * 24 * 3600, /* what is further off is not in sight */
+};
 
 bool job_health_is_moving(enum job_state state) {
     return state == JOB_RUNNING || state == JOB_PAUSING || state == JOB_STOPPING ||
            state == JOB_CUTTING_OVER;
 }
 
-struct job_latency job_health_latency(const struct job_seen *job) {
+/* ---- latency ------------------------------------------------------------------------------ */
+
+static int64_t interval_ms(const struct store_progress *p) {
+    return p->heartbeat_interval_ms > 0 ? p->heartbeat_interval_ms : BEAT_USUAL_MS;
+}
+
+bool job_health_beats_are_missed(const struct store_progress *p, int64_t now_ms) {
+    return now_ms - p->latency_at_ms >= BEATS_MISSED * interval_ms(p) + REPORT_MS;
+}
+
+/* The one after the last that was seen was written an interval after it, and is on its way still.
+ * While that may be a matter of when one looked, the last one stands. */
+static int64_t overdue_ms(const struct store_progress *p, int64_t at_ms) {
+    int64_t latency_ms = p->latency_us / 1000;
+    int64_t unseen_ms = at_ms - p->latency_at_ms + latency_ms - interval_ms(p);
+
+    return at_ms - p->latency_at_ms > 2 * interval_ms(p) && unseen_ms > latency_ms ? unseen_ms
+                                                                                   : latency_ms;
+}
+
+static struct job_latency by_heartbeat(const struct job_seen *job, bool moving) {
     const struct store_progress *p = job->progress;
-    bool moving = job_health_is_moving(job->state);
-    struct job_latency found = {.ms = -1};
+    bool fresh = moving && !job_health_beats_are_missed(p, job->now_ms);
+    bool is_told = p->sampled_at_ms > 0 && p->sampled_at_ms < job->now_ms;
 
-    if (job_state_is_final(job->state) ||
-        (strcmp(p->phase, "incremental") != 0 && p->latency_at_ms == 0))
-        return found;
-    if (p->latency_at_ms > 0) {
-        int64_t age_ms = job->now_ms - p->latency_at_ms;
-        bool fresh = age_ms < LATENCY_FRESH_MS && moving;
+    return (struct job_latency){
+        .ms = overdue_ms(p, fresh && is_told ? p->sampled_at_ms : job->now_ms),
+        .method = "heartbeat",
+        .quality = fresh ? "measured" : "stale",
+    };
+}
 
-        found.method = "heartbeat";
-        found.quality = fresh ? "measured" : "stale";
-        found.ms = fresh || age_ms < p->latency_us / 1000 ? p->latency_us / 1000 : age_ms;
-        return found;
-    }
-    found.method = "offset";
-    found.quality = moving ? "estimated" : "stale";
+static struct job_latency by_offset(const struct job_seen *job, bool moving) {
+    const struct store_progress *p = job->progress;
+    int64_t told_ms = p->sampled_at_ms > 0 ? job->now_ms - p->sampled_at_ms : 0;
+    bool fresh = moving && told_ms < REPORTS_MISSED_MS;
+    struct job_latency found = {
+        .ms = -1,
+        .method = "offset",
+        .quality = fresh ? "estimated" : "stale",
+        .reason = p->heartbeat_state == 2 ? "heartbeat_refused" : NULL,
+    };
+
     if (p->lag_bytes == 0)
         found.ms = 0;
-    else if (p->bytes_per_second > 0)
-        found.ms = p->lag_bytes * 1000 / p->bytes_per_second;
+    else if (p->offset_lag_ms > 0)
+        found.ms = p->offset_lag_ms;
+    else if (p->source_bytes_per_second > 0)
+        found.ms = p->lag_bytes * 1000 / p->source_bytes_per_second;
+    if (found.ms >= 0 && !fresh && told_ms > 0)
+        found.ms += told_ms;
     return found;
 }
 
-static struct job_safe_for while_retrying(const struct job_seen *job) {
+struct job_latency job_health_latency(const struct job_seen *job) {
     const struct store_progress *p = job->progress;
-    int64_t left_ms = job->retry_deadline_ms - job->now_ms;
-    /* A worker that does not know it says 0 or -1. */
-    int64_t backlog_ms = p->backlog_seconds * 1000 - (job->now_ms - p->sampled_at_ms);
-    struct job_safe_for found = {.limited_by = NULL};
+    bool moving = job_health_is_moving(job->state);
 
-    if (p->backlog_seconds > 0 && (job->retry_deadline_ms == 0 || backlog_ms < left_ms))
-        found = (struct job_safe_for){backlog_ms / 1000, "backlog"};
-    else if (job->retry_deadline_ms != 0)
-        found = (struct job_safe_for){left_ms / 1000, "retry"};
-    if (found.seconds < 0)
-        found.seconds = 0;
-    return found;
+    if (job_state_is_final(job->state) ||
+        (strcmp(p->phase, "incremental") != 0 && p->latency_at_ms == 0))
+        return (struct job_latency){.ms = -1};
+    if (p->latency_at_ms > 0 &&
+        (p->heartbeat_state != 2 || !job_health_beats_are_missed(p, job->now_ms)))
+        return by_heartbeat(job, moving);
+    return by_offset(job, moving);
+}
+
+/* ---- safe for ----------------------------------------------------------------------------- */
+
+static void limit(struct job_safe_for *found, int64_t seconds, const char *by) {
+    if (seconds > FAR_SECONDS_MAX)
+        return;
+    if (!found->limited_by || seconds < found->seconds)
+        *found = (struct job_safe_for){seconds > 0 ? seconds : 0, by};
+}
+
+static void limit_until(struct job_safe_for *found, int64_t until_ms, int64_t now_ms,
+                        const char *by) {
+    if (until_ms > 0)
+        limit(found, (until_ms - now_ms) / 1000, by);
+}
+
+/* Nobody has asked the source since: its rate of then is what there is. */
+static void limit_by_backlog_of_then(const struct job_seen *job, struct job_safe_for *found) {
+    const struct store_progress *p = job->progress;
+    int64_t behind = p->source_offset - p->stream_end;
+
+    if (strcmp(p->phase, "incremental") != 0 || p->backlog_bytes <= 0 || p->source_offset <= 0 ||
+        p->source_bytes_per_second <= 0)
+        return;
+    limit(found,
+          (p->backlog_bytes - (behind > 0 ? behind : 0)) / p->source_bytes_per_second -
+              (job->now_ms - p->sampled_at_ms) / 1000,
+          "backlog");
+}
+
+static void limit_by_memory(const struct store_progress *p, struct job_safe_for *found) {
+    int64_t room = p->destination_memory_max_bytes - p->destination_memory_bytes, seconds;
+
+    if (p->destination_memory_max_bytes <= 0 || p->destination_memory_bytes <= 0 ||
+        p->destination_memory_growth <= 0)
+        return;
+    seconds = room / p->destination_memory_growth;
+    /* What a copy brings comes to an end. */
+    if (strcmp(p->phase, "full") == 0 && p->bytes_per_second > 0 &&
+        p->bytes_total > p->bytes_done &&
+        (p->bytes_total - p->bytes_done) / p->bytes_per_second < seconds)
+        return;
+    limit(found, seconds, "memory");
+}
+
+static void limit_running(const struct job_seen *job, struct job_safe_for *found) {
+    const struct store_progress *p = job->progress;
+    int64_t room = p->spool_quota_bytes - p->spool_bytes;
+
+    if (p->source_bytes_per_second > 0 && room >= 0)
+        limit(found, room / p->source_bytes_per_second, "spool");
+    limit_by_memory(p, found);
+}
+
+static void limit_retrying(const struct job_seen *job, struct job_safe_for *found) {
+    const struct store_progress *p = job->progress;
+
+    limit_until(found, job->retry_deadline_ms, job->now_ms, "retry");
+    if (p->backlog_seconds >= 0 && p->backlog_bytes > 0)
+        limit(found, p->backlog_seconds - (job->now_ms - p->sampled_at_ms) / 1000, "backlog");
+}
+
+static bool has_no_way_back(const char *attention) {
+    return attention &&
+           (strcmp(attention, "needs_recopy") == 0 || strcmp(attention, "diverged") == 0);
 }
 
 struct job_safe_for job_health_safe_for(const struct job_seen *job) {
     const struct store_progress *p = job->progress;
-    int64_t room = p->spool_quota_bytes - p->spool_bytes;
+    struct job_safe_for found = {.limited_by = NULL};
+    bool goes_on = job->state == JOB_RUNNING || job->state == JOB_RETRYING;
 
-    if (job->state == JOB_RETRYING)
-        return while_retrying(job);
-    if (job->state == JOB_RUNNING && p->bytes_per_second > 0 && room >= 0)
-        return (struct job_safe_for){room / p->bytes_per_second, "spool"};
-    return (struct job_safe_for){.limited_by = NULL};
+    if (job->state == JOB_RUNNING)
+        limit_running(job, &found);
+    else if (job->state == JOB_RETRYING)
+        limit_retrying(job, &found);
+    else if (job->state == JOB_PAUSED || job->state == JOB_FAILED ||
+             (job->state == JOB_BLOCKED && !has_no_way_back(job->attention)))
+        limit_by_backlog_of_then(job, &found);
+    if (goes_on || job->state == JOB_PAUSED) {
+        limit_until(&found, p->certificate_until_ms, job->now_ms, "certificate");
+        limit_until(&found, p->role_until_ms, job->now_ms, "role");
+    }
+    return found;
 }

@@ -70,5 +70,9 @@ int32_t conn_certificate_days(const struct conn *c);
 /* The same of the certificate that `ep` has for us to show; INT32_MAX without one. No I/O. */
 int32_t conn_client_certificate_days(const struct endpoint *ep);
 
+/* Until when the certificates are valid that were shown on it, the server's and that of `ep`: wall
+ * clock ms of the earlier end, 0 = there is none. */
+int64_t conn_certificate_until_ms(const struct conn *c, const struct endpoint *ep);
+
 /* NULL is fine. Sends TLS close_notify if that does not wait. */
 void conn_close(struct conn *c);

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "services/common/clock.h"
 #include "services/net/conn_impl.h"
+
+enum { DAY_S = 24 * 3600 };
 
 /* The first reason OpenSSL has, in its words; the queue is left empty. */
 static bool tls_error(struct conn *c, const char *doing, struct err *err) {
@@ -227,33 +230,59 @@ bool conn_tls_write(struct conn *c, const void *src, size_t len, size_t *ret_n, 
     return tls_outcome(c, n, "writing", &c->tls_write_waits, err);
 }
 
-/* Takes over `cert`, which may be NULL. */
-static int32_t days_left(X509 *cert) {
-    int days = INT32_MAX, seconds = 0;
+/* Takes over `cert`, which may be NULL. Seconds from now to its end; false: it has none. */
+static bool time_left(X509 *cert, int64_t *ret_seconds) {
+    int days, seconds;
+    bool ok = cert && ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) == 1;
 
-    if (cert && ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) != 1)
-        days = INT32_MAX;
-    else if (cert && seconds < 0)
-        days--; /* expired today */
+    if (ok)
+        *ret_seconds = (int64_t)days * DAY_S + seconds;
     X509_free(cert);
-    return days;
+    return ok;
 }
 
-int32_t conn_certificate_days(const struct conn *c) {
-    return days_left(c->tls ? SSL_get1_peer_certificate(c->tls) : NULL);
-}
-
-int32_t conn_client_certificate_days(const struct endpoint *ep) {
+static X509 *client_certificate(const struct endpoint *ep) {
     BIO *bio;
     X509 *cert;
 
     if (!ep->tls_client_cert_pem)
-        return INT32_MAX;
+        return NULL;
     bio = memory_bio(ep->tls_client_cert_pem, strlen(ep->tls_client_cert_pem));
     cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
     BIO_free(bio);
     ERR_clear_error();
-    return days_left(cert);
+    return cert;
+}
+
+static X509 *server_certificate(const struct conn *c) {
+    return c->tls ? SSL_get1_peer_certificate(c->tls) : NULL;
+}
+
+static int32_t days_left(X509 *cert) {
+    int64_t seconds;
+
+    if (!time_left(cert, &seconds))
+        return INT32_MAX;
+    /* One that has expired today has -1. */
+    return (int32_t)(seconds / DAY_S) - (seconds < 0 ? 1 : 0);
+}
+
+int32_t conn_certificate_days(const struct conn *c) {
+    return days_left(server_certificate(c));
+}
+
+int32_t conn_client_certificate_days(const struct endpoint *ep) {
+    return days_left(client_certificate(ep));
+}
+
+int64_t conn_certificate_until_ms(const struct conn *c, const struct endpoint *ep) {
+    int64_t server = INT64_MAX, client = INT64_MAX;
+    bool has_server = time_left(server_certificate(c), &server);
+    bool has_client = c->tls && time_left(client_certificate(ep), &client);
+
+    if (!has_server && !has_client)
+        return 0;
+    return clock_wall_ms() + (server < client ? server : client) * 1000;
 }
 
 void conn_tls_close(struct conn *c) {

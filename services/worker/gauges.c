@@ -31,6 +31,13 @@ static void average_offset(double *rate, uint64_t *last, uint64_t now, int64_t e
     average(rate, last, now, elapsed_ms);
 }
 
+/* Where the source's history ends, as far as anybody here knows. */
+static uint64_t history_end(const struct control_block *block) {
+    uint64_t source = READ(source_offset), spooled = READ(stream_end);
+
+    return source > spooled ? source : spooled;
+}
+
 static void sample_rates(struct gauges *g, const struct control_block *block, int64_t mono_ms) {
     uint64_t bytes = READ(copy_bytes_done) + READ(bytes_applied);
     int64_t elapsed = mono_ms - g->sampled_ms;
@@ -43,7 +50,7 @@ static void sample_rates(struct gauges *g, const struct control_block *block, in
         g->bytes = bytes;
         g->received = READ(received_bytes);
         g->applied = READ(applied_offset);
-        g->source = READ(source_offset);
+        g->source = history_end(block);
         g->applied_moved_ms = g->link_seen_ms = g->heard_ms = mono_ms;
     } else {
         if (g->received != READ(received_bytes))
@@ -55,9 +62,17 @@ static void sample_rates(struct gauges *g, const struct control_block *block, in
         average(&g->bytes_rate, &g->bytes, bytes, elapsed);
         average(&g->received_rate, &g->received, READ(received_bytes), elapsed);
         g->applied = READ(applied_offset);
-        average_offset(&g->source_rate, &g->source, READ(source_offset), elapsed);
+        average_offset(&g->source_rate, &g->source, history_end(block), elapsed);
     }
     g->sampled_ms = mono_ms;
+}
+
+static int64_t offset_lag(struct gauges *g, const struct control_block *block, int64_t mono_ms) {
+    uint64_t end = history_end(block);
+
+    if (end > 0)
+        lag_clock_note(&g->clock, end, mono_ms);
+    return lag_clock_age(&g->clock, READ(applied_offset), mono_ms);
 }
 
 static const char *phase_name(uint32_t phase) {
@@ -103,6 +118,19 @@ static const char *sync_state(struct gauges *g, uint32_t phase, uint32_t link, i
     return g->caught_up ? "caught_up" : "catching_up";
 }
 
+/* A living source says something at least so often. */
+static int64_t silence_ms(const struct store_progress *p) {
+    int64_t beats_ms = 3 * p->heartbeat_interval_ms;
+
+    if (p->heartbeat_state != 1)
+        return GAUGES_IDLE_MS;
+    return beats_ms > GAUGES_SILENT_MS ? beats_ms : GAUGES_SILENT_MS;
+}
+
+static int64_t earlier_of(uint64_t a, uint64_t b) {
+    return to_i64(a == 0 || (b > 0 && b < a) ? b : a);
+}
+
 static void set_text(char *dst, size_t size, const char *text) {
     snprintf(dst, size, "%s", text);
 }
@@ -119,10 +147,24 @@ static int64_t backlog_seconds(const struct gauges *g, const struct store_progre
     return left < 0 ? 0 : left > 365.0 * 86400 ? -1 : (int64_t)left;
 }
 
+/* Begun anew it has moved: what it does next is not known yet. */
+static void note_moved(struct gauges *g, const struct control_block *block, bool is_first,
+                       struct store_progress *p) {
+    uint64_t moved = READ(keys_done) + READ(copy_bytes_done) + READ(applied_offset) +
+                     READ(settle_keys_done) + READ(snapshot_bytes);
+    bool has_work = strcmp(p->phase, "incremental") != 0 || p->lag_bytes > 0 ||
+                    strcmp(p->sync_state, "stalled") == 0;
+
+    if (is_first || moved != g->moved || !has_work)
+        p->moved_at_ms = p->sampled_at_ms;
+    g->moved = moved;
+}
+
 void gauges_sample(struct gauges *g, const struct control_block *block, int64_t mono_ms,
                    int64_t wall_ms, struct store_progress *p) {
     uint32_t phase = READ(phase), link = READ(link);
-    uint64_t end;
+    uint64_t end = history_end(block);
+    bool is_first = g->sampled_ms == 0;
 
     /* Cut off, its own offset does not move for us; what it last wrote a second is kept. */
     if (link == CONTROL_LINK_DOWN && g->sampled_ms != 0) {
@@ -139,7 +181,6 @@ void gauges_sample(struct gauges *g, const struct control_block *block, int64_t 
     p->applied_offset = to_i64(READ(applied_offset));
     p->stream_end = to_i64(READ(stream_end));
     p->source_offset = to_i64(READ(source_offset));
-    end = READ(source_offset) > READ(stream_end) ? READ(source_offset) : READ(stream_end);
     p->lag_bytes = end > READ(applied_offset) ? to_i64(end - READ(applied_offset)) : 0;
     p->generation = to_i64(READ(snapshot_generation));
     p->keys_done = to_i64(READ(keys_done));
@@ -159,8 +200,15 @@ void gauges_sample(struct gauges *g, const struct control_block *block, int64_t 
     if (READ(source_written_at_ms) > 0)
         p->source_written_at_ms = to_i64(READ(source_written_at_ms));
     p->latency_us = to_i64(READ(latency_us));
+    if (READ(heartbeat_written_at_ms) > 0)
+        p->heartbeat_written_at_ms = to_i64(READ(heartbeat_written_at_ms));
+    p->offset_lag_ms = offset_lag(g, block, mono_ms);
+    p->certificate_until_ms =
+        earlier_of(READ(source_certificate_until_ms), READ(destination_certificate_until_ms));
     if (READ(destination_memory_bytes) > 0) {
         p->destination_memory_bytes = to_i64(READ(destination_memory_bytes));
+        growth_note(&g->memory, p->destination_memory_bytes, mono_ms);
+        p->destination_memory_growth = growth_per_second(&g->memory);
         p->destination_memory_max_bytes = to_i64(READ(destination_memory_max_bytes));
     }
     p->destination_evicted_keys = to_i64(READ(destination_evicted_keys));
@@ -179,11 +227,12 @@ void gauges_sample(struct gauges *g, const struct control_block *block, int64_t 
     p->keys_per_second = (int64_t)(g->keys_rate + 0.5);
     p->commands_per_second = (int64_t)(g->commands_rate + 0.5);
     p->bytes_per_second = (int64_t)(g->bytes_rate + 0.5);
+    p->source_bytes_per_second = (int64_t)(g->source_rate + 0.5);
     set_text(p->sync_state, sizeof(p->sync_state),
-             sync_state(g, phase, link, p->lag_bytes,
-                        p->heartbeat_state == 1 ? GAUGES_SILENT_MS : GAUGES_IDLE_MS, mono_ms));
+             sync_state(g, phase, link, p->lag_bytes, silence_ms(p), mono_ms));
     p->backlog_seconds = backlog_seconds(g, p);
     p->sampled_at_ms = wall_ms;
+    note_moved(g, block, is_first, p);
 }
 
 void gauges_seed(struct control_block *block, const struct store_progress *p) {

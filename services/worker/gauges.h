@@ -17,6 +17,8 @@
 #include <stdint.h>
 
 #include "services/flow/control.h"
+#include "services/worker/growth.h"
+#include "services/worker/lag_clock.h"
 #include "sql/store_progress.h"
 
 /* What is remembered from one sample to the next; zero before the first. */
@@ -27,6 +29,9 @@ struct gauges {
     int64_t applied_moved_ms; /* when applied_offset last moved, or had nothing to move for */
     int64_t link_seen_ms;     /* when the link was last up */
     int64_t heard_ms;         /* when the source last sent something */
+    uint64_t moved;           /* all that only grows while there is progress */
+    struct lag_clock clock;   /* where its history ended, and when */
+    struct growth memory;     /* of the destination */
     bool caught_up;
 };
 
@@ -34,7 +39,8 @@ enum {
     GAUGES_CAUGHT_UP_BYTES = 64 * 1024, /* or half a second's worth, if that is more */
     GAUGES_STALLED_MS = 60000,          /* nothing applied although there is something */
     GAUGES_LINK_DOWN_MS = 10000,        /* then a tail is stalled too */
-    GAUGES_SILENT_MS = 15000,           /* so does one that sends nothing; with a heartbeat */
+    GAUGES_SILENT_MS = 15000,           /* so does one that sends nothing; with a heartbeat, or
+                                           three of its intervals */
     GAUGES_IDLE_MS = 75000,             /* without: a source pings its replicas now and then */
 };
 

@@ -46,6 +46,8 @@ bool task_run_new(json_t *spec, const struct store_progress *progress,
     run->spec = json_incref(spec);
     run->policy = *policy;
     run->progress = *progress;
+    run->progress.heartbeat_interval_ms =
+        json_integer_value(json_object_get(json_object_get(spec, "heartbeat"), "interval_ms"));
     run->was_caught_up = strcmp(progress->sync_state, "caught_up") == 0;
     run->control_fd = run->apply_bell = run->receive_bell = -1;
     run->identity_fd = identity_fd;

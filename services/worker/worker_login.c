@@ -166,6 +166,13 @@ static bool close_sessions(struct worker *worker, const struct worker_login *who
     return store_role_session_close(worker->store, NULL, who->id, actor, reason, err);
 }
 
+static void note_end_of_role(const json_t *role, int64_t *until_ms) {
+    int64_t after_ms = json_integer_value(json_object_get(role, "not_after_ms"));
+
+    if (after_ms > 0 && (*until_ms == 0 || after_ms < *until_ms))
+        *until_ms = after_ms;
+}
+
 static bool watch_end(struct worker *worker, const struct worker_login *who, const char *account,
                       const char *end, struct err *err) {
     struct buf sealed = BUF_INIT(STORE_SEALED_MAX);
@@ -175,6 +182,7 @@ static bool watch_end(struct worker *worker, const struct worker_login *who, con
               store_role_session_renew(worker->store, who->id, end, who->lease_epoch,
                                        seconds_of(role), &revoked, err);
 
+    note_end_of_role(role, &who->cache->roles_until_ms);
     buf_done(&sealed);
     json_decref(role);
     if (ok && revoked)
@@ -188,6 +196,7 @@ bool worker_login_watch(struct worker *worker, const struct worker_login *who, b
     struct err why = ERR_INIT;
 
     *ret_allowed = true;
+    who->cache->roles_until_ms = 0;
     if (!store_role_user(worker->store, who->id, account, err))
         return false;
     for (int i = 0; i < 2; i++) {

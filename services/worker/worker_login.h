@@ -29,6 +29,8 @@ struct worker_login_cache {
         char instance[STORE_ID_SIZE]; /* "" = nothing is kept */
         int64_t until_ms;             /* monotonic */
     } end[2];
+    int64_t
+        roles_until_ms; /* wall clock: the earliest end of the roles, as last watched; 0 = none */
 };
 
 #define WORKER_LOGIN_CACHE_INIT                                                                    \

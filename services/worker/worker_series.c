@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "services/common/clock.h"
+#include "services/job/job_health.h"
 #include "sql/store_series.h"
 
 enum {
@@ -42,11 +43,22 @@ static void keep_full(void *ctx, int step, const struct series_bucket *b) {
     keep(f->to, f->job, step, b);
 }
 
+/* What the job shows, also while no heartbeat arrives: the last one's would look well. */
+static int64_t latency_us(const struct worker_task *task) {
+    const struct store_progress *p = &task->run->progress;
+    const struct job_seen seen = {.state = task->state, .progress = p, .now_ms = p->sampled_at_ms};
+    struct job_latency latency = job_health_latency(&seen);
+
+    if (latency.ms < 0)
+        return SERIES_UNKNOWN;
+    return latency.ms == p->latency_us / 1000 ? p->latency_us : latency.ms * 1000;
+}
+
 void worker_series_take(struct worker *worker, struct worker_task *task) {
     const struct store_progress *p = &task->run->progress;
     struct full_of full = {.to = &worker->series, .job = task->run->job};
     int64_t values[SERIES_COUNT] = {
-        [SERIES_latency_us] = p->latency_at_ms > 0 ? p->latency_us : SERIES_UNKNOWN,
+        [SERIES_latency_us] = latency_us(task),
         [SERIES_lag_bytes] = p->lag_bytes,
         [SERIES_keys_per_second] = p->keys_per_second,
         [SERIES_commands_per_second] = p->commands_per_second,

@@ -58,6 +58,7 @@ bool worker_task_login_watch(struct worker *worker, struct worker_task *task, st
     if (!worker_login_watch(worker, &who, &allowed, &why, err))
         return false;
     task->watch_ms = clock_mono_ms() + WATCH_MS;
+    task->run->progress.role_until_ms = task->logins->roles_until_ms;
     if (!allowed)
         task_run_block(task->run, &why);
     return true;

@@ -7,7 +7,7 @@ SELECT json_build_object(
     'jobs', (SELECT coalesce(json_agg(json_build_object(
                  'id', j.id, 'name', j.name, 'account', j.account, 'state', j.state,
                  'retry_deadline_ms', kf_ms((j.retry_state ->> 'deadline_at')::timestamptz),
-                 'progress', t.progress)), '[]')
+                 'attention', j.attention ->> 'code', 'progress', t.progress)), '[]')
                FROM (SELECT * FROM job
                       WHERE state IN ('queued', 'starting', 'running', 'retrying', 'pausing',
                                       'paused', 'blocked', 'cutting_over', 'failed', 'stopping')

@@ -26,11 +26,12 @@ WITH report AS (
            (coalesce(h.progress ->> 'phase', ''), coalesce(h.progress ->> 'sync_state', ''))
 ), beats AS (
     INSERT INTO heartbeat AS b (job, task, key, state, written_at, seen_at, latency_us)
-    SELECT h.job, h.number, coalesce(j.spec -> 'heartbeat' ->> 'key_prefix', ''),
+    SELECT h.job, h.number, concat(j.spec -> 'heartbeat' ->> 'key_prefix', ':', h.job, ':', h.number),
            (h.progress ->> 'heartbeat_state')::int,
            to_timestamp(nullif((h.progress ->> 'heartbeat_written_at_ms')::int8, 0) / 1000.0),
            to_timestamp(nullif((h.progress ->> 'latency_at_ms')::int8, 0) / 1000.0),
-           (h.progress ->> 'latency_us')::int8
+           CASE WHEN (h.progress ->> 'latency_at_ms')::int8 > 0
+                THEN (h.progress ->> 'latency_us')::int8 END
       FROM held h
       JOIN job j ON j.id = h.job
      WHERE (h.progress ->> 'heartbeat_state')::int > 0

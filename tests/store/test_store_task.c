@@ -165,7 +165,7 @@ static void a_report_renews_and_answers_what_is_wanted(void) {
     struct store_claim c;
     struct store_job job;
     struct err err = ERR_INIT;
-    char id[2][STORE_ID_SIZE];
+    char id[2][STORE_ID_SIZE], expected[120];
 
     begin();
     for (int i = 0; i < 2; i++) {
@@ -200,8 +200,12 @@ static void a_report_renews_and_answers_what_is_wanted(void) {
     CU_ASSERT_TRUE(store_job_get(store_fixture(), account, id[1], &job, &err));
     CU_ASSERT_STRING_EQUAL(job.phase, "");
     store_job_done(&job);
-    CU_ASSERT_STRING_EQUAL(store_fixture_value("SELECT key || state || latency_us FROM heartbeat"),
-                           "DTS_REDIS_TIMESTAMP_HEARTBEAT1900");
+    snprintf(expected, sizeof(expected), "DTS_REDIS_TIMESTAMP_HEARTBEAT:%s:0 1 900 1700000000000",
+             id[0]);
+    CU_ASSERT_STRING_EQUAL(
+        store_fixture_value("SELECT concat_ws(' ', key, state, latency_us, kf_ms(written_at))"
+                            " FROM heartbeat WHERE kf_ms(seen_at) = 1700000000000"),
+        expected);
 }
 
 static void a_released_task_is_free_at_once(void) {

@@ -13,11 +13,13 @@ server, in place of the packet rules a test machine does not have.
         proxy.refuse = True          # new connections are closed at once
         proxy.inject(b"...")         # the server seems to say this in its replication stream
         proxy.mute = True            # new connections are accepted and stand still, both ways
+        proxy.stream_lag = 10        # the replication stream arrives so many seconds late, at its own pace
 
 What a dead client had sent before it died stays in the proxy while it is stalled and
 is delivered by release(): that is how a unit arrives late.
 """
 
+import queue
 import random
 import socket
 import struct
@@ -37,6 +39,7 @@ class _Direction(threading.Thread):
         self.hold_after = None
         self.moved = 0  # bytes
         self.follows = False  # it acknowledged a replication stream
+        self.late = None  # (when it is due, bytes): what a lag of the stream holds back
 
     def run(self):
         proxy = self.link.proxy
@@ -56,11 +59,31 @@ class _Direction(threading.Thread):
                 self.held = len(data)
                 self.gate.wait()
                 self.held = 0
-                self._forward(proxy, data)
+                if self.late or (proxy.stream_lag and self is self.link.replies and self.link.requests.follows):
+                    self._forward_later(proxy, data)
+                else:
+                    self._forward(proxy, data)
         except OSError:
             pass
         self.gate.wait()
+        if self.late:
+            self.late.put(None)
         self.link.half_closed(self)
+
+    def _forward_later(self, proxy, data):
+        """All that follows on this connection, too: a stream keeps its order."""
+        if not self.late:
+            self.late = queue.Queue()
+            threading.Thread(target=self._deliver, args=(proxy,), daemon=True).start()
+        self.late.put((time.monotonic() + proxy.stream_lag, data))
+
+    def _deliver(self, proxy):
+        try:
+            for due, data in iter(self.late.get, None):
+                time.sleep(max(0, due - time.monotonic()))
+                self._forward(proxy, data)
+        except OSError:
+            pass
 
     def _forward(self, proxy, data):
         at = 0
@@ -159,7 +182,7 @@ class Proxy:
     def __init__(self, target, seed=1):
         self.target = target
         self.rate, self.slices, self.delay, self.refuse, self.mute = 0, None, 0, False, False
-        self.reset_after, self.resets = 0, 0
+        self.reset_after, self.resets, self.stream_lag = 0, 0, 0
         self.random = random.Random(seed)
         self.moved = 0  # bytes, both ways
         self.accepted = 0

@@ -138,6 +138,67 @@ static void cut_off_the_backlog_is_what_is_left(void) {
     CU_ASSERT_EQUAL(progress.backlog_seconds, -1);
 }
 
+static void what_does_not_move_although_it_should_is_dated(void) {
+    const int64_t start_ms = 1700000000000;
+
+    clean();
+    tail(1000, 1000, 500);
+    sample(0);
+    CU_ASSERT_EQUAL(progress.moved_at_ms, start_ms);
+    for (int i = 1; i < 50; i++)
+        sample(i);
+    CU_ASSERT_EQUAL(progress.moved_at_ms, start_ms);
+    tail(1000, 1000, 600);
+    sample(50);
+    CU_ASSERT_EQUAL(progress.moved_at_ms, start_ms + 50000);
+    /* With nothing to do it is well. */
+    tail(1000, 1000, 1000);
+    sample(51);
+    atomic_fetch_add(&block.received_bytes, 14);
+    sample(60);
+    CU_ASSERT_EQUAL(progress.moved_at_ms, start_ms + 60000);
+    /* Another worker begins with what the last one knew: it has to move first. */
+    memset(&gauges, 0, sizeof(gauges));
+    tail(2000, 2000, 1000);
+    sample(100);
+    CU_ASSERT_EQUAL(progress.moved_at_ms, start_ms + 100000);
+    sample(130);
+    CU_ASSERT_EQUAL(progress.moved_at_ms, start_ms + 100000);
+}
+
+static void memory_certificates_and_ages_are_told(void) {
+    clean();
+    for (int i = 0; i < 40; i++) {
+        uint64_t at = (uint64_t)i * 1000 + 1;
+
+        tail(at, at, i < 20 ? at : 20001);
+        atomic_store(&block.destination_memory_bytes, 1000000 + (uint64_t)i * 100000);
+        sample(i);
+    }
+    CU_ASSERT_EQUAL(progress.destination_memory_growth, 100000);
+    CU_ASSERT_EQUAL(progress.offset_lag_ms, 19000);
+    CU_ASSERT(progress.source_bytes_per_second >= 990 && progress.source_bytes_per_second <= 1000);
+    CU_ASSERT_EQUAL(progress.certificate_until_ms, 0);
+    atomic_store(&block.destination_certificate_until_ms, 70);
+    sample(40);
+    CU_ASSERT_EQUAL(progress.certificate_until_ms, 70);
+    atomic_store(&block.source_certificate_until_ms, 60);
+    sample(41);
+    CU_ASSERT_EQUAL(progress.certificate_until_ms, 60);
+}
+
+static void a_slow_heartbeat_is_no_silence(void) {
+    clean();
+    tail(5, 5, 5);
+    atomic_store(&block.heartbeat_state, 1);
+    progress.heartbeat_interval_ms = 60000;
+    for (int i = 0; i < 179; i++)
+        sample(i);
+    CU_ASSERT_STRING_EQUAL(progress.sync_state, "caught_up");
+    sample(181);
+    CU_ASSERT_STRING_EQUAL(progress.sync_state, "stalled");
+}
+
 static void a_new_block_goes_on_where_the_last_one_was(void) {
     struct store_progress found = {0};
 
@@ -160,6 +221,9 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_source_that_is_gone_stalls_the_tail),
     CUNIT_TEST(a_source_that_says_nothing_is_not_caught_up_with),
     CUNIT_TEST(cut_off_the_backlog_is_what_is_left),
+    CUNIT_TEST(what_does_not_move_although_it_should_is_dated),
+    CUNIT_TEST(memory_certificates_and_ages_are_told),
+    CUNIT_TEST(a_slow_heartbeat_is_no_silence),
     CUNIT_TEST(a_new_block_goes_on_where_the_last_one_was),
 };
 CUNIT_MAIN("gauges", tests)
