@@ -19,6 +19,11 @@ enum series_name {
 };
 
 enum { SERIES_MOMENTS = 60, SERIES_STEPS = 3 };
+
+/* Rows of a job at most, once what is too old was swept: buckets of a minute for 62 minutes, of ten
+ * minutes for a day and ten minutes, of an hour for 31 days and an hour, and of each step the one
+ * that is cut by that border. A row is 5 KB before the database compresses it. */
+enum { SERIES_ROWS_MAX = 62 + 1 + 145 + 1 + 745 + 1 };
 #define SERIES_UNKNOWN INT64_MIN
 
 extern const int series_steps[SERIES_STEPS]; /* seconds: 1, 10, 60 */

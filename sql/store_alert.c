@@ -77,16 +77,20 @@ bool store_alert_heed(struct store *store, const char *account, const char *id, 
     return store_exec_found(store, &sql_query_alert_heed, &p, ret_found, err);
 }
 
-bool store_alert_turn(struct store *store, bool *ret_ours, struct err *err) {
+bool store_alert_turn(struct store *store, const char *alerter, int seconds, bool *ret_ours,
+                      struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
-    struct store_rows rows = STORE_ROWS_INIT;
 
-    store_bind_text(&p, "alerter");
-    if (!store_exec(store, &sql_query_lock_try, &p, &rows, err))
-        return false;
-    *ret_ours = rows.count > 0 && store_bool(&rows, 0, 0);
-    store_rows_done(&rows);
-    return true;
+    store_bind_text(&p, alerter);
+    store_bind_i64(&p, seconds);
+    return store_exec_found(store, &sql_query_alert_turn, &p, ret_ours, err);
+}
+
+bool store_alert_turn_end(struct store *store, const char *alerter, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_text(&p, alerter);
+    return store_exec(store, &sql_query_alert_turn_end, &p, NULL, err);
 }
 
 bool store_alert_watch(struct store *store, json_t **ret_watch, struct err *err) {

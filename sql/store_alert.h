@@ -36,8 +36,12 @@ MUST_CHECK bool store_alert_heed(struct store *store, const char *account, const
 
 /* ---- for the alerter ---- */
 
-/* In a transaction: is nobody else at it? Held until its end. */
-MUST_CHECK bool store_alert_turn(struct store *store, bool *ret_ours, struct err *err);
+/* In a transaction: take the turn, or keep it, for so many seconds. *ret_ours is false while
+ * another has it. */
+MUST_CHECK bool store_alert_turn(struct store *store, const char *alerter, int seconds,
+                                 bool *ret_ours, struct err *err);
+/* It is free at once. */
+MUST_CHECK bool store_alert_turn_end(struct store *store, const char *alerter, struct err *err);
 
 /* {"now_ms", "rules", "jobs", "open"}, of one moment. A new reference. */
 MUST_CHECK bool store_alert_watch(struct store *store, json_t **ret_watch, struct err *err);

@@ -101,11 +101,10 @@ bool store_rejected_result(struct store *store, const char *job, int64_t replay,
 
 /* ---- counts ---- */
 
-bool store_command_count_put(struct store *store, const char *job,
-                             const struct store_command_count *counts, size_t count,
-                             struct err *err) {
+bool store_command_count_put(struct store *store, const struct store_command_count *counts,
+                             size_t count, struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
-    const char **columns = calloc(4 * (count + 1), sizeof(*columns));
+    const char **columns = calloc(5 * (count + 1), sizeof(*columns));
     char(*text)[24] = calloc(3 * (count + 1), sizeof(*text));
 
     if (!columns || !text)
@@ -113,14 +112,14 @@ bool store_command_count_put(struct store *store, const char *job,
     for (size_t i = 0; i < count; i++) {
         int64_t numbers[3] = {counts[i].applied, counts[i].skipped, counts[i].rejected};
 
-        columns[i] = counts[i].command;
+        columns[i] = counts[i].job;
+        columns[count + i] = counts[i].command;
         for (size_t n = 0; n < 3; n++) {
             snprintf(text[n * count + i], sizeof(text[0]), "%" PRId64, numbers[n]);
-            columns[(n + 1) * count + i] = text[n * count + i];
+            columns[(n + 2) * count + i] = text[n * count + i];
         }
     }
-    store_bind_text(&p, job);
-    for (size_t column = 0; column < 4; column++)
+    for (size_t column = 0; column < 5; column++)
         store_bind_texts(&p, columns + column * count, count);
     free(columns);
     free(text);

@@ -49,11 +49,12 @@ MUST_CHECK bool store_rejected_result(struct store *store, const char *job, int6
                                       const char *detail, struct err *err);
 
 struct store_command_count {
-    const char *command;
+    const char *job, *command;
     int64_t applied, skipped, rejected;
 };
 
-MUST_CHECK bool store_command_count_put(struct store *store, const char *job,
+/* Of any number of jobs in one statement, each command of a job once. */
+MUST_CHECK bool store_command_count_put(struct store *store,
                                         const struct store_command_count *counts, size_t count,
                                         struct err *err);
 MUST_CHECK bool store_command_count_list(struct store *store, const char *job, json_t **ret_items,

@@ -50,7 +50,7 @@ static void answer(void *state, struct request *r, struct reply *reply) {
     struct buf text = BUF_INIT(PAGE_MAX);
     struct err err = ERR_INIT;
 
-    if (metric_format(&text, &err) && put_jobs(state, &text, &err))
+    if (metric_format(METRIC_OF_API, &text, &err) && put_jobs(state, &text, &err))
         reply_constant(reply, 200, "text/plain; version=0.0.4; charset=utf-8",
                        arena_str(r->arena, buf_str(&text)));
     else

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "proto/base/buf.h"
-#include "web-api/listener.h"
+#include "services/common/listener.h"
 
 enum { REAP_EVERY_MS = 200, STACK_BYTES = 512 * 1024, NEVER_MS = -1 };
 

@@ -1,10 +1,7 @@
 #include "services/alert/alert_eye.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { MEMORY_MS = 600000, HEARTBEATS_MISSED = 3, HEARTBEAT_MS = 1000, ROUND_TRIP_MS = 2000 };
 
 static const char *text_of(const json_t *row, const char *name) {
     return json_string_value(json_object_get(row, name));
@@ -30,99 +27,11 @@ bool alert_job_from_row(const json_t *row, int64_t now_ms, struct alert_job *ret
     ret->seen.progress = &ret->progress;
     ret->seen.now_ms = now_ms;
     ret->seen.retry_deadline_ms = ms_of(row, "retry_deadline_ms");
+    ret->seen.attention = text_of(row, "attention");
     if (!ret->id || !ret->account || !state || !job_state_parse(state, &ret->seen.state))
         return false;
     ret->is_ended = job_state_is_final(ret->seen.state) && ret->seen.state != JOB_FAILED;
     return true;
-}
-
-/* ---- what is remembered ------------------------------------------------------------------ */
-
-struct memory_row {
-    int64_t moved, moved_ms, looked_ms;
-};
-
-struct alert_memory {
-    json_t *rows; /* {job: index} */
-    struct memory_row *row;
-    size_t count, room;
-    int64_t swept_ms;
-};
-
-struct alert_memory *alert_memory_new(void) {
-    struct alert_memory *m = calloc(1, sizeof(*m));
-
-    if (!m || !(m->rows = json_object()))
-        abort();
-    return m;
-}
-
-void alert_memory_free(struct alert_memory *m) {
-    if (!m)
-        return;
-    json_decref(m->rows);
-    free(m->row);
-    free(m);
-}
-
-/* Begin anew with those that were looked at of late. */
-static void sweep(struct alert_memory *m, int64_t now_ms) {
-    json_t *kept = json_object();
-    const char *id;
-    json_t *index;
-    size_t count = 0;
-    struct memory_row *rows = calloc(m->room, sizeof(*rows));
-
-    if (!kept || !rows)
-        abort();
-    json_object_foreach(m->rows, id, index) {
-        const struct memory_row *row = &m->row[json_integer_value(index)];
-
-        if (now_ms - row->looked_ms > MEMORY_MS)
-            continue;
-        rows[count] = *row;
-        json_object_set_new(kept, id, json_integer((json_int_t)count++));
-    }
-    json_decref(m->rows);
-    free(m->row);
-    m->rows = kept;
-    m->row = rows;
-    m->count = count;
-    m->swept_ms = now_ms;
-}
-
-static struct memory_row *row_of(struct alert_memory *m, const char *id, int64_t now_ms) {
-    const json_t *index = json_object_get(m->rows, id);
-
-    if (index)
-        return &m->row[json_integer_value(index)];
-    if (m->room > 0 && now_ms - m->swept_ms > MEMORY_MS)
-        sweep(m, now_ms);
-    if (m->count == m->room) {
-        m->room = m->room ? m->room * 2 : 64;
-        m->row = realloc(m->row, m->room * sizeof(*m->row));
-        if (!m->row)
-            abort(); /* as many as there are jobs */
-    }
-    json_object_set_new(m->rows, id, json_integer((json_int_t)m->count));
-    m->row[m->count] = (struct memory_row){.moved = -1};
-    return &m->row[m->count++];
-}
-
-void alert_memory_look(struct alert_memory *m, struct alert_job *job) {
-    const struct store_progress *p = &job->progress;
-    struct memory_row *row = row_of(m, job->id, job->seen.now_ms);
-    int64_t moved = p->keys_done + p->bytes_done + p->applied_offset + p->settle_keys_done;
-    bool should = job_health_is_moving(job->seen.state) &&
-                  (strcmp(p->phase, "incremental") != 0 || p->lag_bytes > 0 ||
-                   strcmp(p->sync_state, "stalled") == 0);
-
-    row->looked_ms = job->seen.now_ms;
-    if (moved != row->moved || !should) {
-        row->moved = moved;
-        row->moved_ms = job->seen.now_ms;
-    }
-    job->still_ms = job->seen.now_ms - row->moved_ms;
 }
 
 /* ---- looking ----------------------------------------------------------------------------- */
@@ -141,11 +50,23 @@ static struct alert_seen look_latency(const struct alert_job *job) {
 
 static struct alert_seen look_heartbeat(const struct alert_job *job) {
     const struct store_progress *p = &job->progress;
-    int64_t age_ms = job->seen.now_ms - p->latency_at_ms;
 
+    /* Nobody is to write any: what fired for it is over. */
+    if (p->heartbeat_state == 2 ||
+        (!job_health_is_moving(job->seen.state) && job->seen.state != JOB_RETRYING))
+        return know(0);
     if (p->heartbeat_state != 1 || strcmp(p->phase, "incremental") != 0 || p->latency_at_ms == 0)
         return (struct alert_seen){.is_known = false};
-    return know(age_ms > HEARTBEATS_MISSED * HEARTBEAT_MS + ROUND_TRIP_MS ? 1 : 0);
+    return know(job_health_beats_are_missed(p, job->seen.now_ms) ? 1 : 0);
+}
+
+/* Also when no worker tells anything of it. */
+static struct alert_seen look_still(const struct alert_job *job) {
+    int64_t moved_ms = job->progress.moved_at_ms;
+
+    if (!job_health_is_moving(job->seen.state) || moved_ms == 0)
+        return know(0);
+    return know((double)(job->seen.now_ms - moved_ms) / 1000);
 }
 
 static struct alert_seen look_memory(const struct alert_job *job) {
@@ -191,7 +112,7 @@ struct alert_seen alert_eye_look(const struct alert_rule *rule, const struct ale
                         : 0);
         break;
     case ALERT_STALLED:
-        seen = know((double)job->still_ms / 1000);
+        seen = look_still(job);
         break;
     case ALERT_RETRYING:
         seen = know(state == JOB_RETRYING && job->retry_since_ms > 0

@@ -1,6 +1,6 @@
 /* alert_eye.h - what a rule sees when it looks at a job.
  *
- * Pure, but for what it remembers of each job between two looks: when it last moved.
+ * Pure. Nothing is remembered from one look to the next, so any alerter may be the next to look.
  */
 #pragma once
 
@@ -17,18 +17,10 @@ struct alert_job {
     struct job_seen seen; /* points at the progress */
     int64_t started_ms, retry_since_ms;
     bool has_caught_up, is_ended;
-    int64_t still_ms; /* how long nothing has moved that should; from alert_memory_look() */
 };
 
 /* False for a row that is none. */
 MUST_CHECK bool alert_job_from_row(const json_t *row, int64_t now_ms, struct alert_job *ret);
-
-/* Until the next look at the same job. */
-struct alert_memory;
-struct alert_memory *alert_memory_new(void);
-void alert_memory_free(struct alert_memory *m);
-/* Sets still_ms. Jobs that were not looked at for ten minutes are forgotten. */
-void alert_memory_look(struct alert_memory *m, struct alert_job *job);
 
 /* What the rule makes of it. */
 struct alert_seen alert_eye_look(const struct alert_rule *rule, const struct alert_job *job);

@@ -11,6 +11,7 @@
 #include "services/alert/alerter.h"
 #include "services/common/clock.h"
 #include "services/common/log.h"
+#include "services/common/metric_server.h"
 #include "services/common/process.h"
 
 extern char **environ;
@@ -39,7 +40,25 @@ static void say(const char *what, struct err *err, bool *said) {
     err_clear(err);
 }
 
-static void serve(struct alerter *a, struct alerter_sender *sender, int signal_fd) {
+static void look(struct alerter *a, struct err *err) {
+    int64_t begun_us = clock_mono_us(), took_us;
+    bool ok = alerter_watch(a, err);
+
+    took_us = clock_mono_us() - begun_us;
+    metric_set(METRIC_STORE_UP, ok);
+    metric_set(METRIC_ALERTER_IS_ACTING, ok && a->is_acting);
+    if (!ok) {
+        metric_add(METRIC_ALERTER_LOOK_FAILURES, 1);
+    } else if (a->is_acting) {
+        metric_add(METRIC_ALERTER_LOOKS, 1);
+        metric_add(METRIC_ALERTER_LOOK_TIME, took_us);
+        metric_set(METRIC_ALERTER_LAST_LOOK, took_us);
+    }
+}
+
+static void serve(struct alerter *a, struct alerter_sender *sender, int signal_fd,
+                  struct metric_server *metrics) {
+    const int wake_fds[ALERTER_WAKES] = {signal_fd, metric_server_fd(metrics)};
     int64_t look_ms = 0, claim_ms = 0;
     bool said_look = false, said_send = false;
 
@@ -50,7 +69,7 @@ static void serve(struct alerter *a, struct alerter_sender *sender, int signal_f
         if (now >= look_ms) {
             look_ms = now + LOOK_MS;
             claim_ms = 0; /* what was just written goes out at once */
-            (void)!alerter_watch(a, &err);
+            look(a, &err);
             say("alerter.cannot-look", &err, &said_look);
         }
         if (now >= claim_ms) {
@@ -59,15 +78,16 @@ static void serve(struct alerter *a, struct alerter_sender *sender, int signal_f
             say("alerter.cannot-claim", &err, &said_send);
         }
         now = clock_mono_ms();
-        if (!alerter_sender_run(sender, claim_ms > now ? (int)(claim_ms - now) : 0, signal_fd,
-                                &err))
+        if (!alerter_sender_run(sender, claim_ms > now ? (int)(claim_ms - now) : 0, wake_fds, &err))
             say("alerter.cannot-note", &err, &said_send);
+        metric_server_serve(metrics);
     }
 }
 
 static bool run(const struct config *config, struct err *err) {
     struct alerter a = {.config = config};
     struct alerter_sender *sender = NULL;
+    struct metric_server *metrics = NULL;
     struct keyring ring = KEYRING_INIT;
     int signal_fd;
     bool ok =
@@ -77,16 +97,18 @@ static bool run(const struct config *config, struct err *err) {
         (config->master_key_file[0] == '\0' || keyring_open(&ring, config->master_key_file, err));
 
     a.ring = &ring;
-    a.memory = alert_memory_new();
+    ulid_make("alerter", a.id);
     ok = ok && store_open(config->database_url, "keyferry-alerter", &a.store, err) &&
-         alerter_sender_new(&a, &sender, err);
+         alerter_sender_new(&a, &sender, err) &&
+         metric_server_open(config->alerter_metrics_listen, METRIC_OF_ALERTER, &metrics, err);
     if (ok) {
         log_event(LOG_LEVEL_INFO, "alerter.ready", LOG_TEXT("retries", config->webhook_retries));
-        serve(&a, sender, signal_fd);
+        serve(&a, sender, signal_fd, metrics);
+        alerter_leave(&a);
     }
+    metric_server_close(metrics);
     alerter_sender_free(sender);
     store_close(a.store);
-    alert_memory_free(a.memory);
     keyring_done(&ring);
     return ok;
 }

@@ -13,6 +13,7 @@
 #include "services/common/backoff.h"
 #include "services/common/clock.h"
 #include "services/common/log.h"
+#include "services/common/metric.h"
 #include "services/secret/seal.h"
 #include "sql/store_txn.h"
 
@@ -205,6 +206,7 @@ static void end(struct alerter_sender *s, struct flight *f) {
     store_delivery_done(&f->delivery);
     *f = (struct flight){.is_used = false};
     s->in_flight--;
+    metric_set(METRIC_DELIVERIES_IN_FLIGHT, s->in_flight);
 }
 
 /* ---- writing down ------------------------------------------------------------------------ */
@@ -248,6 +250,10 @@ static bool conclude(struct alerter_sender *s, struct flight *f,
 
     str_escape(str_of(f->answer, f->answer_len), text, sizeof(text));
     ok = store_txn(s->a->store, note_outcome, &outcome, err);
+    metric_add(verdict == WEBHOOK_DELIVERED ? METRIC_DELIVERED
+               : verdict == WEBHOOK_AGAIN   ? METRIC_DELIVERED_AGAIN
+                                            : METRIC_DELIVERED_NEVER,
+               1);
     log_event(verdict == WEBHOOK_DELIVERED ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "webhook.attempt",
               LOG_TEXT("delivery", f->delivery.id), LOG_TEXT("endpoint", f->delivery.endpoint),
               LOG_TEXT("outcome", outcome.attempt.state), LOG_INT("status", answer->status),
@@ -324,6 +330,7 @@ bool alerter_sender_claim(struct alerter_sender *s, struct err *err) {
         *f = (struct flight){
             .is_used = true, .alerter = s->a, .delivery = due[i], .began_ms = clock_mono_ms()};
         s->in_flight++;
+        metric_set(METRIC_DELIVERIES_IN_FLIGHT, s->in_flight);
         if (begin(s, f, &why))
             continue;
         ok = conclude(s, f, &(struct webhook_answer){.status = 0}, why.frame[0], ok ? err : &why) &&
@@ -332,14 +339,20 @@ bool alerter_sender_claim(struct alerter_sender *s, struct err *err) {
     return ok;
 }
 
-bool alerter_sender_run(struct alerter_sender *s, int timeout_ms, int wake_fd, struct err *err) {
-    struct curl_waitfd wake = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
+bool alerter_sender_run(struct alerter_sender *s, int timeout_ms, const int wake_fds[ALERTER_WAKES],
+                        struct err *err) {
+    struct curl_waitfd wakes[ALERTER_WAKES];
+    unsigned count = 0;
     int running, left;
     const CURLMsg *message;
     bool ok = true;
 
+    for (int i = 0; i < ALERTER_WAKES; i++) {
+        if (wake_fds[i] >= 0)
+            wakes[count++] = (struct curl_waitfd){.fd = wake_fds[i], .events = CURL_WAIT_POLLIN};
+    }
     (void)curl_multi_perform(s->multi, &running);
-    (void)curl_multi_poll(s->multi, &wake, 1, timeout_ms, NULL);
+    (void)curl_multi_poll(s->multi, wakes, count, timeout_ms, NULL);
     (void)curl_multi_perform(s->multi, &running);
     while ((message = curl_multi_info_read(s->multi, &left))) {
         struct err later = ERR_INIT;

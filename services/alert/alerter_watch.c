@@ -7,17 +7,19 @@
 #include "services/alert/webhook_message.h"
 #include "services/common/clock.h"
 #include "services/common/log.h"
+#include "services/common/metric.h"
 #include "services/common/ulid.h"
 #include "sql/store_alert.h"
 #include "sql/store_txn.h"
 
-enum { OUTBOX_MAX = 200, PUSH_SECONDS = 60, DETAIL_MAX = 700 };
+enum { OUTBOX_MAX = 200, PUSH_SECONDS = 60, DETAIL_MAX = 700, TURN_SECONDS = 5 };
 
 /* One look, in the transaction of its turn. */
 struct look {
     struct alerter *a;
     json_t *watch, *open; /* owned; open: {"rule/job": row} */
     int64_t now_ms;
+    int64_t evaluated, firing;
 };
 
 static json_t *text_or_null(const char *text) {
@@ -150,6 +152,8 @@ static bool look_at(struct look *l, const struct alert_rule *rule, const struct 
     open = open_of(row);
     seen = alert_eye_look(rule, job);
     notice = alert_machine_step(rule, &seen, l->now_ms, &open, &changed);
+    l->evaluated++;
+    l->firing += open.state == ALERT_FIRING;
     if (changed && !write_down(l, rule, job, json_string_value(json_object_get(row, "id")), &open,
                                &seen, notice, err))
         return false;
@@ -161,7 +165,6 @@ static bool look_at_job(struct look *l, struct alert_job *job, struct err *err) 
     const json_t *rules = json_object_get(l->watch, "rules"), *row;
     size_t i;
 
-    alert_memory_look(l->a->memory, job);
     json_array_foreach((json_t *)(uintptr_t)rules, i, row) {
         struct alert_rule rule;
 
@@ -266,27 +269,43 @@ static bool push(struct alerter *a, struct err *err) {
     return ok;
 }
 
+/* Who holds the turn has it until it says nothing for TURN_SECONDS. */
 static bool take_turn(struct store *store, void *arg, struct err *err) {
     struct look *l = arg;
     bool ours, ok;
 
-    if (!store_alert_turn(store, &ours, err))
+    l->a->is_acting = false;
+    if (!store_alert_turn(store, l->a->id, TURN_SECONDS, &ours, err))
         return false;
     if (!ours)
         return true;
     l->watch = NULL;
+    l->evaluated = l->firing = 0;
     if (!store_alert_watch(store, &l->watch, err))
         return false;
     l->open = json_object();
     l->now_ms = ms_of(l->watch, "now_ms");
     ok = look_at_all(l, err) && address_events(l->a, err) && push(l->a, err);
+    metric_set(METRIC_ALERTER_RULES, (int64_t)json_array_size(json_object_get(l->watch, "rules")));
+    metric_set(METRIC_ALERTER_JOBS, (int64_t)json_array_size(json_object_get(l->watch, "jobs")));
     json_decref(l->open);
     json_decref(l->watch);
+    l->a->is_acting = ok;
     return ok;
+}
+
+void alerter_leave(struct alerter *a) {
+    struct err ignored = ERR_INIT; /* then the next one waits for a moment */
+
+    (void)!store_alert_turn_end(a->store, a->id, &ignored);
 }
 
 bool alerter_watch(struct alerter *a, struct err *err) {
     struct look l = {.a = a};
 
-    return store_txn(a->store, take_turn, &l, err);
+    if (!store_txn(a->store, take_turn, &l, err)) /* also one that was repeated counts once */
+        return false;
+    metric_add(METRIC_ALERTER_RULES_EVALUATED, l.evaluated);
+    metric_set(METRIC_ALERTER_FIRING, l.firing);
+    return true;
 }

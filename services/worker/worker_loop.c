@@ -9,14 +9,14 @@
 #include "services/common/clock.h"
 #include "services/common/failpoint.h"
 #include "services/common/log.h"
-#include "services/common/metric.h"
+#include "services/common/metric_server.h"
 #include "services/common/process.h"
-#include "services/worker/task_spool.h"
 #include "services/worker/worker_check.h"
 #include "services/worker/worker_guard.h"
 #include "services/worker/worker_look.h"
+#include "services/worker/worker_metrics.h"
 #include "services/worker/worker_series.h"
-#include "sql/store_job.h"
+#include "services/worker/worker_sweep.h"
 #include "sql/store_listen.h"
 #include "sql/store_worker.h"
 
@@ -29,6 +29,7 @@ enum {
     LEAVE_MS = 5000,
     CHECKS_MAX = 8,
     LOOK_SECONDS = 60, /* longer than a look may take */
+    FDS_OWN = 3,
     FDS_PER_TASK = 2 * TASK_DUTIES,
     FDS_PER_CHECK = 2,
 };
@@ -36,7 +37,8 @@ enum {
 struct loop {
     struct worker worker;
     struct store_listen *listen;
-    struct worker_task **tasks; /* owned; task_max places */
+    struct metric_server *metrics; /* NULL = none is served */
+    struct worker_task **tasks;    /* owned; task_max places */
     size_t task_count, task_max;
     struct worker_check *checks[CHECKS_MAX]; /* owned */
     size_t check_count;
@@ -143,28 +145,12 @@ static bool say_hello(struct loop *l, struct err *err) {
     return store_worker_seen(l->worker.store, &me, &l->is_drained, err);
 }
 
-static bool sweep_one(void *arg, const char *job_id, uint32_t task) {
-    struct loop *l = arg;
-    struct store_job job = STORE_JOB_INIT;
-    struct err err = ERR_INIT;
-    enum job_state state;
-    bool is_over;
+static bool report(struct loop *l, struct err *err) {
+    int64_t begun_us = clock_mono_us();
 
-    for (size_t i = 0; i < l->task_count; i++) {
-        if (strcmp(l->tasks[i]->run->job, job_id) == 0)
-            return true;
-    }
-    if (store_job_get(l->worker.store, NULL, job_id, &job, &err)) {
-        is_over = job_state_parse(job.state, &state) && job_state_is_final(state);
-        store_job_done(&job);
-    } else {
-        is_over = err.code == ERR_NOT_FOUND;
-        if (!is_over)
-            return false;
-    }
-    err_clear(&err);
-    if (is_over && !task_spool_remove(l->worker.identity->spool_dir, job_id, task, &err))
-        log_event(LOG_LEVEL_WARN, "worker.spool-stays", LOG_TEXT("job", job_id), LOG_ERR(&err));
+    if (!worker_task_report(&l->worker, l->tasks, l->task_count, err))
+        return false;
+    worker_metrics_take(l->tasks, l->task_count, clock_mono_us() - begun_us);
     return true;
 }
 
@@ -172,7 +158,7 @@ static bool sweep_one(void *arg, const char *job_id, uint32_t task) {
 static bool work_store(struct loop *l, int64_t now, struct err *err) {
     if (now >= l->report_ms || l->worker.wants_report) {
         l->worker.wants_report = false;
-        if (!worker_task_report(&l->worker, l->tasks, l->task_count, err))
+        if (!report(l, err))
             return false;
         l->report_ms = now + REPORT_MS;
     }
@@ -199,7 +185,7 @@ static bool work_store(struct loop *l, int64_t now, struct err *err) {
         l->claim_ms = now + CLAIM_MS;
     }
     if (now >= l->sweep_ms) {
-        task_spool_list(l->worker.identity->spool_dir, sweep_one, l);
+        worker_sweep(&l->worker, l->tasks, l->task_count);
         l->sweep_ms = now + SWEEP_MS;
     }
     return true;
@@ -255,12 +241,13 @@ static void watch(struct loop *l, int fd) {
     l->fds[l->fd_count++] = (struct pollfd){.fd = fd, .events = POLLIN};
 }
 
-/* Signals, wake-ups, then every task's and check's descriptors in their order. A place
- * without a descriptor holds -1, which poll passes over. */
+/* Signals, wake-ups, who reads the metrics, then every task's and check's descriptors in their
+ * order. A place without a descriptor holds -1, which poll passes over. */
 static void gather(struct loop *l) {
     l->fd_count = 0;
     watch(l, l->signal_fd);
     watch(l, l->listen ? store_listen_fd(l->listen) : -1);
+    watch(l, metric_server_fd(l->metrics));
     for (size_t i = 0; i < l->task_count; i++) {
         for (int duty = 0; duty < TASK_DUTIES; duty++) {
             watch(l, l->tasks[i]->run->child[duty].process.socket);
@@ -296,7 +283,7 @@ static int time_to_wait(const struct loop *l) {
 /* What stands in the arrays was gathered before poll and is not changed until all are
  * served: tasks come and go in visit_store() and drop_gone() only. */
 static void serve_children(struct loop *l) {
-    size_t at = 2;
+    size_t at = FDS_OWN;
 
     for (size_t i = 0; i < l->task_count; i++) {
         for (int duty = 0; duty < TASK_DUTIES; duty++, at += 2) {
@@ -344,6 +331,7 @@ static void wait_once(struct loop *l, int timeout_ms) {
     }
     serve_signals(l);
     serve_wakes(l);
+    metric_server_serve(l->metrics);
     serve_children(l);
 }
 
@@ -389,6 +377,7 @@ static void leave(struct loop *l) {
 
 static void loop_done(struct loop *l) {
     worker_series_done(&l->worker);
+    metric_server_close(l->metrics);
     for (size_t i = 0; i < l->task_count; i++)
         worker_task_free(l->tasks[i]);
     for (size_t i = 0; i < l->check_count; i++)
@@ -406,14 +395,15 @@ static bool loop_open(struct loop *l, struct err *err) {
 
     l->task_max = (size_t)config->worker_tasks_max;
     l->tasks = calloc(l->task_max, sizeof(struct worker_task *));
-    l->fds =
-        calloc(2 + l->task_max * FDS_PER_TASK + (CHECKS_MAX + WORKER_LOOKS_MAX) * FDS_PER_CHECK,
-               sizeof(struct pollfd));
+    l->fds = calloc(FDS_OWN + l->task_max * FDS_PER_TASK +
+                        (CHECKS_MAX + WORKER_LOOKS_MAX) * FDS_PER_CHECK,
+                    sizeof(struct pollfd));
     if (!l->tasks || !l->fds)
         abort();
     if (gethostname(l->host, sizeof(l->host) - 1) != 0)
         snprintf(l->host, sizeof(l->host), "unknown");
-    if (!store_open(config->database_url, "keyferry-worker", &l->worker.store, err))
+    if (!metric_server_open(config->worker_metrics_listen, METRIC_OF_WORKER, &l->metrics, err) ||
+        !store_open(config->database_url, "keyferry-worker", &l->worker.store, err))
         return false;
     worker_guard_database(l->worker.store);
     /* A control database that stands still must not keep us from our leases' own deadline. */

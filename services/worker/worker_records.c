@@ -208,34 +208,75 @@ void worker_records_heed(struct worker_task *task, const json_t *wanted) {
 
 /* ---- counts ---- */
 
-bool worker_records_count(struct worker *worker, struct worker_task *task, bool at_once,
-                          struct err *err) {
-    struct control_block *block = task->run->control;
-    struct store_command_count counts[COMMAND_COUNT];
-    int64_t now = clock_mono_ms();
-    uint64_t sum = 0;
-    size_t count = 0;
+struct counts {
+    struct store_command_count *rows;
+    size_t count, room;
+};
 
-    if (!at_once && task->counted > 0 && now - task->counted_ms < COUNT_MS)
-        return true;
+static void add_count(struct counts *c, const struct store_command_count *row) {
+    if (c->count == c->room) {
+        c->room = c->room ? 2 * c->room : 256;
+        c->rows = realloc(c->rows, c->room * sizeof(*c->rows));
+        if (!c->rows)
+            abort(); /* as many as tasks and commands */
+    }
+    c->rows[c->count++] = *row;
+}
+
+static uint64_t sum_of(const struct control_block *block) {
+    uint64_t sum = 0;
+
     for (int id = 0; id < COMMAND_COUNT; id++) {
-        uint64_t n[3];
+        for (int c = 0; c < 3; c++)
+            sum += atomic_load_explicit(&block->by_command[id][c], memory_order_relaxed);
+    }
+    return sum;
+}
+
+static void add_counts_of(struct counts *all, const struct task_run *run) {
+    for (int id = 0; id < COMMAND_COUNT; id++) {
+        struct store_command_count row = {
+            .job = run->job,
+            .command = id == COMMAND_NONE ? "unknown" : command_row((enum command_id)id)->name};
+        int64_t *const n[3] = {&row.applied, &row.skipped, &row.rejected};
 
         for (int c = 0; c < 3; c++)
-            n[c] = atomic_load_explicit(&block->by_command[id][c], memory_order_relaxed);
-        sum += n[0] + n[1] + n[2];
-        if (n[0] + n[1] + n[2] > 0)
-            counts[count++] = (struct store_command_count){
-                .command = id == COMMAND_NONE ? "unknown" : command_row((enum command_id)id)->name,
-                .applied = (int64_t)n[0],
-                .skipped = (int64_t)n[1],
-                .rejected = (int64_t)n[2]};
+            *n[c] = (int64_t)atomic_load_explicit(&run->control->by_command[id][c],
+                                                  memory_order_relaxed);
+        if (row.applied + row.skipped + row.rejected > 0)
+            add_count(all, &row);
     }
-    task->counted_ms = now;
-    if (count == 0 || sum == task->counted)
-        return true;
-    if (!store_command_count_put(worker->store, task->run->job, counts, count, err))
-        return false;
-    task->counted = sum;
-    return true;
+}
+
+static bool is_due(const struct worker_task *task, int64_t now) {
+    return !task->is_gone && (task->run->outcome != TASK_GOING || task->counted == 0 ||
+                              now - task->counted_ms >= COUNT_MS);
+}
+
+bool worker_records_count(struct worker *worker, struct worker_task **tasks, size_t task_count,
+                          struct err *err) {
+    int64_t now = clock_mono_ms();
+    struct counts counts = {.rows = NULL};
+    bool ok;
+
+    for (size_t i = 0; i < task_count; i++) {
+        uint64_t sum;
+
+        if (!is_due(tasks[i], now))
+            continue;
+        sum = sum_of(tasks[i]->run->control);
+        tasks[i]->counted_ms = now;
+        if (sum == tasks[i]->counted)
+            continue;
+        add_counts_of(&counts, tasks[i]->run);
+        tasks[i]->counted = sum;
+    }
+    ok =
+        counts.count == 0 || store_command_count_put(worker->store, counts.rows, counts.count, err);
+    free(counts.rows);
+    for (size_t i = 0; !ok && i < task_count; i++) {
+        if (tasks[i]->counted_ms == now)
+            tasks[i]->counted = 0; /* once more, as soon as the database is back */
+    }
+    return ok;
 }

@@ -19,6 +19,7 @@ MUST_CHECK bool worker_records_look(struct worker *worker, struct worker_task *t
 /* The same from what a report brought along. */
 void worker_records_heed(struct worker_task *task, const json_t *wanted);
 
-/* Mirror how often each command was met, every few seconds at most. */
-MUST_CHECK bool worker_records_count(struct worker *worker, struct worker_task *task, bool at_once,
-                                     struct err *err);
+/* Mirror how often each command was met: every so often, and when a task has ended. All tasks go in
+ * one statement. Errors: STORE. */
+MUST_CHECK bool worker_records_count(struct worker *worker, struct worker_task **tasks,
+                                     size_t task_count, struct err *err);

@@ -394,10 +394,10 @@ bool worker_task_report(struct worker *worker, struct worker_task **tasks, size_
     used = 0;
     for (size_t i = 0; ok && i < count; i++) {
         if (!tasks[i]->is_gone)
-            ok = take_answer(worker, tasks[i], &reports[used++], err) &&
-                 worker_records_count(worker, tasks[i], tasks[i]->run->outcome != TASK_GOING, err);
+            ok = take_answer(worker, tasks[i], &reports[used++], err);
     }
-    ok = ok && worker_series_write(worker, tasks, count, false, err);
+    ok = ok && worker_records_count(worker, tasks, count, err) &&
+         worker_series_write(worker, tasks, count, false, err);
     for (size_t i = 0; i < count; i++)
         json_decref(reports[i].wanted);
     free(reports);

@@ -37,8 +37,15 @@ struct worker {
     bool wants_report; /* somebody needs to know whether a lease is still ours */
 };
 
+/* What /metrics of the worker has been told of a task. */
+struct worker_told {
+    bool is_known;
+    int64_t commands, bytes, keys, copy_bytes;
+};
+
 struct worker_task {
     struct task_run *run;
+    struct worker_told told;
     struct gauges gauges;
     struct series *series; /* owned; NULL before the first report */
     struct pace pace;

@@ -1,4 +1,4 @@
--- Drop what has had its time, some thousand rows of a kind at most. Safe to repeat.
+-- Drop what has had its time, so many rows of a kind at most. Safe to repeat.
 WITH answers AS (
     DELETE FROM idempotency
      WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency
@@ -9,7 +9,7 @@ WITH answers AS (
                               WHERE step = 1 AND bucket < now() - interval '62 minutes'
                                  OR step = 10 AND bucket < now() - interval '24 hours 10 minutes'
                                  OR step = 60 AND bucket < now() - interval '31 days 1 hour'
-                              LIMIT 5000))
+                              LIMIT 50000))
 ), syncs AS (
     DELETE FROM full_sync WHERE at < now() - interval '2 hours'
 ), sessions AS (

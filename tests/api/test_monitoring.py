@@ -27,7 +27,7 @@ def metrics():
         server.sql("INSERT INTO task (job, number, progress) VALUES (%s, 0, %s)", job["id"], json.dumps(
             {"phase": "incremental", "latency_us": 2500000, "latency_at_ms": 4102444800000, "lag_bytes": 77,
              "bytes_total": 200, "bytes_done": 100, "keys_done": 5, "commands_applied": 9, "tail_waited_us": 1500000,
-             "bytes_per_second": 10, "spool_quota_bytes": 1000, "spool_bytes": 100,
+             "source_bytes_per_second": 10, "spool_quota_bytes": 1000, "spool_bytes": 100,
              "destination_memory_bytes": 30, "destination_memory_max_bytes": 40}))
         answer = requests.get("http://127.0.0.1:%d/metrics" % port, timeout=10)
         assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")

@@ -160,30 +160,36 @@ static void before_the_first_catch_up_only_a_rule_that_wants_it_fires(void) {
 static struct alert_job job_of(const char *text, json_t **ret_row) {
     struct alert_job job;
 
+    int64_t now_ms;
+
     *ret_row = json_loads(text, 0, NULL);
-    CU_ASSERT_FATAL(alert_job_from_row(*ret_row, 2000000, &job));
+    now_ms = json_integer_value(json_object_get(*ret_row, "now_ms"));
+    CU_ASSERT_FATAL(alert_job_from_row(*ret_row, now_ms ? now_ms : 2000000, &job));
     return job;
 }
 
 static double value_of(enum alert_type type, const char *row_text) {
     struct alert_rule rule = {.type = type};
-    struct alert_memory *memory = alert_memory_new();
     struct alert_seen seen;
     struct alert_job job;
     json_t *row;
 
     job = job_of(row_text, &row);
     job.seen.progress = &job.progress; /* the struct was copied */
-    alert_memory_look(memory, &job);
     seen = alert_eye_look(&rule, &job);
     json_decref(row);
-    alert_memory_free(memory);
     return seen.is_over ? -2 : seen.is_known ? seen.value : -1;
 }
 
 #define ROW(state, progress)                                                                       \
     "{\"id\":\"job_1\",\"account\":\"acct_1\",\"state\":\"" state "\",\"started_ms\":1000,"        \
     "\"retry_since_ms\":1990000,\"progress\":{" progress "}}"
+
+/* Begun a hundred hours before, and retried for as long. */
+#define OLD_ROW(state, progress)                                                                   \
+    "{\"id\":\"job_1\",\"account\":\"acct_1\",\"state\":\"" state                                  \
+    "\",\"now_ms\":360000000,\"started_ms\":1000,\"retry_since_ms\":1000,\"progress\":{" progress  \
+    "}}"
 
 static void each_type_sees_its_figure(void) {
     CU_ASSERT_EQUAL(value_of(ALERT_LATENCY, ROW("running", "\"phase\":\"incremental\","
@@ -203,7 +209,7 @@ static void each_type_sees_its_figure(void) {
         90);
     CU_ASSERT_EQUAL(value_of(ALERT_DESTINATION_MEMORY, ROW("running", "")), -1);
     CU_ASSERT_EQUAL(value_of(ALERT_EVICTION, ROW("running", "\"destination_evicted_keys\":3")), 1);
-    CU_ASSERT_EQUAL(value_of(ALERT_SAFE_FOR, ROW("running", "\"bytes_per_second\":10,"
+    CU_ASSERT_EQUAL(value_of(ALERT_SAFE_FOR, ROW("running", "\"source_bytes_per_second\":10,"
                                                             "\"spool_quota_bytes\":1000,"
                                                             "\"spool_bytes\":400")),
                     60);
@@ -215,27 +221,77 @@ static void each_type_sees_its_figure(void) {
     CU_ASSERT_EQUAL(value_of(ALERT_HEARTBEAT_STALE,
                              ROW("running", "\"phase\":\"incremental\",\"heartbeat_state\":2,"
                                             "\"latency_at_ms\":1990000")),
-                    -1);
+                    0);
+    CU_ASSERT_EQUAL(value_of(ALERT_HEARTBEAT_STALE,
+                             ROW("running", "\"phase\":\"incremental\",\"heartbeat_state\":1,"
+                                            "\"heartbeat_interval_ms\":10000,"
+                                            "\"latency_at_ms\":1990000")),
+                    0);
+    CU_ASSERT_EQUAL(value_of(ALERT_HEARTBEAT_STALE,
+                             ROW("paused", "\"phase\":\"incremental\",\"heartbeat_state\":1,"
+                                           "\"latency_at_ms\":1990000")),
+                    0);
 }
 
-static void what_does_not_move_is_remembered_between_two_looks(void) {
-    struct alert_memory *memory = alert_memory_new();
-    struct alert_rule rule = {.type = ALERT_STALLED};
-    struct alert_job job;
-    json_t *row;
+/* Each type with what is bad for it, at its default threshold, and what is just well. */
+static void each_type_has_a_side_on_which_it_fires_and_one_on_which_it_does_not(void) {
+    static const struct {
+        enum alert_type type;
+        const char *bad, *well;
+    } cases[] = {
+        {ALERT_LATENCY,
+         ROW("running", "\"phase\":\"incremental\",\"latency_us\":61000000,"
+                        "\"latency_at_ms\":1999000"),
+         ROW("running", "\"phase\":\"incremental\",\"latency_us\":59000000,"
+                        "\"latency_at_ms\":1999000")},
+        {ALERT_ERROR, ROW("failed", ""), ROW("retrying", "")},
+        {ALERT_ERROR, ROW("blocked", ""), ROW("paused", "")},
+        {ALERT_BLOCKED, ROW("blocked", ""), ROW("failed", "")},
+        {ALERT_PRECHECK_FAILED, ROW("precheck_failed", ""), ROW("running", "")},
+        {ALERT_FULL_TIMEOUT, OLD_ROW("running", "\"phase\":\"full\""),
+         OLD_ROW("running", "\"phase\":\"incremental\"")},
+        {ALERT_FULL_TIMEOUT, OLD_ROW("running", "\"phase\":\"snapshot_wait\""),
+         ROW("running", "\"phase\":\"full\"")},
+        {ALERT_STALLED, ROW("running", "\"moved_at_ms\":1300000"),
+         ROW("running", "\"moved_at_ms\":1500000")},
+        {ALERT_STALLED, ROW("stopping", "\"moved_at_ms\":1300000"),
+         ROW("paused", "\"moved_at_ms\":1300000")},
+        {ALERT_RETRYING, OLD_ROW("retrying", ""), ROW("retrying", "")},
+        {ALERT_RETRYING, OLD_ROW("retrying", ""), OLD_ROW("running", "")},
+        {ALERT_HEARTBEAT_STALE,
+         ROW("running", "\"phase\":\"incremental\",\"heartbeat_state\":1,"
+                        "\"latency_at_ms\":1994000"),
+         ROW("running", "\"phase\":\"incremental\",\"heartbeat_state\":1,"
+                        "\"latency_at_ms\":1996000")},
+        {ALERT_DESTINATION_MEMORY,
+         ROW("running", "\"destination_memory_bytes\":86,\"destination_memory_max_bytes\":100"),
+         ROW("running", "\"destination_memory_bytes\":84,\"destination_memory_max_bytes\":100")},
+        {ALERT_EVICTION, ROW("running", "\"destination_evicted_keys\":1"), ROW("running", "")},
+        {ALERT_SAFE_FOR, ROW("running", "\"source_bytes_per_second\":1,\"spool_quota_bytes\":1799"),
+         ROW("running", "\"source_bytes_per_second\":1,\"spool_quota_bytes\":1801")},
+        {ALERT_SAFE_FOR,
+         ROW("running", "\"destination_memory_bytes\":1,\"destination_memory_max_bytes\":1701,"
+                        "\"destination_memory_growth\":1"),
+         ROW("running", "\"destination_memory_bytes\":1,\"destination_memory_max_bytes\":1901,"
+                        "\"destination_memory_growth\":1")},
+        {ALERT_SAFE_FOR, ROW("running", "\"certificate_until_ms\":3700000"),
+         ROW("running", "\"certificate_until_ms\":3900000")},
+    };
+    bool is_tried[ALERT_TYPE_COUNT] = {false};
 
-    job = job_of(ROW("running", "\"phase\":\"full\",\"keys_done\":5"), &row);
-    job.seen.progress = &job.progress;
-    alert_memory_look(memory, &job);
-    job.seen.now_ms += 700000;
-    alert_memory_look(memory, &job);
-    CU_ASSERT_EQUAL(alert_eye_look(&rule, &job).value, 700);
-    job.progress.keys_done++;
-    job.seen.now_ms += 1000;
-    alert_memory_look(memory, &job);
-    CU_ASSERT_EQUAL(alert_eye_look(&rule, &job).value, 0);
-    json_decref(row);
-    alert_memory_free(memory);
+    for (size_t i = 0; i < LENGTH_OF(cases); i++) {
+        struct alert_rule rule = {.type = cases[i].type,
+                                  .threshold = alert_type_row(cases[i].type)->threshold};
+
+        rule.resolve_threshold = rule.threshold;
+        is_tried[cases[i].type] = true;
+        CU_ASSERT(alert_rule_is_bad(&rule, value_of(cases[i].type, cases[i].bad)));
+        CU_ASSERT_FALSE(alert_rule_is_well(&rule, value_of(cases[i].type, cases[i].bad)));
+        CU_ASSERT_FALSE(alert_rule_is_bad(&rule, value_of(cases[i].type, cases[i].well)));
+        CU_ASSERT(alert_rule_is_well(&rule, value_of(cases[i].type, cases[i].well)));
+    }
+    for (int type = 0; type < ALERT_TYPE_COUNT; type++)
+        CU_ASSERT(is_tried[type]);
 }
 
 static void labels_and_account_choose_the_jobs(void) {
@@ -326,7 +382,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_job_that_has_ended_ends_it_at_once),
     CUNIT_TEST(before_the_first_catch_up_only_a_rule_that_wants_it_fires),
     CUNIT_TEST(each_type_sees_its_figure),
-    CUNIT_TEST(what_does_not_move_is_remembered_between_two_looks),
+    CUNIT_TEST(each_type_has_a_side_on_which_it_fires_and_one_on_which_it_does_not),
     CUNIT_TEST(labels_and_account_choose_the_jobs),
     CUNIT_TEST(a_message_is_signed_as_the_standard_says),
     CUNIT_TEST(a_secret_of_another_form_is_refused),

@@ -144,12 +144,20 @@ static void a_metric_is_described_once_and_counts(void) {
 
     metric_add(METRIC_HTTP_4XX, 2);
     metric_set(METRIC_STORE_UP, 1);
-    CU_ASSERT_TRUE(metric_format(&text, &err));
+    metric_add(METRIC_HTTP_MICROSECONDS, 2500001);
+    CU_ASSERT_TRUE(metric_format(METRIC_OF_API, &text, &err));
     CU_ASSERT_PTR_NOT_NULL(strstr(text.ptr, "keyferry_http_requests_total{class=\"4xx\"} 2\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text.ptr, "\nkeyferry_store_up 1\n"));
     type = strstr(text.ptr, "# TYPE keyferry_http_requests_total counter\n");
     CU_ASSERT_PTR_NOT_NULL_FATAL(type);
     CU_ASSERT_PTR_NULL(strstr(type + 1, "# TYPE keyferry_http_requests_total"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text.ptr, "\nkeyferry_http_request_seconds_total 2.500001\n"));
+    buf_clear(&text);
+    /* A process shows its own, and what all have. */
+    CU_ASSERT_TRUE(metric_format(METRIC_OF_WORKER, &text, &err));
+    CU_ASSERT_PTR_NULL(strstr(text.ptr, "keyferry_http_"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text.ptr, "\nkeyferry_worker_tasks_held 0\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text.ptr, "\nkeyferry_store_up 1\n"));
     buf_done(&text);
 }
 

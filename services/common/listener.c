@@ -1,4 +1,4 @@
-#include "web-api/listener.h"
+#include "services/common/listener.h"
 
 #include <errno.h>
 #include <netdb.h>
