@@ -16,62 +16,17 @@
 #include "services/common/clock.h"
 #include "services/net/conn_impl.h"
 #include "services/net/egress.h"
+#include "services/net/lookup.h"
 
 enum { TLS_RECORD_MAX = 16384, WRITEV_MAX = 64 };
 
-/* One look-up. It is on the heap because the resolver may go on using it after we
- * stopped waiting. */
-struct lookup {
-    struct gaicb request;
-    struct addrinfo hints;
-    char host[256], port[8];
-};
-
-static bool resolve_failed(const struct conn *c, int code, struct err *err) {
-    return err_set(err, ERR_RESOLVE, "resolving %s: %s", c->label, gai_strerror(code));
-}
-
 static bool resolve(struct conn *c, const struct endpoint *ep, struct err *err) {
-    struct lookup *lookup = calloc(1, sizeof(*lookup));
-    struct gaicb *requests[1];
-    struct timespec wait = {.tv_sec = ep->connect_timeout_ms / 1000,
-                            .tv_nsec = (long)(ep->connect_timeout_ms % 1000) * 1000000};
-    int code;
+    int code = lookup_host(ep->host, ep->port, ep->connect_timeout_ms, &c->addresses);
 
-    if (!lookup)
-        abort();
-    snprintf(lookup->host, sizeof(lookup->host), "%s", ep->host);
-    snprintf(lookup->port, sizeof(lookup->port), "%u", ep->port);
-    lookup->hints.ai_socktype = SOCK_STREAM;
-    lookup->hints.ai_flags = AI_NUMERICSERV | AI_NUMERICHOST;
-    /* An address needs no resolver, so no thread. */
-    code = getaddrinfo(lookup->host, lookup->port, &lookup->hints, &c->addresses);
-    if (code != EAI_NONAME)
-        goto done;
-    lookup->hints.ai_flags = AI_NUMERICSERV;
-    lookup->request.ar_name = lookup->host;
-    lookup->request.ar_service = lookup->port;
-    lookup->request.ar_request = &lookup->hints;
-    requests[0] = &lookup->request;
-    code = getaddrinfo_a(GAI_NOWAIT, requests, 1, NULL);
-    if (code != 0)
-        goto done;
-    while ((code = gai_error(requests[0])) == EAI_INPROGRESS) {
-        const struct gaicb *waiting[1] = {requests[0]};
-
-        /* EAI_INTR: a signal; the time starts over, which a handler's rate bounds well enough. */
-        code = gai_suspend(waiting, 1, &wait);
-        if (code == EAI_AGAIN) {
-            if (gai_cancel(requests[0]) == EAI_CANCELED)
-                free(lookup); /* else it is left to the resolver for ever */
-            return err_set(err, ERR_RESOLVE, "resolving %s took more than %u ms", c->label,
-                           ep->connect_timeout_ms);
-        }
-    }
-    c->addresses = lookup->request.ar_result;
-done:
-    free(lookup);
-    return code == 0 ? true : resolve_failed(c, code, err);
+    if (code == LOOKUP_TOO_SLOW)
+        return err_set(err, ERR_RESOLVE, "resolving %s took more than %u ms", c->label,
+                       ep->connect_timeout_ms);
+    return code == 0 || err_set(err, ERR_RESOLVE, "resolving %s: %s", c->label, gai_strerror(code));
 }
 
 static void set_options(int fd) {
