@@ -15,6 +15,7 @@
 #include "web-api/problem.h"
 #include "web-api/rate.h"
 #include "web-api/router.h"
+#include "web-api/stream_limit.h"
 #include "web-api/wait.h"
 
 enum { TAKE_STORE_MS = 3000, REFUSALS_PER_SECOND = 200 };
@@ -22,6 +23,7 @@ enum { TAKE_STORE_MS = 3000, REFUSALS_PER_SECOND = 200 };
 struct app {
     struct store_pool *pool;
     struct keyring ring;
+    struct stream_limit *streams;
     struct rate *by_key, *by_peer; /* requests that had a good key, and those that had none */
     atomic_bool stopping;
 };
@@ -38,6 +40,7 @@ bool app_new(const struct config *config, struct app **ret_app, struct err *err)
     if (!app)
         return err_set(err, ERR_MEMORY, "the application");
     app->ring = KEYRING_INIT;
+    app->streams = stream_limit_new((unsigned)config->api_connections_max);
     app->by_key = rate_new((uint32_t)config->api_requests_per_second);
     app->by_peer = rate_new(REFUSALS_PER_SECOND);
     atomic_init(&app->stopping, false);
@@ -56,6 +59,7 @@ void app_free(struct app *app) {
         return;
     store_pool_free(app->pool);
     keyring_done(&app->ring);
+    stream_limit_free(app->streams);
     rate_free(app->by_key);
     rate_free(app->by_peer);
     free(app);
@@ -71,6 +75,10 @@ bool app_is_stopping(struct app *app) {
 
 struct store_pool *app_pool(struct app *app) {
     return app->pool;
+}
+
+struct stream_limit *app_streams(struct app *app) {
+    return app->streams;
 }
 
 const struct keyring *app_keyring(struct app *app) {

@@ -32,6 +32,7 @@ bool app_is_stopping(struct app *app);
 
 struct store_pool *app_pool(struct app *app);
 const struct keyring *app_keyring(struct app *app);
+struct stream_limit *app_streams(struct app *app);
 
 /* Run the handler of an authorised call and do what is the same for all of them:
  * idempotency, problems, waiting, conditions. For app.c and tests. */

@@ -1,11 +1,7 @@
 #include "web-api/server.h"
 
-#include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,29 +12,17 @@
 
 #include "proto/base/buf.h"
 #include "services/common/listener.h"
+#include "web-api/links.h"
 
-enum { REAP_EVERY_MS = 200, STACK_BYTES = 512 * 1024, NEVER_MS = -1 };
-
-/* One connection, known to the reaper from its opening to its end. */
-struct link {
-    struct link *prev, *next;
-    int fd;
-    int64_t deadline_ms; /* NEVER_MS while a handler works */
-    bool busy;           /* a request is under way */
-};
+/* Connections beyond the limit: somebody was told to go for each, and its thread still ends. */
+enum { STACK_BYTES = 512 * 1024, LEAVING_MAX = 64 };
 
 struct server {
     struct server_config config;
     struct server_app app;
     struct MHD_Daemon *daemon;
     uint16_t port;
-    pthread_t reaper;
-    bool reaper_runs;
-    pthread_mutex_t lock; /* links and their members, busy_count, draining, stopped */
-    pthread_cond_t quiet;
-    struct link *links;
-    unsigned busy_count;
-    bool draining, stopped;
+    struct links *links;
 };
 
 /* One request and its answer. */
@@ -62,75 +46,22 @@ static int64_t now_us(void) {
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-static void link_set(struct server *s, struct link *l, bool busy, int64_t within_ms) {
-    if (!l)
-        return;
-    pthread_mutex_lock(&s->lock);
-    if (l->busy != busy)
-        s->busy_count += busy ? 1U : -1U;
-    l->busy = busy;
-    l->deadline_ms = within_ms == NEVER_MS ? NEVER_MS : now_us() / 1000 + within_ms;
-    if (s->busy_count == 0)
-        pthread_cond_broadcast(&s->quiet);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static void *reaper_run(void *arg) {
-    struct server *s = arg;
-
-    pthread_mutex_lock(&s->lock);
-    while (!s->stopped) {
-        int64_t now_ms = now_us() / 1000;
-
-        for (struct link *l = s->links; l; l = l->next)
-            if ((l->deadline_ms != NEVER_MS && now_ms > l->deadline_ms) ||
-                (s->draining && !l->busy))
-                shutdown(l->fd, SHUT_RDWR);
-        pthread_mutex_unlock(&s->lock);
-        poll(NULL, 0, REAP_EVERY_MS);
-        pthread_mutex_lock(&s->lock);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return NULL;
-}
-
 static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode code) {
     struct server *s = cls;
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info =
+        const union MHD_ConnectionInfo *fd =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        struct link *l = calloc(1, sizeof(*l));
+        const union MHD_ConnectionInfo *from =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
-        if (!l || !info)
+        if (!fd || !from)
             abort();
-        l->fd = info->connect_fd;
-        l->deadline_ms = now_us() / 1000 + s->config.head_ms;
-        pthread_mutex_lock(&s->lock);
-        l->next = s->links;
-        if (l->next)
-            l->next->prev = l;
-        s->links = l;
-        pthread_mutex_unlock(&s->lock);
-        *socket_context = l;
+        *socket_context = links_add(s->links, fd->connect_fd, from->client_addr, s->config.head_ms);
         return;
     }
-
-    struct link *l = *socket_context;
-
-    /* The descriptor is closed after this call: under the lock the reaper can
-     * never shut down a number that belongs to somebody else by then. */
-    link_set(s, l, false, NEVER_MS);
-    pthread_mutex_lock(&s->lock);
-    if (l->prev)
-        l->prev->next = l->next;
-    else
-        s->links = l->next;
-    if (l->next)
-        l->next->prev = l->prev;
-    pthread_mutex_unlock(&s->lock);
-    free(l);
+    links_remove(s->links, *socket_context);
 }
 
 /* The library would decode %2f to a slash and cut at %00: it hands us what was
@@ -244,13 +175,9 @@ static struct MHD_Response *make_response(struct reply *reply) {
 static enum MHD_Result send_reply(struct exchange *x, struct MHD_Connection *connection) {
     struct reply *reply = &x->reply;
     struct MHD_Response *response = make_response(reply);
-    bool draining;
 
     if (!response)
         return MHD_NO;
-    pthread_mutex_lock(&x->server->lock);
-    draining = x->server->draining;
-    pthread_mutex_unlock(&x->server->lock);
     if (reply->content_type)
         MHD_add_response_header(response, "Content-Type", reply->content_type);
     for (size_t i = 0; i < reply->header_count; i++)
@@ -259,10 +186,12 @@ static enum MHD_Result send_reply(struct exchange *x, struct MHD_Connection *con
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (!reply_header_get(reply, "Cache-Control"))
         MHD_add_response_header(response, "Cache-Control", "no-store");
-    if (reply->close || draining)
+    if (reply->close || links_are_draining(x->server->links))
         MHD_add_response_header(response, "Connection", "close");
-    link_set(x->server, x->link, true,
-             reply->stream.next ? NEVER_MS : (int64_t)x->server->config.send_ms);
+    if (reply->stream.next)
+        links_work(x->server->links, x->link);
+    else
+        links_await(x->server->links, x->link, x->server->config.send_ms);
 
     enum MHD_Result queued = MHD_queue_response(connection, (unsigned)reply->status, response);
 
@@ -292,13 +221,16 @@ static enum MHD_Result begin(struct server *s, struct MHD_Connection *connection
     x->reply = REPLY_INIT(&x->arena);
     x->body = BUF_INIT(s->config.body_max);
     x->begun_us = now_us();
-    link_set(s, x->link, true, s->config.body_ms);
+    links_work(s->links, x->link);
     if (!read_head(x, connection, url, method, &err)) {
         refuse(x, &err);
         return send_reply(x, connection);
     }
-    if (s->app.admit(s->app.state, &x->request, &x->reply))
+    if (s->app.admit(s->app.state, &x->request, &x->reply)) {
+        if (x->request.has_body)
+            links_await(s->links, x->link, s->config.body_ms);
         return MHD_YES;
+    }
     x->replied = true;
     /* An answer from here closes the connection: right when a body follows that
      * nobody will read, needless otherwise. */
@@ -333,7 +265,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         return begin(s, connection, url, method, con_cls);
     if (*data_size > 0)
         return take_body(x, data, data_size);
-    link_set(s, x->link, true, NEVER_MS);
+    links_work(s->links, x->link);
     if (!x->replied && x->too_large) {
         err_set(&err, ERR_BODY_TOO_LARGE, "at most %llu bytes are taken",
                 (unsigned long long)s->config.body_max);
@@ -358,16 +290,10 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     *con_cls = NULL;
     s->app.done(s->app.state, &x->request, x->replied ? &x->reply : NULL,
                 (uint64_t)(now_us() - x->begun_us), code != MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    link_set(s, x->link, false, s->config.idle_ms);
+    links_idle(s->links, x->link, s->config.idle_ms);
     buf_done(&x->body);
     arena_done(&x->arena);
     free(x);
-}
-
-static void server_free(struct server *s) {
-    pthread_mutex_destroy(&s->lock);
-    pthread_cond_destroy(&s->quiet);
-    free(s);
 }
 
 bool server_start(const struct server_config *config, const struct server_app *app,
@@ -379,11 +305,13 @@ bool server_start(const struct server_config *config, const struct server_app *a
         return err_set(err, ERR_MEMORY, "a server");
     s->config = *config;
     s->app = *app;
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->quiet, NULL);
-    if (!listener_open(config->listen, &fd, &s->port, err)) {
-        server_free(s);
-        return false;
+    s->links = links_new(config->connections_max, config->per_address_max);
+    if (!s->links || !listener_open(config->listen, &fd, &s->port, err)) {
+        bool no_thread = !s->links;
+
+        links_free(s->links);
+        free(s);
+        return no_thread ? err_set(err, ERR_IO, "no thread for the reaper") : false;
     }
     /* The library's timeout is the last resort: it also counts the time a handler
      * takes, so it must lie above the longest of them. */
@@ -391,20 +319,17 @@ bool server_start(const struct server_config *config, const struct server_app *a
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
             MHD_USE_ITC,
         0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-        config->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT, config->per_address_max,
-        MHD_OPTION_CONNECTION_TIMEOUT, 2U * SERVER_HANDLER_MAX_MS / 1000U,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
+        config->connections_max + LEAVING_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        config->per_address_max + LEAVING_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+        2U * SERVER_HANDLER_MAX_MS / 1000U, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        s, MHD_OPTION_END);
     if (!s->daemon) {
         close(fd);
-        server_free(s);
+        links_free(s->links);
+        free(s);
         return err_set(err, ERR_IO, "the HTTP library did not start");
-    }
-    s->reaper_runs = pthread_create(&s->reaper, NULL, reaper_run, s) == 0;
-    if (!s->reaper_runs) {
-        server_stop(s, 0);
-        return err_set(err, ERR_IO, "no thread for the reaper");
     }
     *ret_server = s;
     return true;
@@ -419,23 +344,11 @@ void server_stop(struct server *s, uint32_t drain_ms) {
         return;
 
     int fd = MHD_quiesce_daemon(s->daemon);
-    struct timespec until;
 
     if (fd >= 0)
         close(fd);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)(drain_ms / 1000) + 1;
-    pthread_mutex_lock(&s->lock);
-    s->draining = true;
-    while (s->busy_count > 0)
-        if (pthread_cond_timedwait(&s->quiet, &s->lock, &until) == ETIMEDOUT)
-            break;
-    pthread_mutex_unlock(&s->lock);
+    links_drain(s->links, drain_ms);
     MHD_stop_daemon(s->daemon);
-    pthread_mutex_lock(&s->lock);
-    s->stopped = true;
-    pthread_mutex_unlock(&s->lock);
-    if (s->reaper_runs)
-        pthread_join(s->reaper, NULL);
-    server_free(s);
+    links_free(s->links);
+    free(s);
 }

@@ -4,8 +4,7 @@
  * once 128 connections of one worker are ready. A handler may therefore block,
  * up to SERVER_HANDLER_MAX_MS. What a client can hold is bounded: connections in
  * all and per address, bytes of head and body, and the time a head, a body or
- * the reading of an answer may take (the library's own timeout counts silence
- * only, so a byte a second lives for ever; a reaper thread ends those).
+ * the reading of an answer may take (links.h).
  *
  * The order of a request: head -> screen -> admit -> body -> answer -> done.
  */

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,17 @@ static bool split_address(const char *text, char host[256], char port[8], struct
     return true;
 }
 
+/* The sockets that are accepted have it from the one listened on: a client that vanished without a
+ * word does not keep its place until the kernel gives up after a quarter of an hour. */
+static bool mind_the_vanished(int fd) {
+    unsigned unanswered_ms = 60000;
+    int one = 1;
+
+    return setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) == 0 &&
+           setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof(unanswered_ms)) ==
+               0;
+}
+
 bool listener_open(const char *address, int *ret_fd, uint16_t *ret_port, struct err *err) {
     char host[256], port[8];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
@@ -42,8 +55,8 @@ bool listener_open(const char *address, int *ret_fd, uint16_t *ret_port, struct 
         return err_set(err, ERR_CONFIG, "the address \"%s\" does not resolve", address);
     fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 256) != 0 ||
-        getsockname(fd, (struct sockaddr *)&bound, &bound_len) != 0) {
+        !mind_the_vanished(fd) || bind(fd, found->ai_addr, found->ai_addrlen) != 0 ||
+        listen(fd, 256) != 0 || getsockname(fd, (struct sockaddr *)&bound, &bound_len) != 0) {
         err_set(err, ERR_IO, "listening on %s: %s", address, strerror(errno));
         if (fd >= 0)
             close(fd);

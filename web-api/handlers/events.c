@@ -10,6 +10,7 @@
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
 #include "web-api/page.h"
+#include "web-api/stream_limit.h"
 
 enum {
     STREAM_LOOK_MS = 300,
@@ -20,7 +21,7 @@ enum {
 
 struct stream {
     struct app *app;
-    char job[STORE_ID_SIZE];
+    char job[STORE_ID_SIZE], account[STORE_ID_SIZE];
     int64_t after; /* number of the last event written into `out` */
     struct buf out;
     int64_t beat_ms;
@@ -98,6 +99,7 @@ static ssize_t stream_next(void *state, char *dst, size_t max) {
 static void stream_free(void *state) {
     struct stream *s = state;
 
+    stream_limit_give(app_streams(s->app), s->account);
     buf_done(&s->out);
     free(s);
 }
@@ -115,14 +117,17 @@ static bool open_stream(struct call *call, struct reply *reply, const char *job,
 
     if (last.len > 0 && (!str_parse_i64(last, &after) || after < 0))
         return err_set(err, ERR_BAD_REQUEST, "Last-Event-ID is none of ours");
+    if (!stream_limit_take(app_streams(call->app), call->caller.account, err))
+        return false;
     s = calloc(1, sizeof(*s));
     if (!s)
-        return err_set(err, ERR_MEMORY, "a stream of events");
+        abort();
     s->app = call->app;
     s->after = after;
     s->out = BUF_INIT(STREAM_BUFFER_MAX);
     s->beat_ms = clock_mono_ms();
     snprintf(s->job, sizeof(s->job), "%s", job);
+    snprintf(s->account, sizeof(s->account), "%s", call->caller.account);
     reply->status = 200;
     reply->content_type = "text/event-stream";
     reply->stream = (struct reply_stream){.next = stream_next, .free = stream_free, .state = s};
