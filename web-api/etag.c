@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "services/secret/api_key.h"
+#include "web-api/json_text.h"
 
 void etag_format(struct str bytes, int64_t version, char dst[ETAG_SIZE]) {
     char digest[65] = "";
@@ -13,10 +14,14 @@ void etag_format(struct str bytes, int64_t version, char dst[ETAG_SIZE]) {
 }
 
 void etag_add(json_t *body, int64_t version) {
-    char *text = json_dumps(body, JSON_COMPACT), tag[ETAG_SIZE];
+    struct buf text = BUF_INIT(JSON_TEXT_MAX);
+    struct err err = ERR_INIT;
+    char tag[ETAG_SIZE];
 
-    etag_format(str_from(text), version, tag);
-    free(text);
+    if (!json_text(&text, body, &err))
+        abort(); /* ours: it is a body that will be answered */
+    etag_format(buf_str(&text), version, tag);
+    buf_done(&text);
     json_object_set_new(body, "etag", json_string(tag));
 }
 

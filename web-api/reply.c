@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "web-api/json_text.h"
+
 void reply_header(struct reply *r, const char *name, const char *value) {
     const char *copy = arena_dup(r->arena, str_from(value));
 
@@ -27,13 +29,15 @@ const char *reply_header_get(const struct reply *r, const char *name) {
 }
 
 void reply_json(struct reply *r, int status, json_t *body_taken) {
-    char *text = body_taken ? json_dumps(body_taken, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    struct buf text = BUF_INIT(JSON_TEXT_MAX);
+    struct err err = ERR_INIT;
+    bool ok = body_taken && json_text(&text, body_taken, &err);
 
     json_decref(body_taken);
-    r->status = text ? status : 500;
+    r->status = ok ? status : 500;
     r->content_type = "application/json";
-    r->body = arena_str(r->arena, str_from(text));
-    free(text);
+    r->body = ok ? arena_str(r->arena, buf_str(&text)) : STR_EMPTY;
+    buf_done(&text);
 }
 
 void reply_constant(struct reply *r, int status, const char *content_type, struct str body) {

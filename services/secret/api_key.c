@@ -76,6 +76,9 @@ void api_key_sha256_hex(struct str bytes, char ret_hex[65]) {
     unsigned char hash[SHA256_DIGEST_LENGTH];
 
     SHA256((const unsigned char *)bytes.ptr, bytes.len, hash);
-    for (int i = 0; i < SHA256_DIGEST_LENGTH; i++)
-        snprintf(ret_hex + 2 * i, 3, "%02x", hash[i]);
+    for (int i = 0; i < SHA256_DIGEST_LENGTH; i++) {
+        ret_hex[2 * i] = "0123456789abcdef"[hash[i] >> 4];
+        ret_hex[2 * i + 1] = "0123456789abcdef"[hash[i] & 15];
+    }
+    ret_hex[2 * SHA256_DIGEST_LENGTH] = '\0';
 }
