@@ -202,6 +202,25 @@ def test_a_batch_does_what_it_can_and_says_what_it_could_not(api):
     assert api.call("POST", "/v1/jobs/batch", {"action": "forget", "ids": ["x"]}).status_code == 422
 
 
+def test_a_batch_chooses_as_the_action_alone_does_whatever_was_chosen_before(api):
+    job = ready(api)
+    api.post("/v1/jobs/batch", {"action": "start", "ids": [job["id"]]}, expect=207)
+    assert api.get(path_of(job))["instance_class"] == "unlimited"
+
+    def wanted():
+        return api.sql("SELECT wanted FROM job WHERE id = %s", job["id"])[0][0]
+
+    api.sql("UPDATE job SET state = 'paused' WHERE id = %s", job["id"])
+    api.post(path_of(job, "resume"), {"on_full_resync_needed": "flush_destination"})
+    assert wanted()["on_full_resync_needed"] == "flush_destination"
+    api.sql("UPDATE job SET state = 'paused' WHERE id = %s", job["id"])
+    api.post("/v1/jobs/batch", {"action": "resume", "ids": [job["id"]]}, expect=207)
+    assert wanted()["on_full_resync_needed"] == "fail"
+    api.sql("UPDATE job SET state = 'running', wanted = wanted || '{\"drain\": false}' WHERE id = %s", job["id"])
+    api.post("/v1/jobs/batch", {"action": "stop", "ids": [job["id"]]}, expect=207)
+    assert wanted()["drain"] is True
+
+
 def test_a_batch_touches_nothing_of_another_account(api):
     job = ready(api)
     import requests

@@ -47,7 +47,7 @@ bool job_rejected_replay(struct call *call, struct reply *reply, struct err *err
     struct store_job job = STORE_JOB_INIT;
     const char *ids[IDS_MAX];
     enum job_state state;
-    int64_t wanted = 0;
+    int64_t wanted = 0, expected;
     size_t count = 0;
     bool ok;
 
@@ -59,7 +59,8 @@ bool job_rejected_replay(struct call *call, struct reply *reply, struct err *err
     ok = !job_state_parse(job.state, &state) || !job_state_is_final(state) ||
          err_set(err, ERR_INVALID_STATE, "%s is %s: nothing is applied to its destination any more",
                  job.id, job.state);
-    ok = ok && store_rejected_want(call->store, job.id, ids, count, &wanted, err);
+    ok = ok && call_if_match(call, job.version, &expected, err) &&
+         store_rejected_want(call->store, job.id, ids, count, &wanted, err);
     store_job_done(&job);
     if (ok)
         reply_json(reply, 202, json_pack("{s:I}", "wanted", (json_int_t)wanted));

@@ -47,12 +47,14 @@ bool job_repeats_undelete(struct call *call, struct reply *reply, struct err *er
 bool job_repeats_clone(struct call *call, struct reply *reply, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
     char id[STORE_ID_SIZE];
+    int64_t expected;
     bool ok;
 
     if (!call_job(call, &job, err))
         return false;
-    ok = strcmp(job.state, "released") != 0 ||
-         err_set(err, ERR_INVALID_STATE, "%s is released", job.id);
+    ok = call_if_match(call, job.version, &expected, err) &&
+         (strcmp(job.state, "released") != 0 ||
+          err_set(err, ERR_INVALID_STATE, "%s is released", job.id));
     ok = ok && store_account_room(call->store, call->caller.account, "jobs", err) &&
          job_again_clone(call->store, app_keyring(call->app), &job, call->caller.actor, call->body,
                          id, &call->fields, err) &&
@@ -75,6 +77,8 @@ static bool start_one(struct call *call, const char *id, const struct job_move *
         !store_job_get(call->store, move->account, id, &job, err))
         return false;
     wished = json_string_value(json_object_get(job.spec, "instance_class"));
+    if (!wished)
+        wished = "unlimited";
     ok =
         job_control_start(call->store, id, move,
                           job.instance_class[0] ? job.instance_class : job_class_name(wished), err);
@@ -95,16 +99,24 @@ static bool resume_one(struct call *call, const char *id, const struct job_move 
 
 static bool act(struct call *call, const char *action, const char *id, struct err *err) {
     struct job_move move = call_move(call);
+    /* As the action alone with an empty body: what was chosen another time counts no more. */
+    json_t *wanted = json_pack("{s:s, s:b}", "on_full_resync_needed", "fail", "drain", 1);
+    bool ok;
 
-    if (strcmp(action, "start") == 0)
-        return start_one(call, id, &move, err);
-    if (strcmp(action, "resume") == 0)
-        return resume_one(call, id, &move, err);
-    if (strcmp(action, "delete") == 0)
-        return job_control_release(call->store, id, &move, err);
-    return job_control_move(call->store, id,
-                            strcmp(action, "pause") == 0 ? JOB_EV_PAUSE : JOB_EV_STOP, &move, NULL,
-                            err);
+    if (strcmp(action, "start") == 0) {
+        ok = start_one(call, id, &move, err);
+    } else if (strcmp(action, "delete") == 0) {
+        ok = job_control_release(call->store, id, &move, err);
+    } else if (strcmp(action, "pause") == 0) {
+        ok = job_control_move(call->store, id, JOB_EV_PAUSE, &move, NULL, err);
+    } else {
+        move.wanted = wanted;
+        ok = strcmp(action, "resume") == 0
+                 ? resume_one(call, id, &move, err)
+                 : job_control_move(call->store, id, JOB_EV_STOP, &move, NULL, err);
+    }
+    json_decref(wanted);
+    return ok;
 }
 
 /* What came of one: the state it is in, or the code of what refused it. */

@@ -171,6 +171,7 @@ bool prechecks_item(struct call *call, struct reply *reply, struct err *err) {
 bool prechecks_ignore(struct call *call, struct reply *reply, struct err *err) {
     struct store_precheck precheck = {0};
     const char *reason = NULL;
+    int64_t expected;
     bool ok;
 
     json_read_known(call->body, &call->fields, "reason");
@@ -180,7 +181,8 @@ bool prechecks_ignore(struct call *call, struct reply *reply, struct err *err) {
                         "say in 5 to 500 bytes why this is acceptable");
     if (!json_read_end(call->fields, err) || !of_job(call, &precheck, err))
         return false;
-    ok = job_control_precheck_ignore(call->store, call->caller.account, precheck.id,
+    ok = call_if_match(call, precheck.version, &expected, err) &&
+         job_control_precheck_ignore(call->store, call->caller.account, precheck.id,
                                      arena_dup(call->arena, call->param[2]), reason,
                                      call->caller.actor, err) &&
          call_reply_precheck(call, reply, 200, precheck.id, err);
@@ -190,12 +192,14 @@ bool prechecks_ignore(struct call *call, struct reply *reply, struct err *err) {
 
 bool prechecks_cancel(struct call *call, struct reply *reply, struct err *err) {
     struct store_precheck precheck = {0};
+    int64_t expected;
     bool ok;
 
     json_read_known(call->body, &call->fields, "");
     if (!json_read_end(call->fields, err) || !of_job(call, &precheck, err))
         return false;
-    ok = job_control_precheck_cancel(call->store, call->caller.account, precheck.id,
+    ok = call_if_match(call, precheck.version, &expected, err) &&
+         job_control_precheck_cancel(call->store, call->caller.account, precheck.id,
                                      call->caller.actor, err) &&
          call_reply_precheck(call, reply, 202, precheck.id, err);
     store_precheck_done(&precheck);

@@ -373,7 +373,9 @@ bool webhook_endpoints_test(struct call *call, struct reply *reply, struct err *
     char *body;
     bool ok, sent;
 
-    if (!call_id(call, 0, "whe", &id, err) || !find(call, id, &row, &version, err))
+    json_read_known(call->body, &call->fields, "");
+    if (!json_read_end(call->fields, err) || !call_id(call, 0, "whe", &id, err) ||
+        !find(call, id, &row, &version, err))
         return false;
     if (!json_is_true(json_object_get(row, "enabled"))) {
         json_decref(row);
