@@ -159,10 +159,13 @@ static void params_done(struct store_params *p) {
     *p = STORE_PARAMS_INIT;
 }
 
-static PGresult *run_prepared(struct store *store, const struct sql_text *query,
-                              const struct store_params *p) {
-    int sent = PQsendQueryPrepared(store->conn, query->name, p->count,
-                                   (const char *const *)p->value, p->length, p->is_binary, 0);
+static PGresult *run(struct store *store, const struct sql_text *query,
+                     const struct store_params *p, bool prepared) {
+    const char *const *values = (const char *const *)p->value;
+    int sent = prepared ? PQsendQueryPrepared(store->conn, query->name, p->count, values, p->length,
+                                              p->is_binary, 0)
+                        : PQsendQueryParams(store->conn, query->text, p->count, NULL, values,
+                                            p->length, p->is_binary, 0);
 
     return store_await(store->conn, sent, store->answer_ms);
 }
@@ -173,8 +176,8 @@ static bool is_success(const PGresult *result) {
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
-bool store_exec(struct store *store, const struct sql_text *query, struct store_params *params,
-                struct store_rows *ret_rows, struct err *err) {
+static bool exec(struct store *store, const struct sql_text *query, struct store_params *params,
+                 bool prepared, struct store_rows *ret_rows, struct err *err) {
     struct store_params none = STORE_PARAMS_INIT;
     PGresult *result = NULL;
     bool ok;
@@ -189,7 +192,7 @@ bool store_exec(struct store *store, const struct sql_text *query, struct store_
     /* A statement of its own is a transaction of its own, and may be repeated as one. */
     for (int i = 0; i < CONFLICTS_MAX; i++) {
         PQclear(result);
-        result = run_prepared(store, query, params);
+        result = run(store, query, params, prepared);
         if (is_success(result) || store->in_txn || !store_is_conflict(result))
             break;
     }
@@ -209,6 +212,16 @@ bool store_exec(struct store *store, const struct sql_text *query, struct store_
     else
         PQclear(result);
     return true;
+}
+
+bool store_exec(struct store *store, const struct sql_text *query, struct store_params *params,
+                struct store_rows *ret_rows, struct err *err) {
+    return exec(store, query, params, true, ret_rows, err);
+}
+
+bool store_exec_planned(struct store *store, const struct sql_text *query,
+                        struct store_params *params, struct store_rows *ret_rows, struct err *err) {
+    return exec(store, query, params, false, ret_rows, err);
 }
 
 bool store_ping(struct store *store, struct err *err) {

@@ -110,6 +110,12 @@ MUST_CHECK bool store_exec(struct store *store, const struct sql_text *query,
                            struct err *err);
 void store_rows_done(struct store_rows *rows);
 
+/* The same for a statement whose best plan depends on what is asked for: it is planned with its
+ * values each time, which a prepared one is only the first five times (PostgreSQL 15). */
+MUST_CHECK bool store_exec_planned(struct store *store, const struct sql_text *query,
+                                   struct store_params *params, struct store_rows *ret_rows,
+                                   struct err *err);
+
 /* The same for a statement that answers with one JSON value: NULL when it has no row. A new
  * reference. */
 MUST_CHECK bool store_exec_json(struct store *store, const struct sql_text *query,

@@ -105,26 +105,83 @@ bool store_job_get(struct store *store, const char *account, const char *id,
     return ok;
 }
 
+/* The label that the fewest jobs have comes first: the list goes along its index. */
+static bool order_labels(struct store *store, const char *account,
+                         const struct store_job_filter *filter, const char *labels[],
+                         struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+    struct store_rows rows = STORE_ROWS_INIT;
+
+    memcpy(labels, filter->labels, filter->label_count * sizeof(*labels));
+    if (filter->label_count == 1)
+        return true;
+    store_bind_text(&p, account);
+    store_bind_texts(&p, labels, filter->label_count);
+    if (!store_exec(store, &sql_query_job_label_rarest, &p, &rows, err))
+        return false;
+    for (size_t i = 1; i < filter->label_count; i++)
+        if (strcmp(labels[i], store_text(&rows, 0, 0)) == 0) {
+            labels[i] = labels[0];
+            labels[0] = filter->labels[i];
+        }
+    store_rows_done(&rows);
+    return true;
+}
+
+/* Is nothing asked for beside labels? */
+static bool is_label_all(const struct store_job_filter *f) {
+    return f->state_count == 0 && !f->name_part && !f->environment && !f->worker_pool &&
+           !f->region && !f->resource_group && !f->instance && !f->attention_only;
+}
+
+static void bind_filter(struct store_params *p, const char *account,
+                        const struct store_job_filter *filter) {
+    bool many = filter->state_count > 1;
+
+    store_bind_text(p, account);
+    store_bind_text(p, filter->state_count == 1 ? filter->states[0] : NULL);
+    if (many)
+        store_bind_texts(p, filter->states, filter->state_count);
+    else
+        store_bind_text(p, NULL);
+    store_bind_text(p, filter->name_part);
+    store_bind_text(p, filter->before_id);
+    store_bind_i64(p, filter->limit);
+    store_bind_text(p, filter->environment);
+    store_bind_text(p, filter->worker_pool);
+    store_bind_bool(p, filter->attention_only);
+    store_bind_text(p, filter->region);
+    store_bind_text(p, filter->resource_group);
+    store_bind_text(p, filter->instance);
+}
+
 bool store_job_list(struct store *store, const char *account, const struct store_job_filter *filter,
                     struct store_job **ret_jobs, size_t *ret_count, struct err *err) {
+    const struct sql_text *query = &sql_query_job_list;
+    const char *labels[STORE_JOB_LABELS_MAX];
     struct store_params p = STORE_PARAMS_INIT;
     struct store_rows rows = STORE_ROWS_INIT;
     struct store_job *jobs;
     bool ok = true;
 
-    store_bind_text(&p, account);
-    if (filter->states)
-        store_bind_texts(&p, filter->states, filter->state_count);
-    else
-        store_bind_text(&p, NULL);
-    store_bind_text(&p, filter->name_part);
-    store_bind_text(&p, filter->before_id);
-    store_bind_i64(&p, filter->limit);
-    store_bind_json(&p, filter->labels);
-    store_bind_text(&p, filter->environment);
-    store_bind_text(&p, filter->worker_pool);
-    store_bind_bool(&p, filter->attention_only);
-    if (!store_exec(store, &sql_query_job_list, &p, &rows, err))
+    if (filter->label_count && !order_labels(store, account, filter, labels, err))
+        return false;
+    if (filter->label_count && is_label_all(filter)) {
+        query = &sql_query_job_list_of_label;
+        store_bind_text(&p, account);
+        store_bind_text(&p, labels[0]);
+        store_bind_texts(&p, labels + 1, filter->label_count - 1);
+        store_bind_text(&p, filter->before_id);
+        store_bind_i64(&p, filter->limit);
+    } else {
+        bind_filter(&p, account, filter);
+        if (filter->label_count) {
+            query = &sql_query_job_list_labelled;
+            store_bind_text(&p, labels[0]);
+            store_bind_texts(&p, labels + 1, filter->label_count - 1);
+        }
+    }
+    if (!store_exec_planned(store, query, &p, &rows, err))
         return false;
     jobs = calloc((size_t)rows.count + 1, sizeof(*jobs));
     if (!jobs)
@@ -150,9 +207,14 @@ void store_job_list_done(struct store_job *jobs, size_t count) {
 bool store_job_summary(struct store *store, const char *account, json_t **ret_summary,
                        struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
+    struct store_rows rows = STORE_ROWS_INIT;
 
     store_bind_text(&p, account);
-    return store_exec_json(store, &sql_query_job_summary, &p, ret_summary, err);
+    if (!store_exec_planned(store, &sql_query_job_summary, &p, &rows, err))
+        return false;
+    *ret_summary = store_json(&rows, 0, 0);
+    store_rows_done(&rows);
+    return true;
 }
 
 bool store_job_steps(struct store *store, const char *job, json_t **ret_steps, struct err *err) {

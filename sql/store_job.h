@@ -46,15 +46,19 @@ void store_job_done(struct store_job *job);
 MUST_CHECK bool store_job_get(struct store *store, const char *account, const char *id,
                               struct store_job *ret_job, struct err *err);
 
+enum { STORE_JOB_LABELS_MAX = 32 };
+
 struct store_job_filter {
     const char *const *states; /* NULL = all but released */
     size_t state_count;
-    const char *name_part;                 /* NULL = any; letters compare without their case */
-    const json_t *labels;                  /* all of these must be among its labels; NULL = any */
-    const char *environment, *worker_pool; /* NULL = any */
-    bool attention_only;                   /* those that a person must decide about */
-    const char *before_id;                 /* cursor: ids below this one; NULL = from the newest */
-    int limit; /* 1 to 201: ask for one more to see whether there is more */
+    const char *name_part;     /* NULL = any; letters compare without their case */
+    const char *const *labels; /* KEY=VALUE, each once: those that have them all */
+    size_t label_count;        /* 0 = any */
+    const char *environment, *worker_pool, *region, *resource_group; /* NULL = any */
+    const char *instance;  /* a registered server at either end; NULL = any */
+    bool attention_only;   /* those that a person must decide about */
+    const char *before_id; /* cursor: ids below this one; NULL = from the newest */
+    int limit;             /* 1 to 201: ask for one more to see whether there is more */
 };
 
 /* Newest first. *ret_jobs is an array to give back with store_job_list_done(). */

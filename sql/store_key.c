@@ -36,6 +36,7 @@ bool store_key_find(struct store *store, const char *prefix, struct store_key *r
         key.expires_ms = store_i64(&rows, 0, 9);
         key.is_operator = store_bool(&rows, 0, 10);
         store_text_copy(&rows, 0, 11, key.allowed_cidrs, sizeof(key.allowed_cidrs));
+        key.is_use_due = store_bool(&rows, 0, 12);
         ok = store_bytes(&rows, 0, 6, &hash, err) &&
              (hash.len == STORE_KEY_HASH_SIZE ||
               err_set(err, ERR_STORE, "the hash of a key has %zu bytes", hash.len));

@@ -18,6 +18,7 @@ struct store_key {
     char allowed_cidrs[STORE_KEY_CIDRS_MAX * 52]; /* commas between; "" = from anywhere */
     bool is_usable;                               /* neither revoked nor expired, account active */
     bool is_operator;                             /* of the account that manages accounts */
+    bool is_use_due;                              /* store_key_used() would write something */
     int64_t created_ms, expires_ms;               /* 0 = never */
 };
 

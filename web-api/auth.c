@@ -64,7 +64,7 @@ bool auth_check(struct store *store, const struct request *r, enum scope needed,
     if (scope < needed)
         return err_set(err, ERR_FORBIDDEN, "this call needs the scope %s, the key has %s",
                        auth_scope_name(needed), auth_scope_name(scope));
-    if (!store_key_used(store, key.id, err))
+    if (key.is_use_due && !store_key_used(store, key.id, err))
         return false;
     memcpy(ret_caller->account, key.account, sizeof(ret_caller->account));
     snprintf(ret_caller->actor, sizeof(ret_caller->actor), "key:%s", key.prefix);

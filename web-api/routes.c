@@ -77,7 +77,8 @@ const struct route routes[] = {
      webhook_endpoints_redeliver},
 
     {"POST", "/v1/jobs", SCOPE_OPERATE, "", jobs_create},
-    {"GET", "/v1/jobs", SCOPE_READ, LIST " state name label environment worker_pool attention",
+    {"GET", "/v1/jobs", SCOPE_READ,
+     LIST " state name label environment worker_pool region resource_group instance_id attention",
      jobs_list},
     {"POST", "/v1/jobs/preview", SCOPE_READ, "", jobs_preview},
     {"GET", "/v1/jobs/summary", SCOPE_READ, "", jobs_summary},

@@ -4,6 +4,5 @@
 SELECT id, account
   FROM job
  WHERE state NOT IN ('completed', 'stopped', 'released')
-   AND (spec -> 'source' ? 'reference' AND spec -> 'source' -> 'reference' ->> 'instance_id' = $1 OR
-        spec -> 'destination' ? 'reference' AND spec -> 'destination' -> 'reference' ->> 'instance_id' = $1)
+   AND (source_instance = $1 OR destination_instance = $1)
  LIMIT 1

@@ -81,6 +81,8 @@ static bool read_states(struct call *call, const char *states[STATES_MAX], size_
 
     if (!request_query(call->request, "state", &list))
         return true;
+    if (list.len == 0)
+        return err_set(err, ERR_VALIDATION, "state: names of states with commas between");
     while (str_cut(&list, ',', &one)) {
         const char *name = arena_dup(call->arena, one);
         enum job_state known;
@@ -94,24 +96,50 @@ static bool read_states(struct call *call, const char *states[STATES_MAX], size_
 }
 
 /* ?label=team=cache,tier=1: all of them. */
-static bool read_labels(struct call *call, json_t **ret_labels, struct err *err) {
-    struct str list, one, key;
-    json_t *labels;
+static bool read_labels(struct call *call, const char *labels[STORE_JOB_LABELS_MAX],
+                        size_t *ret_count, struct err *err) {
+    struct str list, one;
+    size_t count = 0, i;
 
     if (!request_query(call->request, "label", &list))
         return true;
-    labels = json_object();
+    if (list.len == 0)
+        return err_set(err, ERR_VALIDATION, "label: must be KEY=VALUE, with commas between");
     while (str_cut(&list, ',', &one)) {
-        bool has_value = memchr(one.ptr, '=', one.len) != NULL;
+        const char *label = arena_dup(call->arena, one), *equals = strchr(label, '=');
 
-        if (!has_value || !str_cut(&one, '=', &key) || key.len == 0) {
-            json_decref(labels);
+        if (!equals || equals == label)
             return err_set(err, ERR_VALIDATION, "label: must be KEY=VALUE, with commas between");
-        }
-        json_object_set_new(labels, arena_dup(call->arena, key), json_stringn(one.ptr, one.len));
+        for (i = 0; i < count && strcmp(labels[i], label) != 0; i++)
+            continue;
+        if (i == STORE_JOB_LABELS_MAX)
+            return err_set(err, ERR_VALIDATION, "label: at most %d", STORE_JOB_LABELS_MAX);
+        labels[i] = label;
+        if (i == count)
+            count++;
     }
-    *ret_labels = labels;
+    *ret_count = count;
     return true;
+}
+
+/* The parameters that are taken as they are. */
+static void read_texts(struct call *call, struct store_job_filter *filter) {
+    const struct {
+        const char *name;
+        const char **value;
+    } rows[] = {
+        {"name", &filter->name_part},
+        {"environment", &filter->environment},
+        {"worker_pool", &filter->worker_pool},
+        {"region", &filter->region},
+        {"resource_group", &filter->resource_group},
+        {"instance_id", &filter->instance},
+    };
+    struct str text;
+
+    for (size_t i = 0; i < LENGTH_OF(rows); i++)
+        if (request_query(call->request, rows[i].name, &text))
+            *rows[i].value = arena_dup(call->arena, text);
 }
 
 static const char *job_key(const json_t *item) {
@@ -119,33 +147,22 @@ static const char *job_key(const json_t *item) {
 }
 
 bool jobs_list(struct call *call, struct reply *reply, struct err *err) {
-    const char *states[STATES_MAX];
-    struct store_job_filter filter = {.states = states};
+    const char *states[STATES_MAX], *labels[STORE_JOB_LABELS_MAX];
+    struct store_job_filter filter = {.states = states, .labels = labels};
     struct store_job *jobs = NULL;
     struct page page;
-    struct str text;
     size_t count = 0;
-    json_t *items, *labels = NULL;
-    bool ok;
+    json_t *items;
 
     if (!page_parse(call->request, "jobs", &page, err) ||
         !call_query_flag(call, "attention", &filter.attention_only, err) ||
-        !read_states(call, states, &filter.state_count, err) || !read_labels(call, &labels, err))
+        !read_states(call, states, &filter.state_count, err) ||
+        !read_labels(call, labels, &filter.label_count, err))
         return false;
-    if (filter.state_count == 0)
-        filter.states = NULL;
-    if (request_query(call->request, "name", &text))
-        filter.name_part = arena_dup(call->arena, text);
-    if (request_query(call->request, "environment", &text))
-        filter.environment = arena_dup(call->arena, text);
-    if (request_query(call->request, "worker_pool", &text))
-        filter.worker_pool = arena_dup(call->arena, text);
+    read_texts(call, &filter);
     filter.before_id = page.after[0] ? page.after : NULL;
     filter.limit = page.limit + 1;
-    filter.labels = labels;
-    ok = store_job_list(call->store, call->caller.account, &filter, &jobs, &count, err);
-    json_decref(labels);
-    if (!ok)
+    if (!store_job_list(call->store, call->caller.account, &filter, &jobs, &count, err))
         return false;
     items = json_array();
     for (size_t i = 0; i < count; i++)

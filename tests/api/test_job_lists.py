@@ -1,0 +1,186 @@
+"""Lists of many jobs: every filter finds what it says, and costs what it shows."""
+
+import re
+import time
+import urllib.parse
+
+import pytest
+
+from conftest import SPEC
+from support.api_server import ApiServer, make_id
+from support.many_jobs import STATES, fill, list_plan, rows_read
+from support.postgres import Postgres
+
+COUNT = 1000
+
+
+@pytest.fixture(scope="module")
+def many():
+    """A server whose second tenant has a thousand jobs; its first has one."""
+    database = Postgres()
+    try:
+        with ApiServer(database, env={"KEYFERRY_LOG_LEVEL": "info"}) as api:
+            model = api.post("/v1/jobs", SPEC)["id"]
+            api.tenant = api.add_account("many")
+            api.tenant_key = api.add_key(api.tenant, "admin")
+            fill(api, api.tenant, model, COUNT)
+            yield api
+    finally:
+        database.close()
+
+
+def ask(api, query, key=None):
+    """All ids, page by page."""
+    ids, cursor = [], ""
+    while cursor is not None:
+        page = api.get("/v1/jobs?" + "&".join(filter(None, [query, cursor and "cursor=" + cursor])),
+                       headers={"Authorization": "Bearer " + (key or api.tenant_key)})
+        ids += [job["id"] for job in page["items"]]
+        cursor = page["next_cursor"]
+    assert ids == sorted(set(ids), reverse=True), "newest first, each once"
+    return ids
+
+
+def expected(api, condition):
+    return [row[0] for row in api.sql("SELECT id FROM job WHERE account = %s AND " + condition.replace("%", "%%") +
+                                      " ORDER BY id DESC", api.tenant)]
+
+
+LIVE = "state <> 'released' AND "
+FILTERS = {
+    "": LIVE + "true",
+    "state=running": "state = 'running'",
+    "state=released": "state = 'released'",
+    "state=running,released,draft": "state IN ('running', 'released', 'draft')",
+    "name=NUMBER%207": LIVE + "name LIKE '%number 7%'",
+    "name=99": LIVE + "name LIKE '%99%'",
+    "name=9": LIVE + "name LIKE '%9%'",
+    "name=%25": LIVE + "false",
+    "name=nowhere": LIVE + "false",
+    "label=team%3Dt7": LIVE + "spec -> 'labels' ->> 'team' = 't7'",
+    "label=age%3Dold,team%3Dt7": LIVE + "spec -> 'labels' @> '{\"team\": \"t7\", \"age\": \"old\"}'",
+    "label=age%3Dold,age%3Dold": LIVE + "spec -> 'labels' @> '{\"age\": \"old\"}'",
+    "label=age%3Dold,age%3Dnew": LIVE + "false",
+    "environment=e7": LIVE + "spec ->> 'environment' = 'e7'",
+    "region=old": LIVE + "spec ->> 'region' = 'old'",
+    "resource_group=old": LIVE + "spec ->> 'resource_group' = 'old'",
+    "worker_pool=old": LIVE + "worker_pool = 'old'",
+    "instance_id=inst_7": LIVE + "spec -> 'source' -> 'reference' ->> 'instance_id' = 'inst_7'",
+    "attention=true": LIVE + "attention IS NOT NULL",
+    "environment=old&state=released": "state = 'released' AND spec ->> 'environment' = 'old'",
+    "label=age%3Dold&state=draft&name=1": "state = 'draft' AND spec -> 'labels' ->> 'age' = 'old' AND name LIKE '%1%'",
+}
+
+
+@pytest.mark.parametrize("query", FILTERS)
+def test_a_filter_finds_just_what_it_says_on_every_page(many, query):
+    right = expected(many, FILTERS[query])
+    assert ask(many, "&".join(filter(None, ["limit=37", query]))) == right
+    assert ("false" in FILTERS[query]) == (right == []), "the data has none of them: it would prove nothing"
+
+
+def test_another_tenant_sees_none_of_them_by_any_filter(many):
+    for query in FILTERS:
+        seen = ask(many, query, key=many.key)
+        assert len(seen) <= 1 and not set(seen) & set(expected(many, "true")), query
+
+
+COSTLY = {
+    "all": {}, "deep": {"before": "job_" + ("%X" % 200).rjust(26, "0")}, "state": {"state": "paused"},
+    "a state of old": {"state": "draft", "before": "job_" + ("%X" % 200).rjust(26, "0")},
+    "environment": {"environment": "old"}, "region": {"region": "old"}, "group": {"resource_group": "old"},
+    "pool": {"worker_pool": "old"}, "label": {"label": "age=old"}, "labels": {"label": "team=t7", "labels": ["age=old"]}, "attention": {"attention": True},
+    "instance": {"instance": "inst_7"}, "name": {"name": "number 777"},
+}
+
+
+def test_r_086_a_list_of_a_thousand_jobs_reads_what_it_shows(many):
+    """The page, the jobs on it and their tasks: three rows a job, whatever is asked for and wherever it begins."""
+    for name, filters in COSTLY.items():
+        plan = list_plan(many, many.tenant, **filters)
+        shown = plan["Actual Rows"]
+        assert shown > 0, name
+        assert rows_read(plan) <= 4 * shown + 8, (name, shown, rows_read(plan), plan)
+
+
+def test_the_reading_of_too_much_would_be_noticed(many):
+    """The control: without its indexes the same list reads all jobs to show the oldest ones."""
+    with many.db.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("DROP INDEX job_by_environment")
+        try:
+            plan = list_plan(many, many.tenant, environment="old")
+        finally:
+            cursor.execute("ROLLBACK")
+    assert rows_read(plan) > COUNT / 2
+
+
+def test_a_page_asks_the_database_as_often_whatever_is_on_it(many):
+    """Not once a job: the statements of a request are counted in PostgreSQL's own log."""
+    log = many.postgres.home / "log"
+    many.sql("ALTER SYSTEM SET log_statement = 'all'")
+    many.sql("SELECT pg_reload_conf()")
+
+    def statements(limit):
+        mark = make_id("mark")
+        many.sql("SELECT '%s'" % mark)
+        many.get("/v1/jobs?limit=%d&environment=old" % limit, headers={"Authorization": "Bearer " + many.tenant_key})
+        many.sql("SELECT '%s'" % mark.lower())
+        text = log.read_text(errors="replace")
+        part = text[text.index(mark):text.index(mark.lower())]
+        # But for what the keeper does every three seconds.
+        return [line for line in part.splitlines() if " execute " in line
+                and not re.search(r"execute (job_due|sweep)|-- Jobs by state", line)]
+
+    deadline = time.monotonic() + 30
+    mark = make_id("mark")
+    while mark not in log.read_text(errors="replace"):
+        assert time.monotonic() < deadline
+        many.sql("SELECT '%s'" % mark)
+    statements(1)
+    one, all_of_them = statements(1), statements(200)
+    many.sql("ALTER SYSTEM RESET log_statement")
+    many.sql("SELECT pg_reload_conf()")
+    assert len(one) == len(all_of_them) > 1, (one, all_of_them)
+
+
+def test_labels_are_found_as_they_are_after_a_change(many):
+    job = many.post("/v1/jobs", dict(SPEC, destination={"url": "redis://l.example"}, labels={"a": "1", "b": "x=y, z"}))
+    path = "/v1/jobs/" + job["id"]
+
+    def found(label):
+        return [j["id"] for j in many.get("/v1/jobs?label=" + urllib.parse.quote(label))["items"]]
+
+    assert found("a=1") == [job["id"]] and found("a=") == []
+    many._expect(many.call("PATCH", path, {"labels": {"a": "2", "b": None}}), 200)
+    assert found("a=1") == [] and found("a=2") == [job["id"]]
+    many._expect(many.call("PATCH", path, {"labels": {"c": "x=y"}}), 200)
+    assert found("c=x=y") == [job["id"]]
+    for wrong in ("label=", "label=a", "label=%3D1", "label=" + ",".join("k%d%%3D1" % i for i in range(40)), "state="):
+        assert many.call("GET", "/v1/jobs?" + wrong).status_code == 422, wrong
+
+
+def test_a_new_name_is_found_and_the_old_one_is_not(many):
+    job = many.post("/v1/jobs", dict(SPEC, destination={"url": "redis://n.example"}, name="Überfahrt zum Ziel"))
+
+    def found(part):
+        return [j["id"] for j in many.get("/v1/jobs?name=" + urllib.parse.quote(part))["items"]]
+
+    for part in ("Überfahrt", "BERFAHRT", "Ziel", "zum Z", "t z", "l"):
+        assert job["id"] in found(part), part
+    many._expect(many.call("PATCH", "/v1/jobs/" + job["id"], {"name": "ab"}), 200)
+    assert found("Ziel") == [] and found("ab") == [job["id"]] == found("B")
+
+
+def test_counts_are_those_of_the_tenant_and_change_with_the_jobs(many):
+    def summary():
+        return many.get("/v1/jobs/summary", headers={"Authorization": "Bearer " + many.tenant_key})
+
+    before = summary()
+    assert before["states"] == {s: len(expected(many, "state = '%s'" % s)) for s in STATES}
+    assert before["attention"] == len(expected(many, "attention IS NOT NULL")) > 0
+    one = expected(many, "state = 'paused' AND attention IS NULL")[0]
+    many.sql("UPDATE job SET state = 'blocked', attention = '{\"code\": \"diverged\"}' WHERE id = %s", one)
+    after = summary()
+    assert after["states"]["blocked"] == 1 and after["states"]["paused"] == before["states"]["paused"] - 1
+    assert after["attention"] == before["attention"] + 1
