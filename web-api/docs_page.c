@@ -94,9 +94,13 @@ bool docs_page_problems(struct buf *out, struct err *err) {
 
 bool docs_page_acl(struct buf *out, struct err *err) {
     static const struct {
-        enum acl_role role;
+        unsigned role;
         const char *title;
-    } roles[] = {{ACL_SOURCE, "Source"}, {ACL_DESTINATION, "Destination"}};
+    } roles[] = {
+        {ACL_SOURCE, "Source"},
+        {ACL_DESTINATION, "Destination"},
+        {ACL_SOURCE | ACL_OF_CLUSTER, "Source that is a cluster, on each of its nodes"},
+        {ACL_DESTINATION | ACL_OF_CLUSTER, "Destination that is a cluster, on each of its nodes"}};
 
     if (!buf_printf(out, err,
                     "# The accounts Keyferry needs\n\n"

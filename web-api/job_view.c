@@ -5,6 +5,7 @@
 
 #include "services/alert/runbook.h"
 #include "services/job/job_health.h"
+#include "services/job/job_spec.h"
 #include "services/job/job_state.h"
 #include "web-api/etag.h"
 #include "web-api/json_time.h"
@@ -255,6 +256,9 @@ static void add_actions(json_t *view, const struct store_job *job) {
 
         if (!reason && !actions[i].is_built)
             reason = "this version does not do it yet";
+        if (!reason &&
+            (strcmp(actions[i].name, "start") == 0 || strcmp(actions[i].name, "purchase") == 0))
+            reason = job_spec_unbuilt(job->spec);
         if (!reason)
             json_array_append_new(allowed, json_string(actions[i].name));
         else

@@ -13,7 +13,7 @@ const struct route routes[] = {
     {"GET", "/v1/instance-classes", SCOPE_READ, "", platform_classes},
     {"GET", "/v1/checks", SCOPE_READ, "", platform_checks},
     {"GET", "/v1/checks/{check}", SCOPE_READ, "", reference_check},
-    {"GET", "/v1/acl", SCOPE_READ, "role read_mode version user", reference_acl},
+    {"GET", "/v1/acl", SCOPE_READ, "role read_mode topology version user", reference_acl},
     {"GET", "/problems/{problem}", SCOPE_NONE, "", reference_problem},
     {"GET", "/v1/runbooks", SCOPE_READ, "", platform_runbooks},
     {"GET", "/v1/runbooks/{runbook}", SCOPE_READ, "", platform_runbook},

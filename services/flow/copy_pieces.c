@@ -64,7 +64,7 @@ static bool choose_tag(struct copy_pieces *p, struct str key, uint32_t *ret_tag,
             return err_set(err, ERR_MEMORY, "no memory for the names of temporary keys");
         copy_temporary_tags(p->tags);
     }
-    *ret_tag = p->tags[copy_temporary_slot(key)];
+    *ret_tag = p->tags[slot_set_slot(key)];
     return true;
 }
 

@@ -6,16 +6,6 @@
 #include "proto/crc/crc16.h"
 #include "proto/resp/resp_write.h"
 
-uint16_t copy_temporary_slot(struct str key) {
-    struct str inside = key, before, tag;
-
-    /* Between the first brace and the next closing one, where something stands there. */
-    if (str_cut(&inside, '{', &before) && before.len < key.len && str_cut(&inside, '}', &tag) &&
-        tag.len > 0 && tag.ptr + tag.len < key.ptr + key.len)
-        return crc16(tag.ptr, tag.len) % COPY_TEMPORARY_SLOTS;
-    return crc16(key.ptr, key.len) % COPY_TEMPORARY_SLOTS;
-}
-
 void copy_temporary_tags(uint32_t ret_tags[COPY_TEMPORARY_SLOTS]) {
     unsigned left = COPY_TEMPORARY_SLOTS;
 

@@ -11,9 +11,10 @@
 #include <stdint.h>
 
 #include "proto/base/str.h"
+#include "proto/cluster/slot_set.h"
 #include "services/flow/task_spec.h"
 
-enum { COPY_TEMPORARY_MAX = 96, COPY_TEMPORARY_SLOTS = 16384 };
+enum { COPY_TEMPORARY_MAX = 96, COPY_TEMPORARY_SLOTS = SLOT_COUNT };
 
 /* A temporary key of a task; database -1: none. */
 struct copy_temporary {
@@ -22,9 +23,6 @@ struct copy_temporary {
 };
 
 #define COPY_TEMPORARY_NONE ((struct copy_temporary){.database = -1})
-
-/* The slot of a cluster that `key` lives in. */
-uint16_t copy_temporary_slot(struct str key);
 
 /* The tag of every slot. */
 void copy_temporary_tags(uint32_t ret_tags[COPY_TEMPORARY_SLOTS]);

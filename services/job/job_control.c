@@ -272,8 +272,11 @@ bool job_control_may_hold(struct store *store, const struct store_job *job, stru
 }
 
 bool job_control_may_start(struct store *store, const struct store_job *job, struct err *err) {
+    const char *unbuilt = job_spec_unbuilt(job->spec);
     enum job_state state = JOB_DRAFT;
 
+    if (unbuilt)
+        return err_set(err, ERR_NOT_SUPPORTED_YET, "%s", unbuilt);
     if (job_state_parse(job->state, &state) && job_state_next(state, JOB_EV_START))
         return check_precheck(store, job, err);
     /* Where a precheck is what is missing, say that instead of the state. */

@@ -72,7 +72,8 @@ MUST_CHECK bool job_control_may_hold(struct store *store, const struct store_job
 MUST_CHECK bool job_control_release(struct store *store, const char *job,
                                     const struct job_move *move, struct err *err);
 
-/* Could it be started now, overlaps aside? Errors: PRECHECK_REQUIRED, INVALID_STATE. */
+/* Could it be started now, overlaps aside? Errors: NOT_SUPPORTED_YET (job_spec_unbuilt()),
+ * PRECHECK_REQUIRED, INVALID_STATE. */
 MUST_CHECK bool job_control_may_start(struct store *store, const struct store_job *job,
                                       struct err *err);
 

@@ -85,6 +85,8 @@ bool job_edit_ends_keep(const struct store_job *job, const char *const *others,
                          json_object_get(was, "file") ? "file" : "server");
         json_object_set(whole, ends[i], is);
     }
+    if (ok && job_spec_unbuilt(whole))
+        ok = err_set(err, ERR_NOT_SUPPORTED_YET, "%s", job_spec_unbuilt(whole));
     if (ok &&
         !json_equal(json_object_get(job->spec, "objects"), json_object_get(spec->spec, "objects")))
         ok = err_set(err, ERR_VALIDATION,

@@ -54,3 +54,6 @@ MUST_CHECK bool job_spec_endpoint(const json_t *spec, const char *end, struct en
  * none for that end. Errors: INTERNAL (not what job_spec_read made). */
 MUST_CHECK bool job_spec_credentials(const struct secret *sealed, const char *end,
                                      struct credentials *ret, struct err *err);
+
+/* Why a job of that specification can be checked and not be carried out; NULL: it can. */
+const char *job_spec_unbuilt(const json_t *spec);

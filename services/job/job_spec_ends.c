@@ -1,6 +1,27 @@
 /* job_spec_ends.c - the part of job_spec.h that reads the ends of what is stored. */
 #include "services/job/job_spec.h"
 
+#include <string.h>
+
+static bool is_cluster(const json_t *spec, const char *end) {
+    const json_t *topology = json_object_get(json_object_get(spec, end), "topology");
+
+    return json_is_string(topology) && strcmp(json_string_value(topology), "cluster") == 0;
+}
+
+const char *job_spec_unbuilt(const json_t *spec) {
+    bool source = is_cluster(spec, "source"), destination = is_cluster(spec, "destination");
+
+    if (source && destination)
+        return "Both ends are clusters: that is checked, and moving data between them is not built "
+               "yet";
+    if (source)
+        return "The source is a cluster: that is checked, and copying from one is not built yet";
+    return destination ? "The destination is a cluster: that is checked, and writing to one is not "
+                         "built yet"
+                       : NULL;
+}
+
 bool job_spec_endpoint(const json_t *spec, const char *end, struct endpoint *ret, struct err *err) {
     json_t *at = json_copy(json_object_get(spec, end)); /* without what it was named by */
     bool ok;

@@ -39,9 +39,15 @@ struct endpoint_address {
     uint16_t port;
 };
 
-enum { ENDPOINT_OTHERS_MAX = 7, ENDPOINT_MASTER_MAX = 128 };
+enum { ENDPOINT_OTHERS_MAX = 7, ENDPOINT_MASTER_MAX = 128, ENDPOINT_MAP_MAX = 256 };
 
-/* Owns its PEMs: endpoint_done() when it is not needed any more, endpoint_dup()
+/* Where to dial what a server announces: an address of a Sentinel's or a cluster's answer. A host
+ * that ends with '*' stands for all that begin so; port 0: any, and the announced one. */
+struct endpoint_mapping {
+    struct endpoint_address announced, dial;
+};
+
+/* Owns its PEMs and its map: endpoint_done() when it is not needed any more, endpoint_dup()
  * for a second one; a plain assignment moves the ownership. */
 struct endpoint {
     char file[ENDPOINT_FILE_MAX + 1]; /* not "": a snapshot below the import directory, and
@@ -53,11 +59,14 @@ struct endpoint {
     uint8_t other_count;
     char sentinel_master[ENDPOINT_MASTER_MAX + 1]; /* not "": the addresses are those of Sentinels,
                                                       which know the server by this name */
-    char username[ENDPOINT_USERNAME_MAX + 1];      /* "" = the default user */
-    bool has_password;                             /* a password belongs to it: auth.configured */
-    char secret_ref[ENDPOINT_FILE_MAX + 1];        /* not "": the password is in this file below
-                                                      KEYFERRY_SECRETS_DIR of the workers */
-    int database;                                  /* of the URL's path; -1 = none named */
+    bool cluster; /* the addresses are those of members of a cluster, any of them */
+    struct endpoint_mapping *address_map; /* owned; NULL = none. The first row that fits counts */
+    size_t map_count;
+    char username[ENDPOINT_USERNAME_MAX + 1]; /* "" = the default user */
+    bool has_password;                        /* a password belongs to it: auth.configured */
+    char secret_ref[ENDPOINT_FILE_MAX + 1];   /* not "": the password is in this file below
+                                                 KEYFERRY_SECRETS_DIR of the workers */
+    int database;                             /* of the URL's path; -1 = none named */
     bool tls;
     enum endpoint_verify tls_verify;
     char tls_server_name[256]; /* "" = host */
@@ -82,7 +91,7 @@ struct credentials {
 void endpoint_done(struct endpoint *ep);
 void credentials_done(struct credentials *cred);
 
-/* A copy with PEMs of its own. */
+/* A copy with PEMs and a map of its own. */
 struct endpoint endpoint_dup(const struct endpoint *ep);
 
 static inline bool endpoint_is_file(const struct endpoint *ep) {
@@ -93,10 +102,24 @@ static inline bool endpoint_is_unix(const struct endpoint *ep) {
     return ep->host[0] == '/';
 }
 
-/* The server to talk to is to be found first (services/redis/redis_primary.h). */
-static inline bool endpoint_is_group(const struct endpoint *ep) {
-    return ep->other_count > 0 || ep->sentinel_master[0] != '\0';
+static inline bool endpoint_is_cluster(const struct endpoint *ep) {
+    return ep->cluster;
 }
+
+/* The server to talk to is to be found first (services/redis/redis_primary.h). A cluster is no
+ * group: it is many servers (services/redis/redis_cluster.h). */
+static inline bool endpoint_is_group(const struct endpoint *ep) {
+    return !ep->cluster && (ep->other_count > 0 || ep->sentinel_master[0] != '\0');
+}
+
+/* The server of that host and port instead, with everything else that `ep` has: what a server
+ * announced, which the map may send elsewhere. *ret borrows what `ep` owns. Whether it may be
+ * dialled is decided when it is (egress.h). Errors: PROTOCOL (a path, or no address at all). */
+MUST_CHECK bool endpoint_of_announced(const struct endpoint *ep, const char *host, uint16_t port,
+                                      struct endpoint *ret, struct err *err);
+
+/* A copy of the map, or NULL. */
+struct endpoint_mapping *endpoint_map_dup(const struct endpoint *ep);
 
 /* Which server it is, whatever user and database: "host:port" in lower case, or the path of
  * its socket. */
@@ -104,10 +127,11 @@ void endpoint_server(const struct endpoint *ep, char dst[300]);
 
 /* Read redis://[user:password@]host[:port][,host[:port]…][/db], rediss:// (TLS, verified),
  * redis+sentinel://[user:password@]host[:port][,…]/master[/db] (rediss+sentinel: TLS to all),
+ * redis+cluster://[user:password@]host[:port][,…][/db] (rediss+cluster likewise),
  * unix://[user:password@]/path[?db=n] or file:NAME (percent-encoded; a relative path without "."
  * and ".."). *ret and *ret_password are set on success only; *ret_password is none when the URL has
  * none. No error text quotes the URL: it may hold a password. Errors: VALIDATION,
- * AMBIGUOUS_USERINFO (user info without a colon), NOT_SUPPORTED_YET (redis+cluster). */
+ * AMBIGUOUS_USERINFO (user info without a colon). */
 MUST_CHECK bool endpoint_parse_url(struct str url, struct endpoint *ret,
                                    struct secret *ret_password, struct err *err);
 
@@ -123,7 +147,8 @@ MUST_CHECK bool endpoint_parse_reference(const json_t *reference, struct endpoin
 /* The `inline` object: what is stored in a job and put into a child's specification. It
  * holds no secret. A new reference; never NULL. Shape:
  *   {"endpoints":[{"host","port"}, …] (a socket's without port),
- * "topology":"standalone"|"sentinel", "sentinel":{"master_name"} (of that topology),
+ * "topology":"standalone"|"sentinel"|"cluster", "sentinel":{"master_name"} (of that topology),
+ * "address_map":[{"announced","dial"}, …] (where there is one),
  * "database":n|null, "auth":{"username","configured"},
  * "tls":{"enabled","verify","server_name","ca_pem", "client_cert_pem"}, "connect_timeout_ms":n,
  * "label"} or, of a file, {"file", "label"}. */

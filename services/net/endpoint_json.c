@@ -58,6 +58,19 @@ static bool read_sentinel(struct endpoint_reading *r, const json_t *from, bool i
             endpoint_read_wrong_at(r, "/sentinel/master_name"));
 }
 
+static bool read_topology(struct endpoint_reading *r, struct str name, struct endpoint *ep) {
+    ep->cluster = str_equal(name, STR_LIT("cluster"));
+    if (ep->cluster && endpoint_is_unix(ep))
+        return endpoint_read_wrong(r, "/topology", ERR_VALIDATION,
+                                   "members of a cluster announce no unix sockets");
+    if (str_equal(name, STR_LIT("proxy")))
+        return endpoint_read_wrong(r, "/topology", ERR_NOT_SUPPORTED_YET, "is not built yet");
+    return ep->cluster || str_equal(name, STR_LIT("auto")) ||
+           str_equal(name, STR_LIT("standalone")) || str_equal(name, STR_LIT("sentinel")) ||
+           endpoint_read_wrong(r, "/topology", ERR_VALIDATION,
+                               "must be auto, standalone, sentinel or cluster");
+}
+
 static bool read_address(struct endpoint_reading *r, const json_t *object, struct endpoint *ep) {
     static const char *const known[] = {"host", "port", NULL};
     static const char *const later[] = {"role", NULL};
@@ -82,10 +95,8 @@ static bool read_address(struct endpoint_reading *r, const json_t *object, struc
                               &database) ||
         !endpoint_read_text(r, object, "topology", "/topology", &topology, &given))
         return false;
-    if (given && !str_equal(topology, STR_LIT("auto")) &&
-        !str_equal(topology, STR_LIT("standalone")) && !str_equal(topology, STR_LIT("sentinel")))
-        return endpoint_read_wrong(r, "/topology", ERR_NOT_SUPPORTED_YET,
-                                   "clusters are not supported yet");
+    if (given && !read_topology(r, topology, ep))
+        return false;
     if (!read_others(r, list, ep) ||
         !read_sentinel(r, object, given && str_equal(topology, STR_LIT("sentinel")), ep))
         return false;
@@ -122,26 +133,28 @@ static bool read_label(struct endpoint_reading *r, const json_t *from, struct en
 
 static bool read_inline(struct endpoint_reading *r, const json_t *from, struct endpoint *ep,
                         struct credentials *cred) {
-    static const char *const known[] = {"endpoints",          "topology", "database", "auth", "tls",
-                                        "connect_timeout_ms", "label",    "sentinel", NULL};
-    static const char *const later[] = {"address_map",   "engine", "read_preference",
-                                        "name",          "region", "labels",
-                                        "access_method", "live",   NULL};
+    static const char *const known[] = {
+        "endpoints",          "topology", "database", "auth",        "tls",
+        "connect_timeout_ms", "label",    "sentinel", "address_map", NULL};
+    static const char *const later[] = {"engine", "read_preference", "name", "region",
+                                        "labels", "access_method",   "live", NULL};
 
     if (json_object_get(from, "file"))
         return read_file(r, from, ep) && read_label(r, from, ep);
     if (!endpoint_read_members(r, "", from, known, later) || !read_address(r, from, ep) ||
         !endpoint_read_auth(r, json_object_get(from, "auth"), ep, cred) ||
         !endpoint_read_tls(r, json_object_get(from, "tls"), NULL, ep, cred) ||
-        !read_timeout(r, from, ep))
+        !read_timeout(r, from, ep) ||
+        !endpoint_read_map(r, json_object_get(from, "address_map"), ep))
         return false;
     return read_label(r, from, ep);
 }
 
 static bool read_url(struct endpoint_reading *r, const json_t *from, struct endpoint *ep,
                      struct credentials *cred) {
-    static const char *const known[] = {"url", "auth", "tls", "connect_timeout_ms", NULL};
-    static const char *const later[] = {"address_map", NULL};
+    static const char *const known[] = {"url",         "auth", "tls", "connect_timeout_ms",
+                                        "address_map", NULL};
+    static const char *const later[] = {NULL};
     static const char *const url_only[] = {"url", NULL};
     struct str url;
     bool given, scheme_tls;
@@ -156,7 +169,8 @@ static bool read_url(struct endpoint_reading *r, const json_t *from, struct endp
     scheme_tls = ep->tls;
     return endpoint_read_auth(r, json_object_get(from, "auth"), ep, cred) &&
            endpoint_read_tls(r, json_object_get(from, "tls"), &scheme_tls, ep, cred) &&
-           read_timeout(r, from, ep);
+           read_timeout(r, from, ep) &&
+           endpoint_read_map(r, json_object_get(from, "address_map"), ep);
 }
 
 bool endpoint_from_json(const json_t *inline_form, struct endpoint *ret,
@@ -249,6 +263,10 @@ json_t *endpoint_to_json(const struct endpoint *ep) {
         json_object_set_new(root, "sentinel",
                             json_pack("{s:s}", "master_name", ep->sentinel_master));
     }
+    if (endpoint_is_cluster(ep))
+        json_object_set_new(root, "topology", json_string("cluster"));
+    if (ep->map_count > 0)
+        json_object_set_new(root, "address_map", endpoint_map_json(ep));
     json_object_set_new(root, "database",
                         ep->database < 0 ? json_null() : json_integer(ep->database));
     return root;

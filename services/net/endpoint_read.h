@@ -45,3 +45,8 @@ MUST_CHECK bool endpoint_read_auth(struct endpoint_reading *r, const json_t *aut
 MUST_CHECK bool endpoint_read_tls(struct endpoint_reading *r, const json_t *tls,
                                   const bool *scheme_tls, struct endpoint *ep,
                                   struct credentials *cred);
+
+/* The member `address_map` of an end whose addresses were read already. */
+MUST_CHECK bool endpoint_read_map(struct endpoint_reading *r, const json_t *list,
+                                  struct endpoint *ep);
+json_t *endpoint_map_json(const struct endpoint *ep);

@@ -86,6 +86,12 @@ struct check_hooks {
 MUST_CHECK bool check_run(const json_t *message, const struct check_hooks *hooks,
                           json_t **ret_facts, json_t **ret_plan, struct err *err);
 
+/* Only look at one end, the source's `endpoint`: its facts, as check_run() has them. *ret_facts is
+ * a new reference. Errors: those of the login; NOT_SUPPORTED_YET, SOURCE_NOPERM, SOURCE_BUSY (it is
+ * named as a cluster and is none, may not be asked, or serves nothing). */
+MUST_CHECK bool check_look(const json_t *endpoint, const struct check_hooks *hooks,
+                           json_t **ret_facts, struct err *err);
+
 /* The duty `check` of a worker's child: spec in; items, facts and plan out through
  * `socket_fd` as child.h says. Returns the exit code. */
 int check_child_main(int socket_fd);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "services/precheck/check_run.h"
+#include "services/precheck/check_shards.h"
 
 /* What the server complains about when it refuses a write. */
 static void remedy_for(const struct resp_value *reply, struct check_finding *f) {
@@ -17,7 +17,7 @@ static void remedy_for(const struct resp_value *reply, struct check_finding *f) 
         {RESP_ERROR_NOREPLICAS, "Attach the replicas that min-replicas-to-write asks for"},
         {RESP_ERROR_OOM, "Raise maxmemory or choose a larger instance"},
         {RESP_ERROR_CLUSTERDOWN, "Repair the cluster"},
-        {RESP_ERROR_MOVED, "A cluster is not supported as a destination yet"},
+        {RESP_ERROR_MOVED, "Slots have just moved: run the precheck again"},
         {RESP_ERROR_LOADING, "Wait until the destination has loaded its data"},
     };
 
@@ -63,8 +63,10 @@ bool check_dst_writable(struct check_run *run, struct check_finding *ret, struct
 
     if (end->is_sentinel)
         return check_fail(ret, "This is a Sentinel, not a server with data");
-    if (end->info.cluster_enabled == 1)
-        return check_fail(ret, "A cluster is not supported as a destination yet");
+    if (end->info.cluster_enabled == 1 && !end->slots) {
+        check_remedy(ret, "Name it as a cluster: redis+cluster://, or the topology cluster");
+        return check_fail(ret, "This is a member of a cluster, and is named as a single server");
+    }
     check_observed(ret, "%s", end->info.role[0] ? end->info.role : "role unknown");
     if (strcmp(end->info.role, "slave") == 0) {
         check_remedy(ret, "Give the primary: this server is a replica");
@@ -269,27 +271,53 @@ static bool follows(const struct check_end *replica, const struct check_end *pri
            replica->info.master_port == primary->ep.port;
 }
 
-bool check_dst_same_instance(struct check_run *run, struct check_finding *ret, struct err *err) {
-    const struct redis_info *from = &run->source.info, *to = &run->destination.info;
+/* Why the two are one data set, or NULL. */
+static const char *same_because(const struct check_end *a, const struct check_end *b) {
+    const struct redis_info *from = &a->info, *to = &b->info;
     char source[300], destination[300];
 
-    (void)err;
     if (from->run_id[0] && strcmp(from->run_id, to->run_id) == 0)
-        return check_fail(ret, "Source and destination are the same server");
-    endpoint_server(&run->source.ep, source);
-    endpoint_server(&run->destination.ep, destination);
+        return "Source and destination are the same server";
+    endpoint_server(&a->ep, source);
+    endpoint_server(&b->ep, destination);
     if (strcmp(source, destination) == 0)
-        return check_fail(ret, "Source and destination are the same address");
+        return "Source and destination are the same address";
     if (from->replid[0] && strcmp(from->replid, to->replid) == 0)
-        return check_fail(ret, "Source and destination are of one replication set: one is the "
-                               "other's replica, or both have the same primary");
-    if (follows(&run->source, &run->destination) || follows(&run->destination, &run->source))
-        return check_fail(ret, "One end is configured as the other's replica");
-    if (!from->run_id[0] || !to->run_id[0]) {
+        return "Source and destination are of one replication set: one is the other's replica, or "
+               "both have the same primary";
+    return follows(a, b) || follows(b, a) ? "One end is configured as the other's replica" : NULL;
+}
+
+/* The servers of an end: its shards, or itself. */
+static const struct check_end *nth_server(const struct check_end *end, size_t i) {
+    if (!check_has_shards(end))
+        return i == 0 ? end : NULL;
+    return i < end->cluster->count ? end->cluster->shards[i].end : NULL;
+}
+
+bool check_dst_same_instance(struct check_run *run, struct check_finding *ret, struct err *err) {
+    const struct check_end *from, *to;
+    bool told = true;
+
+    (void)err;
+    for (size_t i = 0; (from = nth_server(&run->source, i)); i++) {
+        for (size_t k = 0; (to = nth_server(&run->destination, k)); k++) {
+            const char *why = same_because(from, to);
+
+            told = told && from->info.run_id[0] && to->info.run_id[0];
+            if (!why)
+                continue;
+            snprintf(ret->shard, sizeof(ret->shard), "%s", to->slots ? to->label : "");
+            return check_fail(ret, to->slots ? "%s (%.150s)" : "%s", why, to->label);
+        }
+    }
+    if (!told) {
         check_remedy(ret, "ACL SETUSER … +info on both ends, or make sure by hand");
         return check_warn(ret, "One of the servers does not tell its identity (INFO)");
     }
-    return check_pass(ret, "Two different servers");
+    return check_pass(ret, check_has_shards(&run->source) || check_has_shards(&run->destination)
+                               ? "No server is part of both ends"
+                               : "Two different servers");
 }
 
 enum { MEMORY_FACTOR_PERCENT = 120, MEMORY_WARN_PERCENT = 85 };
@@ -310,6 +338,7 @@ bool check_dst_memory(struct check_run *run, struct check_finding *ret, struct e
     }
     /* Encodings and allocators differ between servers. */
     need = data / 100 * check_selected_percent(run) * MEMORY_FACTOR_PERCENT / 100;
+    need = need / 1000 * check_share_permille(run);
     have = have > to->used_memory ? have - to->used_memory : 0;
     check_observed(ret, "%s free%s", check_bytes(have, have_text),
                    limited ? "" : " (no maxmemory; of the machine)");

@@ -1,4 +1,4 @@
-/* What else a destination is: who writes to it, its limits, positions of ours, its cluster. */
+/* What else a destination is: who writes to it, its limits, positions of ours. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -219,37 +219,4 @@ bool check_dst_position(struct check_run *run, struct check_finding *ret, struct
                           "Nothing of it can write; the key may be deleted",
                           p.names);
     return check_pass(ret, "No migration has left a position there");
-}
-
-/* ---- cluster ---- */
-
-bool check_dst_cluster_health(struct check_run *run, struct check_finding *ret, struct err *err) {
-    struct arena arena = ARENA_INIT;
-    const struct resp_value *info, *nodes;
-    bool ok, healthy, covered, moving;
-
-    if (run->destination.info.cluster_enabled != 1)
-        return check_skip(ret, "The destination is no cluster");
-    ok = check_ask(run, &run->destination, &arena, &info, err, "CLUSTER", "INFO") &&
-         check_ask(run, &run->destination, &arena, &nodes, err, "CLUSTER", "NODES");
-    if (!ok || info->type != RESP_BULK || nodes->type != RESP_BULK) {
-        arena_done(&arena);
-        return ok && check_skip(ret, "The account may not ask for the cluster (CLUSTER INFO)");
-    }
-    healthy = memmem(info->str.ptr, info->str.len, "cluster_state:ok", 16) != NULL;
-    covered = memmem(info->str.ptr, info->str.len, "cluster_slots_ok:16384", 22) != NULL;
-    /* [93-<-node] and [93->-node]: a slot that comes or goes. */
-    moving = memmem(nodes->str.ptr, nodes->str.len, "-<-", 3) != NULL ||
-             memmem(nodes->str.ptr, nodes->str.len, "->-", 3) != NULL;
-    arena_done(&arena);
-    check_observed(ret, "cluster_state %s, %s, %s", healthy ? "ok" : "fail",
-                   covered ? "all slots" : "slots are missing",
-                   moving ? "slots are moving" : "no slot moves");
-    if (!healthy || !covered) {
-        check_remedy(ret, "Repair the cluster until CLUSTER INFO says state ok and 16384 slots ok");
-        return check_fail(ret, "The destination's cluster does not serve every slot");
-    }
-    if (moving)
-        return check_warn(ret, "Slots of the destination's cluster are being moved");
-    return check_pass(ret, "The destination's cluster serves every slot");
 }

@@ -6,7 +6,7 @@
 
 #include "proto/resp/resp_write.h"
 #include "services/common/clock.h"
-#include "services/precheck/check_run.h"
+#include "services/precheck/check_shards.h"
 #include "services/redis/redis_primary.h"
 
 enum { CONNECT_TRIES = 3, CONNECT_PAUSE_MS = 200 };
@@ -31,9 +31,9 @@ bool check_credentials(struct check_run *run, const struct check_end *end, struc
                        struct err *err) {
     bool ok;
 
-    pthread_mutex_lock(&run->hooks_lock);
-    ok = run->hooks->credentials(run->hooks->context, end->name, ret, err);
-    pthread_mutex_unlock(&run->hooks_lock);
+    pthread_mutex_lock(&run->talk->lock);
+    ok = run->talk->hooks->credentials(run->talk->hooks->context, end->name, ret, err);
+    pthread_mutex_unlock(&run->talk->lock);
     return ok;
 }
 
@@ -194,12 +194,21 @@ static bool find_primary(struct check_run *run, struct check_end *end, struct er
     ok = check_credentials(run, end, &cred, err) &&
          redis_primary_find(&end->ep, &cred, end->side, check_time_left(end) / 2, &found, err);
     credentials_done(&cred);
-    if (ok)
-        end->ep = found; /* with the PEMs, which it took along */
+    if (ok) {
+        end->ep = found; /* with the PEMs and the map, which it took along */
+        snprintf(end->label, sizeof(end->label), "%s", found.label);
+    }
     return ok;
 }
 
 void check_end_open(struct check_run *run, struct check_end *end) {
+    if (endpoint_is_cluster(&end->ep))
+        check_cluster_open(run, end);
+    else
+        check_end_open_server(run, end);
+}
+
+void check_end_open_server(struct check_run *run, struct check_end *end) {
     redis_info_init(&end->info);
     end->configured_databases = REDIS_INFO_UNKNOWN;
     end->rtt_us = REDIS_INFO_UNKNOWN;
@@ -294,6 +303,7 @@ bool check_config(struct check_run *run, struct check_end *end, const char *name
 }
 
 void check_end_close(struct check_end *end) {
+    check_cluster_close(end);
     redis_client_close(&end->client);
     endpoint_done(&end->ep);
 }

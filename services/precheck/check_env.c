@@ -3,12 +3,14 @@
 #include <stdlib.h>
 
 #include "services/common/clock.h"
-#include "services/precheck/check_run.h"
+#include "services/precheck/check_shards.h"
 
 enum { CLOCK_WARN_MS = 1000, RTT_WARN_US = 10000 };
 
+/* What is known of the other end in a shard's run is asked in runs of its own, as the shards of
+ * a cluster are. */
 static bool is_there(const struct check_end *end) {
-    return end->reached == CHECK_STAGE_LOGGED_IN;
+    return end->reached == CHECK_STAGE_LOGGED_IN && !end->is_view && !check_has_shards(end);
 }
 
 /* How far the end's clock is from ours; the answer was made in the middle of the round trip. */

@@ -1,7 +1,7 @@
 /* What a run learned about both ends, and what would be done. */
 #include <stdio.h>
 
-#include "services/precheck/check_run.h"
+#include "services/precheck/check_shards.h"
 
 /* Bytes a second a copy moves on one core, for the estimate only. */
 static const int64_t copy_bytes_per_second = (int64_t)100 * 1024 * 1024;
@@ -55,25 +55,47 @@ static json_t *timings(const struct check_end *end) {
                      number_or_null(end->tls_us), "login_us", number_or_null(end->login_us));
 }
 
-static json_t *end_facts(const struct check_end *end) {
+static json_t *server_facts(const struct check_end *end) {
     const struct redis_info *info = &end->info;
 
     if (!end->is_wanted)
         return json_null();
     if (endpoint_is_file(&end->ep))
-        return json_pack("{s:s}", "label", end->ep.label);
+        return json_pack("{s:s}", "label", end->label);
     if (end->reached != CHECK_STAGE_LOGGED_IN)
-        return json_pack("{s:s, s:b, s:o}", "label", end->ep.label, "reachable", 0, "timings",
+        return json_pack("{s:s, s:b, s:o}", "label", end->label, "reachable", 0, "timings",
                          timings(end));
     return json_pack(
         "{s:s, s:b, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "label",
-        end->ep.label, "reachable", 1, "product", redis_product_name(info->product), "version",
+        end->label, "reachable", 1, "product", redis_product_name(info->product), "version",
         text_or_null(info->version), "topology", topology(end), "role", text_or_null(info->role),
         "databases", databases(info), "keys", number_or_null(redis_info_keys(info)),
         "used_memory_bytes", number_or_null(info->used_memory), "maxmemory_bytes",
         number_or_null(info->maxmemory), "maxmemory_policy", text_or_null(info->maxmemory_policy),
         "system_memory_bytes", number_or_null(info->total_system_memory), "round_trip_us",
         number_or_null(end->rtt_us), "tls", tls_facts(end), "timings", timings(end));
+}
+
+static json_t *end_facts(const struct check_end *end) {
+    json_t *facts = server_facts(end);
+    unsigned covered = 0;
+
+    if (!check_has_shards(end))
+        return facts;
+    for (size_t i = 0; i < end->cluster->count; i++)
+        covered += slot_set_size(&end->cluster->shards[i].slots);
+    json_object_set_new(facts, "shard_count", json_integer((json_int_t)end->cluster->count));
+    json_object_set_new(facts, "slots_covered", json_integer(covered));
+    json_object_set_new(facts, "shards", check_gather_facts(end->cluster));
+    return facts;
+}
+
+static int probe_keys(const struct check_end *end) {
+    int count = end->probe_keys;
+
+    for (size_t i = 0; check_has_shards(end) && i < end->cluster->count; i++)
+        count += end->cluster->shards[i].end->probe_keys;
+    return count;
 }
 
 json_t *check_facts(const struct check_run *run) {
@@ -100,7 +122,7 @@ json_t *check_facts(const struct check_run *run) {
         json_object_set_new(source, "backlog_bytes", number_or_null(run->source.info.backlog_size));
     }
     return json_pack("{s:o, s:o, s:i}", "source", source, "destination", destination, "probe_keys",
-                     run->source.probe_keys + run->destination.probe_keys);
+                     probe_keys(&run->source) + probe_keys(&run->destination));
 }
 
 static int64_t seconds_for(int64_t bytes, int64_t keys) {
@@ -141,6 +163,9 @@ json_t *check_plan(const struct check_run *run) {
 
     if ((is_file ? !run->file_is_good : run->source.reached != CHECK_STAGE_LOGGED_IN) ||
         run->destination.reached != CHECK_STAGE_LOGGED_IN)
+        return json_null();
+    /* How shards would be moved is not built: nothing of it is promised. */
+    if (run->source.cluster || run->destination.cluster)
         return json_null();
     if (is_file)
         return plan(run, "Snapshot file", "The source is a file: nobody is asked for anything",

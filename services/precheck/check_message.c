@@ -1,5 +1,6 @@
 /* What a run is told: the ends, the specification, which checks. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "services/common/ulid.h"
@@ -93,6 +94,7 @@ static bool read_end(const json_t *message, struct check_end *end, struct err *e
     end->is_wanted = true;
     if (!endpoint_from_json(object, &end->ep, NULL, NULL, err))
         return err_wrap(err, "precheck message: %s", end->name);
+    snprintf(end->label, sizeof(end->label), "%s", end->ep.label);
     return true;
 }
 
@@ -113,6 +115,17 @@ static bool read_asked(const json_t *message, struct check_run *run, struct err 
     return true;
 }
 
+struct check_run *check_run_new(void) {
+    struct check_run *run = calloc(1, sizeof(*run));
+
+    if (!run)
+        abort();
+    run->source = (struct check_end){.name = "source", .side = REDIS_SOURCE, .ep = ENDPOINT_INIT};
+    run->destination =
+        (struct check_end){.name = "destination", .side = REDIS_DESTINATION, .ep = ENDPOINT_INIT};
+    return run;
+}
+
 bool check_message_read(const json_t *message, struct check_run *run, struct err *err) {
     const json_t *spec = json_object_get(message, "spec");
     const json_t *migration = json_object_get(spec, "migration");
@@ -130,6 +143,7 @@ bool check_message_read(const json_t *message, struct check_run *run, struct err
     snprintf(run->probe_key, sizeof(run->probe_key), "%s%s", CHECK_PROBE_PREFIX, id + strlen("p_"));
     run->message = message;
     run->spec = spec;
+    run->sample_max = CHECK_SAMPLE_MAX;
     return read_end(message, &run->source, err) && read_end(message, &run->destination, err) &&
            (run->source.is_wanted || run->destination.is_wanted || wrong(err, "source")) &&
            read_asked(message, run, err) && read_databases(spec, run, err) &&

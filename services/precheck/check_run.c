@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "services/common/clock.h"
+#include "services/precheck/check_shards.h"
 
 static json_t *text(const char *s) {
     char escaped[sizeof(((struct check_finding *)0)->message) * 4];
@@ -30,14 +31,15 @@ static json_t *item_of(const struct check_row *row, const struct check_finding *
     const char *remedy = f->remedy[0] ? f->remedy : bad ? row->info.remedy : "";
 
     snprintf(doc_url, sizeof(doc_url), CHECK_DOC_PATH "%s", row->info.id);
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:s}", "id", row->info.id,
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:s}", "id", row->info.id,
                      "title", row->info.title, "severity", severity_name(row->info.severity),
                      "result", results[f->result], "ignorable",
                      /* Only a warning can be accepted; a remark needs nobody's consent. */
                      row->info.ignorable && row->info.severity != CHECK_INFO &&
                          f->result != CHECK_FAILED && f->result != CHECK_BROKEN,
                      "observed", text(f->observed), "threshold", text(f->threshold), "message",
-                     text(f->message), "remedy", text(remedy), "doc_url", doc_url);
+                     text(f->message), "remedy", text(remedy), "shard", text(f->shard), "doc_url",
+                     doc_url);
 }
 
 /* The end that the row needs and that is not there, or NULL. */
@@ -58,7 +60,7 @@ static void set_deadline(struct check_run *run, struct check_end *end) {
     end->deadline_ms = one < run->run_deadline_ms ? one : run->run_deadline_ms;
 }
 
-static void carry_out(struct check_run *run, const struct check_row *row, struct check_finding *f) {
+void check_carry_out(struct check_run *run, const struct check_row *row, struct check_finding *f) {
     const struct check_end *missing = missing_end(run, row->needs);
     struct err err = ERR_INIT;
 
@@ -78,8 +80,14 @@ static void carry_out(struct check_run *run, const struct check_row *row, struct
         return;
     }
     if (!row->function(run, f, &err)) {
+        struct check_end *shard = run->source.slots        ? &run->source
+                                  : run->destination.slots ? &run->destination
+                                                           : NULL;
+
         err_format(&err, f->message, sizeof(f->message));
         f->result = CHECK_BROKEN;
+        if (shard && err.code == ERR_TIMEOUT)
+            shard->is_silent = true;
         check_remedy(f, "Run the precheck again; if it stays, the server cuts such connections");
     }
 }
@@ -109,18 +117,20 @@ static bool is_needed(const struct check_run *run, size_t row) {
 static bool tell(struct check_run *run, const struct check_row *row,
                  const struct check_finding *f) {
     json_t *item = item_of(row, f);
+    struct check_talk *talk = run->talk;
     struct err why = ERR_INIT;
+    bool goes_on;
 
     if (!item)
         err_set(&why, ERR_INTERNAL, "the item of %s is no JSON", row->info.id);
-    pthread_mutex_lock(&run->hooks_lock);
-    if (!run->is_over && (!item || !run->hooks->item(run->hooks->context, item, &why))) {
-        run->is_over = true;
-        run->hook_failure = why;
+    pthread_mutex_lock(&talk->lock);
+    if (!talk->is_over && (!item || !talk->hooks->item(talk->hooks->context, item, &why))) {
+        talk->is_over = true;
+        talk->failure = why;
     }
-    item = (json_decref(item), NULL);
-    bool goes_on = !run->is_over;
-    pthread_mutex_unlock(&run->hooks_lock);
+    goes_on = !talk->is_over;
+    pthread_mutex_unlock(&talk->lock);
+    json_decref(item);
     return goes_on;
 }
 
@@ -153,7 +163,7 @@ static void run_rows(struct check_run *run, struct check_end *lane) {
             set_deadline(run, &run->source);
         if (lane != &run->source)
             set_deadline(run, &run->destination);
-        carry_out(run, &check_rows[i], &f);
+        check_shards_carry_out(run, &check_rows[i], &f);
         if (run->asked[i] && !tell(run, &check_rows[i], &f))
             return;
     }
@@ -193,36 +203,92 @@ static void beside(struct check_run *run, void (*work)(struct check_run *, struc
 
 static bool run_all(struct check_run *run, struct err *err) {
     beside(run, open_end);
+    check_shards_meet(run);
     beside(run, run_rows);
-    if (!run->is_over)
+    if (!run->talk->is_over) {
+        check_shards_share(run);
         run_rows(run, NULL);
-    if (run->is_over)
-        *err = run->hook_failure;
-    return !run->is_over;
+    }
+    if (run->talk->is_over)
+        *err = run->talk->failure;
+    return !run->talk->is_over;
+}
+
+static struct check_run *begin(struct check_talk *talk, const struct check_hooks *hooks) {
+    struct check_run *run = check_run_new();
+
+    *talk = (struct check_talk){.hooks = hooks};
+    pthread_mutex_init(&talk->lock, NULL);
+    run->talk = talk;
+    run->run_deadline_ms = clock_mono_ms() + CHECK_RUN_MAX_MS;
+    return run;
+}
+
+static void end(struct check_run *run) {
+    struct check_talk *talk = run->talk;
+
+    check_sample_done(run);
+    check_end_close(&run->source);
+    check_end_close(&run->destination);
+    free(run);
+    pthread_mutex_destroy(&talk->lock);
 }
 
 bool check_run(const json_t *message, const struct check_hooks *hooks, json_t **ret_facts,
                json_t **ret_plan, struct err *err) {
-    struct check_run *run = calloc(1, sizeof(*run));
-    bool ok;
+    struct check_talk talk;
+    struct check_run *run = begin(&talk, hooks);
+    bool ok = check_message_read(message, run, err) && run_all(run, err);
 
-    if (!run)
-        return err_set(err, ERR_MEMORY, "no memory for a precheck");
-    pthread_mutex_init(&run->hooks_lock, NULL);
-    run->hooks = hooks;
-    run->run_deadline_ms = clock_mono_ms() + CHECK_RUN_MAX_MS;
-    run->source = (struct check_end){.name = "source", .side = REDIS_SOURCE, .ep = ENDPOINT_INIT};
-    run->destination =
-        (struct check_end){.name = "destination", .side = REDIS_DESTINATION, .ep = ENDPOINT_INIT};
-    ok = check_message_read(message, run, err) && run_all(run, err);
     if (ok) {
         *ret_facts = check_facts(run);
         *ret_plan = check_plan(run);
     }
-    check_end_close(&run->source);
-    check_end_close(&run->destination);
-    check_sample_done(run);
-    pthread_mutex_destroy(&run->hooks_lock);
-    free(run);
+    end(run);
+    return ok;
+}
+
+/* What there is to be said of an end that is named as a cluster. */
+static bool has_what_it_should(const struct check_end *found, struct err *err) {
+    const struct check_cluster *cluster = found->cluster;
+
+    if (cluster && cluster->is_none)
+        return err_set(err, ERR_NOT_SUPPORTED_YET,
+                       "%.150s is named as a cluster and is none: name it as redis://",
+                       found->label);
+    if (cluster && cluster->is_refused)
+        return err_set(err, ERR_SOURCE_NOPERM,
+                       "the account may not ask which shards there are (CLUSTER NODES)");
+    if (cluster && cluster->broken.code != ERR_NONE) {
+        *err = cluster->broken;
+        return false;
+    }
+    return !cluster || cluster->count > 0 ||
+           err_set(err, ERR_SOURCE_BUSY, "no node of the cluster serves a slot");
+}
+
+bool check_look(const json_t *endpoint, const struct check_hooks *hooks, json_t **ret_facts,
+                struct err *err) {
+    struct check_talk talk;
+    struct check_run *run = begin(&talk, hooks);
+    json_t *message =
+               json_pack("{s:O, s:{}, s:s}", "source", endpoint, "spec", "probe", "read_only"),
+           *facts;
+    bool ok = check_message_read(message, run, err);
+
+    if (ok) {
+        open_end(run, &run->source);
+        ok = run->source.reached == CHECK_STAGE_LOGGED_IN;
+        if (!ok)
+            *err = run->source.failure;
+        ok = ok && has_what_it_should(&run->source, err);
+    }
+    if (ok) {
+        facts = check_facts(run);
+        *ret_facts = json_incref(json_object_get(facts, "source"));
+        json_decref(facts);
+    }
+    end(run);
+    json_decref(message);
     return ok;
 }

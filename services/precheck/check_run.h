@@ -8,6 +8,9 @@
  * the source and those of the destination run beside each other: a row touches the
  * connection of its own end only, and of the other what the first stage left
  * (`info`). Last the rows that need both, or neither.
+ *
+ * An end that is a cluster has a run of its own for each shard (check_shards.h), so a check
+ * knows nothing of clusters unless it is about them.
  */
 #pragma once
 
@@ -60,9 +63,18 @@ enum check_stage {
     CHECK_STAGE_LOGGED_IN,
 };
 
+struct check_cluster;
+struct slot_set;
+
 struct check_end {
-    const char *name;    /* "source", "destination" */
-    bool is_wanted;      /* a connectivity test may name one end only */
+    const char *name; /* "source", "destination" */
+    char label[300];  /* of the whole end; ep.label is of the server that is talked to */
+    struct check_cluster
+        *cluster; /* NULL unless it is named as one and was asked (check_shards.h) */
+    const struct slot_set *slots; /* of a shard; NULL = it is none */
+    bool is_view;   /* stands for the other end in a shard's run: what is known, no connection */
+    bool is_silent; /* a shard did not answer in time: it is not asked again */
+    bool is_wanted; /* a connectivity test may name one end only */
     int64_t deadline_ms; /* monotonic: of the check that is at work on this end */
     enum redis_side side;
     struct endpoint ep;
@@ -81,11 +93,16 @@ struct check_end {
     int64_t connect_us, tls_us, login_us; /* of the attempt that counts; UNKNOWN = not reached */
 };
 
-struct check_run {
+/* What the threads of a run share: one at a time asks and tells through the hooks. */
+struct check_talk {
     const struct check_hooks *hooks;
-    pthread_mutex_t hooks_lock; /* both threads ask and tell through them */
-    bool is_over;               /* a hook failed: nothing more is begun */
-    struct err hook_failure;
+    pthread_mutex_t lock;
+    bool is_over; /* a hook failed: nothing more is begun */
+    struct err failure;
+};
+
+struct check_run {
+    struct check_talk *talk;
     bool asked[CHECK_ROWS_MAX];
     const json_t *message, *spec; /* borrowed: what the run was asked for */
     struct check_end source, destination;
@@ -104,13 +121,16 @@ struct check_run {
     bool map_all;
     int16_t database_map[CHECK_DATABASES_MAX]; /* source -> destination; -1 = not selected */
     char probe_key[64];                        /* on the destination */
-    int64_t run_deadline_ms;                   /* monotonic */
+    char slot_tag[16]; /* "{la2}": what a key of a shard's slots begins with; "" = any will do */
+    int64_t run_deadline_ms; /* monotonic */
     /* The source's writes, from two looks at INFO. */
     bool sampled;
     int64_t bytes_per_second; /* of the stream, at most; REDIS_INFO_UNKNOWN */
     int64_t writes_per_second;
     bool eval_allowed;           /* by dst.permission */
     struct arena arena;          /* of the samples */
+    bool borrows_samples;        /* sample and calls are the whole run's */
+    size_t sample_max;           /* keys; at most CHECK_SAMPLE_MAX */
     struct check_sample *sample; /* NULL = not taken */
     struct check_call *calls;    /* NULL = not asked */
     size_t call_count;
@@ -121,6 +141,7 @@ struct check_finding {
     enum check_result result;
     char observed[200], threshold[120], message[400];
     char remedy[400]; /* "" = the catalogue's */
+    char shard[300];  /* which one it is about; "" = the end as a whole */
 };
 
 typedef bool check_function(struct check_run *run, struct check_finding *ret, struct err *err);
@@ -165,6 +186,9 @@ const char *check_bytes(int64_t bytes, char dst[32]);
 
 /* Resolve, connect, TLS, log in, ask INFO; leaves how far it got in *end. */
 void check_end_open(struct check_run *run, struct check_end *end);
+
+/* Only that server, which end->ep names. */
+void check_end_open_server(struct check_run *run, struct check_end *end);
 
 /* One more connection, for what would leave marks on the first. Errors: any. */
 MUST_CHECK bool check_end_dial(struct check_run *run, const struct check_end *end,
@@ -212,6 +236,12 @@ const char *check_show(const struct resp_value *reply, char dst[160]);
 
 /* The account's name in remedies. */
 const char *check_user(const struct check_end *end);
+
+/* Carry a row out, within its time. */
+void check_carry_out(struct check_run *run, const struct check_row *row, struct check_finding *ret);
+
+/* A run that knows nothing yet. */
+struct check_run *check_run_new(void);
 
 /* Read check_run()'s message into the run. Errors: PROTOCOL; as endpoint_from_json. */
 MUST_CHECK bool check_message_read(const json_t *message, struct check_run *run, struct err *err);

@@ -6,7 +6,7 @@
 
 #include "proto/resp/resp_write.h"
 #include "services/common/clock.h"
-#include "services/precheck/check_run.h"
+#include "services/precheck/check_shards.h"
 
 enum { SCAN_CALLS_MAX = 20, QUESTIONS = 3, NAME_MAX_BYTES = 1024 };
 
@@ -28,6 +28,8 @@ bool check_sample_writes(struct check_run *run, struct err *err) {
 
     if (run->sampled)
         return true;
+    if (check_has_shards(&run->source))
+        return check_gather_writes(run, err);
     run->bytes_per_second = run->writes_per_second = REDIS_INFO_UNKNOWN;
     run->sampled = true;
     if (run->source.info_refused)
@@ -186,7 +188,7 @@ static bool ask_about(struct check_run *run, size_t first, struct err *err) {
 
 static bool take_sample(struct check_run *run, struct err *err) {
     int numbers[CHECK_DATABASES_MAX];
-    size_t count = check_source_databases(run, numbers), each = CHECK_SAMPLE_MAX / count;
+    size_t count = check_source_databases(run, numbers), each = run->sample_max / count;
     struct arena arena = ARENA_INIT;
     const struct resp_value *reply;
     bool ok = true;
@@ -210,6 +212,10 @@ static bool take_sample(struct check_run *run, struct err *err) {
 
 bool check_sample_keys(struct check_run *run, const struct check_sample **ret_sample,
                        struct err *err) {
+    if (check_has_shards(&run->source) && !check_gather_keys(run, err))
+        return false;
+    if (!run->sample && run->borrows_samples)
+        return err_set(err, ERR_CLOSED, "the keys of the source could not be looked at");
     if (!run->sample) {
         run->sample = calloc(1, sizeof(*run->sample));
         if (!run->sample)
@@ -311,8 +317,10 @@ json_t *check_sample_json(const struct check_sample *sample) {
 }
 
 void check_sample_done(struct check_run *run) {
-    free(run->sample);
-    free(run->calls);
+    if (!run->borrows_samples) {
+        free(run->sample);
+        free(run->calls);
+    }
     arena_done(&run->arena);
 }
 
@@ -342,6 +350,10 @@ bool check_calls_read(struct check_run *run, struct err *err) {
 
     if (run->calls)
         return true;
+    if (check_has_shards(&run->source))
+        return check_gather_calls(run, err);
+    if (run->borrows_samples)
+        return err_set(err, ERR_CLOSED, "the commands of the source could not be asked for");
     ok = check_ask(run, &run->source, &arena, &reply, err, "INFO", "commandstats");
     if (ok) {
         run->calls = calloc(CHECK_CALLS_MAX, sizeof(*run->calls));

@@ -68,25 +68,6 @@ bool check_src_version(struct check_run *run, struct check_finding *ret, struct 
     return check_pass(ret, "%s %s is supported", redis_product_name(info->product), info->version);
 }
 
-bool check_src_topology(struct check_run *run, struct check_finding *ret, struct err *err) {
-    const struct check_end *end = &run->source;
-
-    (void)err;
-    check_threshold(ret, "standalone");
-    if (end->is_sentinel)
-        return check_fail(ret, "This is a Sentinel, not a server with data");
-    if (end->info.cluster_enabled == 1) {
-        check_observed(ret, "cluster");
-        return check_fail(ret, "A cluster is not supported as a source yet");
-    }
-    if (end->info.cluster_enabled == REDIS_INFO_UNKNOWN) {
-        check_remedy(ret, "ACL SETUSER %s +info", check_user(end));
-        return check_warn(ret, "The source does not tell whether it is part of a cluster");
-    }
-    check_observed(ret, "standalone");
-    return check_pass(ret, "The source is a standalone server");
-}
-
 bool check_src_role(struct check_run *run, struct check_finding *ret, struct err *err) {
     const struct redis_info *info = &run->source.info;
 

@@ -217,7 +217,7 @@ bool check_src_setex_permission(struct check_run *run, struct check_finding *ret
     if (!check_sample_writes(run, err))
         return false;
     ulid_make("p", id);
-    snprintf(key, sizeof(key), "%s:probe:%s", run->heartbeat_prefix, id);
+    snprintf(key, sizeof(key), "%s:probe:%s%s", run->heartbeat_prefix, run->slot_tag, id);
     ok = check_ask(run, &run->source, &arena, &reply, err, "PSETEX", key, CHECK_PROBE_TTL, "1");
     written = ok && resp_value_is(reply, "OK");
     run->source.probe_keys += written;

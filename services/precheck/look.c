@@ -2,6 +2,7 @@
 
 #include "services/common/clock.h"
 #include "services/flow/child.h"
+#include "services/precheck/check.h"
 #include "services/redis/redis_client.h"
 
 enum { SPEC_TIMEOUT_MS = 30000, LOOK_TIMEOUT_MS = 10000 };
@@ -67,21 +68,44 @@ static bool ask(struct redis_client *client, json_t **ret_facts, struct err *err
     return ok;
 }
 
-static bool look(int fd, json_t **ret_facts, struct err *err) {
+static bool ask_credentials(void *context, const char *end, struct credentials *ret,
+                            struct err *err) {
+    const int *fd = context;
+
+    return child_ask_credentials(*fd, end, ret, err);
+}
+
+/* All of its shards, as the precheck sees them. */
+static bool look_at_cluster(int fd, const json_t *endpoint, json_t **ret_facts, struct err *err) {
+    const struct check_hooks hooks = {.context = &fd, .credentials = ask_credentials};
+
+    return check_look(endpoint, &hooks, ret_facts, err);
+}
+
+static bool look_at_server(int fd, const struct endpoint *ep, json_t **ret_facts, struct err *err) {
     struct redis_client client = REDIS_CLIENT_INIT;
     struct credentials cred = CREDENTIALS_INIT;
+    bool ok = child_ask_credentials(fd, "source", &cred, err) &&
+              redis_client_open(&client, ep, &cred, REDIS_SOURCE, LOOK_TIMEOUT_MS, err) &&
+              ask(&client, ret_facts, err);
+
+    redis_client_close(&client);
+    credentials_done(&cred);
+    return ok;
+}
+
+static bool look(int fd, json_t **ret_facts, struct err *err) {
     struct endpoint ep = ENDPOINT_INIT;
     json_t *spec = NULL;
+    const json_t *endpoint;
     bool ok = child_receive(fd, SPEC_TIMEOUT_MS, &spec, err);
 
     if (ok && !spec)
         ok = err_set(err, ERR_TIMEOUT, "the supervisor sent no specification");
-    ok = ok && endpoint_from_json(json_object_get(spec, "endpoint"), &ep, NULL, NULL, err) &&
-         child_ask_credentials(fd, "source", &cred, err) &&
-         redis_client_open(&client, &ep, &cred, REDIS_SOURCE, LOOK_TIMEOUT_MS, err) &&
-         ask(&client, ret_facts, err);
-    redis_client_close(&client);
-    credentials_done(&cred);
+    endpoint = json_object_get(spec, "endpoint");
+    ok = ok && endpoint_from_json(endpoint, &ep, NULL, NULL, err) &&
+         (endpoint_is_cluster(&ep) ? look_at_cluster(fd, endpoint, ret_facts, err)
+                                   : look_at_server(fd, &ep, ret_facts, err));
     endpoint_done(&ep);
     json_decref(spec);
     return ok;

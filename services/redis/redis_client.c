@@ -240,6 +240,9 @@ bool redis_client_open(struct redis_client *client, const struct endpoint *ep,
     int64_t begin = clock_mono_ms(), left;
     struct conn *conn;
 
+    if (endpoint_is_cluster(ep))
+        return err_set(err, ERR_NOT_SUPPORTED_YET, "%.200s is a cluster, which is not built yet",
+                       ep->label);
     if (endpoint_is_group(ep))
         return redis_primary_open(client, ep, cred, side, timeout_ms, NULL, err);
     *client = REDIS_CLIENT_INIT;

@@ -41,7 +41,8 @@ struct redis_client {
  * before users had names refuses AUTH with two words; managed ones of that age take user:password
  * as the one word, which is tried then. A server that is loading or busy is opened: the next
  * command will say so. Errors: those of conn_open; SOURCE_AUTH or DEST_AUTH (refused, or a login is
- * demanded, or protected mode); DEST_DB_RANGE, PROTOCOL (SELECT); TIMEOUT. */
+ * demanded, or protected mode); DEST_DB_RANGE, PROTOCOL (SELECT); TIMEOUT; NOT_SUPPORTED_YET (`ep`
+ * is a cluster: it is many servers). */
 MUST_CHECK bool redis_client_open(struct redis_client *client, const struct endpoint *ep,
                                   const struct credentials *cred, enum redis_side side,
                                   int64_t timeout_ms, struct err *err);

@@ -159,7 +159,10 @@ static bool find_by_sentinel(struct redis_client *client, const struct endpoint 
             last = why;
             continue;
         }
-        one = only(ep, host, port);
+        if (!endpoint_of_announced(ep, host, port, &one, &why)) {
+            last = why;
+            continue;
+        }
         if (redis_client_open(client, &one, cred, side, share(until_ms, count - i), &why) &&
             is_primary(client, &primary, &why) && primary) {
             *ret_found = one;

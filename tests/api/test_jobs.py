@@ -48,7 +48,8 @@ def test_user_info_without_a_colon_is_refused(api):
 
 
 def test_what_is_not_built_is_refused_and_not_ignored(api):
-    for member in ({"kind": "slot_move"}, {"source": {"url": "redis+cluster://a,b"}}):
+    for member in ({"kind": "slot_move"}, {"source": {"inline": {
+            "endpoints": [{"host": "a"}], "topology": "proxy"}}}):
         problem = api.post("/v1/jobs", dict(SPEC, **member), expect=422)
         assert problem["code"] in ("not_supported_yet", "validation_failed"), problem
         assert problem["errors"][0]["code"] == "not_supported_yet", problem

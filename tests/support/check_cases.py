@@ -79,12 +79,14 @@ class Pair:
         self.stack.callback(thread.join)
         self.stack.callback(over.set)
 
-    def cluster(self, with_slots):
+    def cluster(self, end, with_slots):
+        """Of one node; clusters of several are in flow/test_cluster_checks.py."""
         server = self.server("--cluster-enabled", "yes", databases=1)
         if with_slots:
             server.client().execute_command("CLUSTER", "ADDSLOTS", *range(16384))
             until(lambda: b"cluster_state:ok" in raw(server, "CLUSTER", "INFO"), "the cluster is ok")
-        self.destination = server
+        setattr(self, end, server)
+        setattr(self, end + "_end", dict(endpoint(server.port), topology="cluster"))
 
     def tls(self, end, certificate, ca=True):
         authority = self.request.getfixturevalue("authority")
@@ -312,7 +314,7 @@ def too_small(p):
 
 def several_keys(p):
     p.source.client().mset({"a": 1, "b": 2})
-    p.cluster(True)
+    p.cluster("destination", True)
 
 
 def few_databases(p):
@@ -359,8 +361,7 @@ CASES = {
     "src.loading": (loading, "fail"),
     "src.version": (lies("source", redis_version="1.2.6"), "fail"),
     "src.edition": (lies("source", kvrocks_version="2.9.0"), "fail"),
-    "src.topology": (lambda p: (p.cluster(False), setattr(p, "source", p.destination),
-                                setattr(p, "_destination", None)), "fail"),
+    "src.topology": (lambda p: p.cluster("source", False), "fail"),
     "src.psync_permission": (user("source", "+@all ~* -psync"), "fail"),
     "src.replconf_permission": (user("source", "+@all ~* -replconf"), "fail"),
     "src.read_permission": (user("source", "+@all ~app:*"), "warn"),
@@ -405,7 +406,7 @@ CASES = {
     "dst.memory": (too_small, "fail"),
     "dst.eviction": (config("destination", "maxmemory-policy", "allkeys-lru"), "warn"),
     "dst.edition": (lies("destination", dragonfly_version="1.2"), "fail"),
-    "dst.cluster_health": (lambda p: p.cluster(False), "fail"),
+    "dst.cluster_health": (lambda p: p.cluster("destination", False), "fail"),
     "dst.cross_slot": (several_keys, "warn"),
     "dst.db_range": (few_databases, "fail"),
     "dst.map_collision": (equal_names, "fail"),
@@ -436,8 +437,8 @@ PASSES = {
     "src.other_jobs": lambda p: p.more.update(worker={"neighbours": []}),
     "dst.loop": neighbour("source"),
     "dst.position": seal_there,
-    "dst.cluster_health": lambda p: p.cluster(True),
-    "dst.cross_slot": lambda p: p.cluster(True),
+    "dst.cluster_health": lambda p: p.cluster("destination", True),
+    "dst.cross_slot": lambda p: p.cluster("destination", True),
     "env.worker_disk": lambda p: p.more.update(worker={"spool_dir": "/tmp", "spool_quota_bytes": 1 << 40}),
     "env.capacity": lambda p: p.more.update(worker={"tasks_max": 2, "tasks_held": 1}),
     "cfg.filters": lambda p: (p.source.client().set("app:1", 1), prefixes(["hex:6170703a"])(p)),

@@ -20,18 +20,18 @@ static void a_key_and_its_temporary_key_share_a_slot(void) {
     spec->task = UINT32_MAX;
     copy_temporary_tags(tags);
     for (size_t i = 0; i < LENGTH_OF(keys); i++) {
-        copy_temporary_name(tags[copy_temporary_slot(keys[i])], spec, name);
-        CU_ASSERT_EQUAL(copy_temporary_slot(str_from(name)), copy_temporary_slot(keys[i]));
+        copy_temporary_name(tags[slot_set_slot(keys[i])], spec, name);
+        CU_ASSERT_EQUAL(slot_set_slot(str_from(name)), slot_set_slot(keys[i]));
         CU_ASSERT_TRUE(copy_temporary_is(str_from(name)));
     }
     /* The cluster specification's own examples. */
-    CU_ASSERT_EQUAL(copy_temporary_slot(STR_LIT("123456789")), 0x31c3);
-    CU_ASSERT_EQUAL(copy_temporary_slot(STR_LIT("foo{}{bar}")),
-                    copy_temporary_slot(STR_LIT("foo{}{bar}")));
-    CU_ASSERT_EQUAL(copy_temporary_slot(STR_LIT("foo{{bar}}zap")),
-                    copy_temporary_slot(STR_LIT("{bar")));
-    CU_ASSERT_EQUAL(copy_temporary_slot(STR_LIT("foo{bar}{zap}")),
-                    copy_temporary_slot(STR_LIT("bar")));
+    CU_ASSERT_EQUAL(slot_set_slot(STR_LIT("123456789")), 0x31c3);
+    CU_ASSERT_EQUAL(slot_set_slot(STR_LIT("foo{}{bar}")),
+                    slot_set_slot(STR_LIT("foo{}{bar}")));
+    CU_ASSERT_EQUAL(slot_set_slot(STR_LIT("foo{{bar}}zap")),
+                    slot_set_slot(STR_LIT("{bar")));
+    CU_ASSERT_EQUAL(slot_set_slot(STR_LIT("foo{bar}{zap}")),
+                    slot_set_slot(STR_LIT("bar")));
     free(tags);
     free(spec);
 }
@@ -45,7 +45,7 @@ static void every_slot_has_a_tag(void) {
         char name[32];
 
         snprintf(name, sizeof(name), "{%u}kf:tmp:", tags[slot]);
-        CU_ASSERT_EQUAL(copy_temporary_slot(str_from(name)), slot);
+        CU_ASSERT_EQUAL(slot_set_slot(str_from(name)), slot);
         CU_ASSERT(tags[slot] < 1000000);
     }
     free(tags);

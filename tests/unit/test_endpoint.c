@@ -54,8 +54,10 @@ static const struct spelling spellings[] = {
     REFUSED("redis://h1,", ERR_VALIDATION),
     REFUSED("redis://h1,,h2", ERR_VALIDATION),
     REFUSED("redis://1,2,3,4,5,6,7,8,9", ERR_VALIDATION),
-    REFUSED("redis+cluster://h1", ERR_NOT_SUPPORTED_YET),
-    REFUSED("rediss+cluster://h1", ERR_NOT_SUPPORTED_YET),
+    {"redis+cluster://h1", 0, "h1", 6379, "", "", -1, false, "h1:6379"},
+    {"rediss+cluster://u:p@h1,h2:7/0", 0, "h1", 6379, "u", "p", 0, true, "h1:6379,h2:7/0"},
+    REFUSED("redis+cluster://", ERR_VALIDATION),
+    REFUSED("redis+cluster:///run/redis.sock", ERR_VALIDATION),
     {"file:dump.rdb", 0, .label = "file:dump.rdb"},
     {"FILE:day%201/dump..rdb", 0, .label = "file:day 1/dump..rdb"},
     REFUSED("file:", ERR_VALIDATION),
@@ -193,6 +195,7 @@ static void no_refusal_quotes_the_password(void) {
 }
 
 #define PEM(kind) "-----BEGIN " kind "-----\\nAA==\\n-----END " kind "-----\\n"
+#define MAPS(announced, dial) "{\"announced\":\"" announced "\",\"dial\":\"" dial "\"}"
 #define ADDRESS "\"endpoints\":[{\"host\":\"h\",\"port\":7}]"
 
 /* A reference and the member that is wrong. */
@@ -236,7 +239,20 @@ static const struct {
     {"{\"url\":\"redis://h\",\"tls\":{\"enabled\":true}}", ERR_VALIDATION, "/tls/enabled"},
     {"{\"url\":\"redis://h\",\"tls\":{\"server_name\":\"s\"}}", ERR_VALIDATION, "/tls/enabled"},
     {"{\"url\":\"redis://:a@h\",\"auth\":{\"password\":\"b\"}}", ERR_VALIDATION, "/auth/password"},
-    {"{\"url\":\"redis://h\",\"address_map\":[]}", ERR_NOT_SUPPORTED_YET, "/address_map"},
+    {"{\"url\":\"redis://h\",\"address_map\":[]}", ERR_VALIDATION, "/address_map"},
+    {"{\"url\":\"redis+cluster://h\",\"address_map\":{}}", ERR_VALIDATION, "/address_map"},
+    {"{\"url\":\"redis+cluster://h\",\"address_map\":[" MAPS("a:1", "b:2") "]}", 0, ""},
+    {"{\"url\":\"redis+sentinel://h/m\",\"address_map\":[" MAPS("*", "[::1]:2") "]}", 0, ""},
+    {"{\"url\":\"redis+cluster://h\",\"address_map\":[" MAPS("a*b", "b:2") "]}", ERR_VALIDATION,
+     "/address_map/0"},
+    {"{\"url\":\"redis+cluster://h\",\"address_map\":[" MAPS("a*:0", "b") "]}", ERR_VALIDATION,
+     "/address_map/0"},
+    {"{\"url\":\"redis+cluster://h\",\"address_map\":[" MAPS("a:*", "b") "]}", ERR_VALIDATION,
+     "/address_map/0"},
+    {"{\"url\":\"redis+cluster://h\",\"address_map\":[" MAPS("a", "/run/x") "]}", ERR_VALIDATION,
+     "/address_map/0"},
+    {"{\"url\":\"redis+cluster://h\",\"address_map\":[{\"announced\":\"a\"}]}", ERR_VALIDATION,
+     "/address_map/0"},
     {"{\"instance_id\":\"inst_1\"}", ERR_NOT_SUPPORTED_YET, "/instance_id"},
     {"{\"inline\":[]}", ERR_VALIDATION, "/inline"},
     {"{\"inline\":{}}", ERR_VALIDATION, "/inline/endpoints"},
@@ -250,7 +266,11 @@ static const struct {
      "/inline/endpoints/0/host"},
     {"{\"inline\":{\"endpoints\":[{\"host\":\"a\",\"port\":0}]}}", ERR_VALIDATION,
      "/inline/endpoints/0/port"},
-    {"{\"inline\":{" ADDRESS ",\"topology\":\"cluster\"}}", ERR_NOT_SUPPORTED_YET,
+    {"{\"inline\":{" ADDRESS ",\"topology\":\"cluster\"}}", 0, ""},
+    {"{\"inline\":{" ADDRESS ",\"topology\":\"proxy\"}}", ERR_NOT_SUPPORTED_YET,
+     "/inline/topology"},
+    {"{\"inline\":{" ADDRESS ",\"topology\":\"ring\"}}", ERR_VALIDATION, "/inline/topology"},
+    {"{\"inline\":{\"endpoints\":[{\"host\":\"/s\"}],\"topology\":\"cluster\"}}", ERR_VALIDATION,
      "/inline/topology"},
     {"{\"inline\":{" ADDRESS ",\"database\":256}}", ERR_VALIDATION, "/inline/database"},
     {"{\"inline\":{" ADDRESS ",\"connect_timeout_ms\":99}}", ERR_VALIDATION,
@@ -271,6 +291,60 @@ static const struct {
      ",\"tls\":{\"enabled\":true,\"client_cert_pem\":\"" PEM("CERTIFICATE") "\"}}}",
      ERR_VALIDATION, "/inline/tls/client_key_pem"},
 };
+
+static void what_a_server_announces_is_dialled_where_the_map_says(void) {
+    static const struct {
+        const char *announced;
+        uint16_t port;
+        const char *host;
+        uint16_t dialled;
+    } rows[] = {
+        {"10.0.0.5", 6379, "bastion", 16379},   {"10.0.0.5", 6380, "10.0.0.5", 6380},
+        {"10.42.0.1", 7000, "localhost", 7000}, {"NODE", 1, "other", 9},
+        {"10.4", 7000, "10.4", 7000},           {"fd00::1", 7000, "::1", 7001},
+    };
+    json_t
+        *json =
+            json_loads(
+                "{\"url\":\"redis+cluster://h1,h2\",\"address_map\":[" MAPS(
+                    "10.0.0.5:6379",
+                    "bastion:16379") "," MAPS("10.42.*",
+                                              "localhost") "," MAPS("node",
+                                                                    "other:9") "," MAPS("[fd00::1]:"
+                                                                                        "7000",
+                                                                                        "[::1]:"
+                                                                                        "7001") "]"
+                                                                                                "}",
+                0, NULL),
+        *form;
+    struct endpoint ep = ENDPOINT_INIT, again = ENDPOINT_INIT, found;
+    struct credentials cred = CREDENTIALS_INIT;
+    struct err err = ERR_INIT;
+    char pointer[ENDPOINT_POINTER_SIZE];
+
+    CU_ASSERT_TRUE_FATAL(endpoint_parse_reference(json, &ep, &cred, pointer, &err));
+    form = endpoint_to_json(&ep);
+    CU_ASSERT_TRUE_FATAL(endpoint_from_json(form, &again, NULL, NULL, &err)); /* as it is stored */
+    CU_ASSERT_TRUE(endpoint_is_cluster(&again) && !endpoint_is_group(&again));
+    for (size_t i = 0; i < LENGTH_OF(rows); i++) {
+        CU_ASSERT_TRUE(
+            endpoint_of_announced(&again, rows[i].announced, rows[i].port, &found, &err));
+        CU_ASSERT_STRING_EQUAL(found.host, rows[i].host);
+        CU_ASSERT_EQUAL(found.port, rows[i].dialled);
+        CU_ASSERT_FALSE(endpoint_is_cluster(&found) || endpoint_is_group(&found));
+    }
+    /* A peer names no sockets of this machine. */
+    CU_ASSERT_FALSE(endpoint_of_announced(&ep, "/run/redis.sock", 1, &found, &err));
+    CU_ASSERT_EQUAL(err.code, ERR_PROTOCOL);
+    CU_ASSERT_FALSE(endpoint_of_announced(&ep, "", 1, &found, &err));
+    CU_ASSERT_FALSE(endpoint_of_announced(&ep, "host", 0, &found, &err));
+    CU_ASSERT_FALSE(endpoint_of_announced(&ep, "a b", 1, &found, &err));
+    endpoint_done(&ep);
+    endpoint_done(&again);
+    credentials_done(&cred);
+    json_decref(form);
+    json_decref(json);
+}
 
 static void a_reference_is_read_or_its_wrong_member_is_named(void) {
     for (size_t i = 0; i < LENGTH_OF(references); i++) {
@@ -395,6 +469,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_group_is_stored_as_it_was_read),
     CUNIT_TEST(no_refusal_quotes_the_password),
     CUNIT_TEST(a_reference_is_read_or_its_wrong_member_is_named),
+    CUNIT_TEST(what_a_server_announces_is_dialled_where_the_map_says),
     CUNIT_TEST(a_secret_is_a_user_and_a_password),
     CUNIT_TEST(a_socket_is_stored_as_its_path_and_is_one_server_whatever_the_database),
     CUNIT_TEST(what_is_stored_reads_back_the_same_and_holds_no_secret),

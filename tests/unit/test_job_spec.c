@@ -291,8 +291,6 @@ static void what_is_not_built_yet_is_refused_by_its_pointer(void) {
     }
     refuses("{\"source\": {\"instance_id\": \"inst_1\"}}", ERR_NOT_SUPPORTED_YET,
             "/source/instance_id", "not_supported_yet");
-    refuses("{\"source\": {\"url\": \"redis+cluster://a\"}}", ERR_NOT_SUPPORTED_YET, "/source/url",
-            "not_supported_yet");
     refuses("{\"source\": {\"url\": \"redis://who@a\"}}", ERR_AMBIGUOUS_USERINFO, "/source/url",
             "ambiguous_userinfo");
 }

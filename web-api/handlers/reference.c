@@ -66,7 +66,7 @@ static bool is_user_name(const char *text) {
            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == len;
 }
 
-static json_t *rules_json(enum acl_role role, enum acl_reading reading, uint32_t version) {
+static json_t *rules_json(unsigned role, enum acl_reading reading, uint32_t version) {
     json_t *list = json_array();
 
     for (size_t i = 0; i < acl_rule_count; i++) {
@@ -81,13 +81,15 @@ bool reference_acl(struct call *call, struct reply *reply, struct err *err) {
     const char *role = query_text(call, "role", ""), *user = query_text(call, "user", "keyferry");
     const char *mode = query_text(call, "read_mode", "auto");
     const char *version_text = query_text(call, "version", "");
+    const char *topology = query_text(call, "topology", "standalone");
+    bool is_cluster = strcmp(topology, "cluster") == 0;
     bool is_source = strcmp(role, "source") == 0;
     uint32_t version = redis_version_parse(str_from(version_text));
     enum acl_reading reading = strcmp(mode, "psync") == 0  ? ACL_PSYNC
                                : strcmp(mode, "scan") == 0 ? ACL_SCAN
                                : strcmp(mode, "sync") == 0 ? ACL_SYNC
                                                            : ACL_AUTO;
-    enum acl_role which = is_source ? ACL_SOURCE : ACL_DESTINATION;
+    unsigned which = (is_source ? ACL_SOURCE : ACL_DESTINATION) | (is_cluster ? ACL_OF_CLUSTER : 0);
     struct buf line = BUF_INIT(8192);
     bool has_accounts = !version_text[0] || version >= ACL_SINCE;
 
@@ -97,6 +99,8 @@ bool reference_acl(struct call *call, struct reply *reply, struct err *err) {
     if (reading == ACL_AUTO && strcmp(mode, "auto") != 0)
         json_read_wrong(&call->fields, "/read_mode", "invalid",
                         "must be auto, psync, sync or scan");
+    if (!is_cluster && strcmp(topology, "standalone") != 0)
+        json_read_wrong(&call->fields, "/topology", "invalid", "must be standalone or cluster");
     if (version_text[0] && version == 0)
         json_read_wrong(&call->fields, "/version", "invalid", "must be a version like 7.0.15");
     if (!is_user_name(user))
@@ -108,9 +112,10 @@ bool reference_acl(struct call *call, struct reply *reply, struct err *err) {
         return false;
     }
     reply_json(reply, 200,
-               json_pack("{s:s, s:s, s:o, s:s, s:b, s:o, s:o}", "role", role, "read_mode", mode,
-                         "version", version_text[0] ? json_string(version_text) : json_null(),
-                         "user", user, "has_accounts", has_accounts, "line",
+               json_pack("{s:s, s:s, s:s, s:o, s:s, s:b, s:o, s:o}", "role", role, "read_mode",
+                         mode, "topology", topology, "version",
+                         version_text[0] ? json_string(version_text) : json_null(), "user", user,
+                         "has_accounts", has_accounts, "line",
                          has_accounts ? json_stringn(line.ptr, line.len) : json_null(), "rules",
                          has_accounts ? rules_json(which, reading, version) : json_array()));
     buf_done(&line);
