@@ -56,9 +56,10 @@ static bool read_node(const struct resp_value *value, bool tls, struct cluster_v
         return wrong(err, "a node has no port");
     flags = flags_of(value);
     host = text_of(value, "endpoint");
+    /* Without a name of its own, its address is better than none. */
     if (str_equal(host, STR_LIT("?"))) {
-        host = STR_EMPTY;
-        flags |= CLUSTER_NOADDR;
+        host = text_of(value, "ip");
+        flags |= host.len > 0 ? 0 : CLUSTER_NOADDR;
     }
     if (!cluster_view_add(view, text_of(value, "id"), host, &node, err))
         return err_wrap(err, "CLUSTER SHARDS");

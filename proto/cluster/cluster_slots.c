@@ -8,6 +8,16 @@ static bool is_text(const struct resp_value *value) {
     return value->type == RESP_BULK || value->type == RESP_SIMPLE;
 }
 
+/* The "ip" of the names that follow: where the preferred name is not set. */
+static struct str other_address(const struct resp_value *node) {
+    const struct resp_value *names = node->count > 3 ? &node->items[3] : NULL;
+
+    for (size_t i = 0; names && names->type == RESP_ARRAY && i + 1 < names->count; i += 2)
+        if (resp_value_is(&names->items[i], "ip") && is_text(&names->items[i + 1]))
+            return names->items[i + 1].str;
+    return STR_EMPTY;
+}
+
 /* Before 4.0 nodes are known by their address alone. */
 static size_t find(const struct cluster_view *view, const char *id, struct str host,
                    uint16_t port) {
@@ -36,8 +46,8 @@ static bool read_node(const struct resp_value *value, unsigned role, struct clus
     else if (value->items[0].type != RESP_NIL)
         return wrong(err, "a node's address is no text");
     if (str_equal(host, STR_LIT("?"))) {
-        host = STR_EMPTY;
-        flags |= CLUSTER_NOADDR;
+        host = other_address(value);
+        flags |= host.len > 0 ? 0 : CLUSTER_NOADDR;
     }
     if (value->count > 2 && is_text(&value->items[2]))
         id = value->items[2].str;

@@ -2,7 +2,7 @@
  *
  * Pure. [first, last, primary, replica…]…, a node being [host, port, id, [name, value…]]: the id
  * from 4.0 on, the names from 7.0 on. The host is what cluster-preferred-endpoint-type says: nil or
- * "" is the address at which the node was asked, "?" a name that is not set.
+ * "" is the address at which the node was asked, "?" a name that is not set: its address is taken.
  *
  * Source: clusterReplyMultiBulkSlots() of Redis 3.0 to 8.6 and Valkey 8.0 to 9.1.
  */

@@ -112,7 +112,6 @@ void cluster_view_prefer(struct cluster_view *view, const struct cluster_view *n
         struct cluster_node *node = &view->nodes[i];
         size_t at = cluster_view_find(names, node->id);
 
-        /* Without a name of its own, its address is better than none. */
         if (at == names->count || names->nodes[at].flags & CLUSTER_NOADDR)
             continue;
         memcpy(node->host, names->nodes[at].host, sizeof(node->host));

@@ -232,16 +232,19 @@ static bool needs_samples(const struct check_run *run) {
 }
 
 void check_shards_share(struct check_run *run) {
+    bool discovers = json_is_true(json_object_get(run->message, "discover"));
     const struct check_sample *ignored;
     struct err none = ERR_INIT;
 
-    if (!check_has_shards(&run->destination))
+    if (!check_has_shards(&run->source) && !check_has_shards(&run->destination))
         return;
-    if (run->source.reached == CHECK_STAGE_LOGGED_IN && needs_samples(run)) {
+    if (run->source.reached == CHECK_STAGE_LOGGED_IN && (needs_samples(run) || discovers)) {
         run->source.deadline_ms = clock_mono_ms() + CHECK_ONE_MAX_MS;
         (void)!check_calls_read(run, &none);
         (void)!check_sample_keys(run, &ignored, &none);
     }
+    if (!check_has_shards(&run->destination))
+        return;
     for (size_t i = 0; i < run->destination.cluster->count; i++) {
         struct check_run *own = run->destination.cluster->shards[i].run;
 

@@ -26,12 +26,9 @@ static void a_key_and_its_temporary_key_share_a_slot(void) {
     }
     /* The cluster specification's own examples. */
     CU_ASSERT_EQUAL(slot_set_slot(STR_LIT("123456789")), 0x31c3);
-    CU_ASSERT_EQUAL(slot_set_slot(STR_LIT("foo{}{bar}")),
-                    slot_set_slot(STR_LIT("foo{}{bar}")));
-    CU_ASSERT_EQUAL(slot_set_slot(STR_LIT("foo{{bar}}zap")),
-                    slot_set_slot(STR_LIT("{bar")));
-    CU_ASSERT_EQUAL(slot_set_slot(STR_LIT("foo{bar}{zap}")),
-                    slot_set_slot(STR_LIT("bar")));
+    CU_ASSERT_EQUAL(slot_set_slot(STR_LIT("foo{}{bar}")), slot_set_slot(STR_LIT("foo{}{bar}")));
+    CU_ASSERT_EQUAL(slot_set_slot(STR_LIT("foo{{bar}}zap")), slot_set_slot(STR_LIT("{bar")));
+    CU_ASSERT_EQUAL(slot_set_slot(STR_LIT("foo{bar}{zap}")), slot_set_slot(STR_LIT("bar")));
     free(tags);
     free(spec);
 }
