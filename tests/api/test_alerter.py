@@ -1,6 +1,7 @@
 """The alerter over jobs whose numbers are written by the tests: each type of rule fires on what is
 bad for it and on nothing else, tells each alert once, and several alerters are as one."""
 
+import contextlib
 import json
 import time
 
@@ -103,6 +104,14 @@ def looks(alerter, count=2):
     """Until it has looked so often since now."""
     seen = alerter.value("keyferry_alerter_evaluations_total")
     eventually(lambda: alerter.value("keyferry_alerter_evaluations_total") >= seen + count)
+
+
+@contextlib.contextmanager
+def alerter_ended(alerter):
+    try:
+        yield
+    finally:
+        alerter.stop()
 
 
 def told(receiver, kind, **members):
@@ -212,6 +221,35 @@ def test_of_several_alerters_one_acts_and_another_takes_over_when_it_is_killed(s
                 third.wait_acting()
                 assert time.monotonic() - began < 4
     assert receiver.refused == []
+
+
+@pytest.mark.full
+def test_a_receiver_that_is_down_for_a_minute_and_alerters_that_are_killed_lose_and_double_nothing(server, receiver):
+    receiver.stop()
+    alerter = Alerter(server, retries="1 2 4 8 16 32 64").start()
+    make_rule(server, type="blocked", labels={"case": "minute"})
+    began, jobs = time.monotonic(), []
+    while time.monotonic() - began < 60:
+        jobs += [make_job(server, {"case": "minute"}, "blocked", {}) for _ in range(2)]
+        time.sleep(2.5)
+        alerter.kill()
+        alerter.start()
+        time.sleep(2.5)
+    receiver.start()
+    with alerter_ended(alerter):
+        for job in jobs:
+            receiver.wait(lambda n, job=job: n.get("type") == "alert.firing" and n["body"]["data"]["job_id"] == job, timeout=120)
+        for job in jobs:
+            put(server, job, "running", TAIL)
+        for job in jobs:
+            receiver.wait(lambda n, job=job: n.get("type") == "alert.resolved" and n["body"]["data"]["job_id"] == job, timeout=120)
+        looks(alerter)
+    assert receiver.refused == []
+    print("%d alerts, %d requests" % (len(jobs), receiver.requests))
+    for kind in ("alert.firing", "alert.resolved"):
+        notices = receiver.of(kind)
+        # One id each, and each id for one job: what came twice came under its id.
+        assert len({n["id"] for n in notices}) == len(jobs) == len({n["body"]["data"]["job_id"] for n in notices})
 
 
 def test_metrics_of_the_alerter_count_what_it_does(server, alerter, receiver):

@@ -1,19 +1,25 @@
 """/metrics, the rules and the dashboard made for it, and the pages they link to."""
 
 import json
+import os
 import pathlib
 import re
+import subprocess
+import time
 
 import pytest
 import requests
+from support import processes
+from support.alerter import Alerter
 from support.api_server import ApiServer
 from support.exposition import parse
 from support.ports import free_port
 from support.postgres import Postgres
+from support.service import program
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MONITORING = ROOT / "docker" / "monitoring"
-FUNCTIONS = {"count", "sum", "by", "on", "and", "or", "unless", "rate", "increase", "time", "without", "max", "min", "label_values"}
+FUNCTIONS = {"count", "sum", "by", "on", "and", "or", "unless", "rate", "increase", "time", "without", "max", "min", "label_values", "avg"}
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +39,43 @@ def metrics():
         assert answer.status_code == 200 and answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     database.close()
     return parse(answer.text), job["id"]
+
+
+@pytest.fixture(scope="module")
+def all_metrics(metrics):
+    """Of the three programs; the worker and the alerter have a database of their own."""
+    families, database = dict(metrics[0]), Postgres()
+    with ApiServer(database) as server, Alerter(server) as alerter:
+        worker, port = start_worker(server)
+        families.update(alerter.metrics())
+        of_worker = metrics_at(port)
+        worker.terminate()
+        assert worker.wait(30) == 0
+    database.close()
+    assert set(families) & set(of_worker) == {"keyferry_store_up"}
+    return dict(families, **of_worker)
+
+
+def start_worker(server):
+    port, spool = free_port(), server.home / "spool"
+    env = {"PATH": os.environ["PATH"], "KEYFERRY_DATABASE_URL": server.postgres.url, "KEYFERRY_SPOOL_DIR": str(spool),
+           "KEYFERRY_MASTER_KEY_FILE": server.env["KEYFERRY_MASTER_KEY_FILE"],
+           "KEYFERRY_WORKER_METRICS_LISTEN": "127.0.0.1:%d" % port}
+    with open(server.home / "worker", "ab") as output:
+        return processes.register(subprocess.Popen([program("keyferry-worker")], stdin=subprocess.DEVNULL, stdout=output,
+                                                   stderr=output, env=env)), port
+
+
+def metrics_at(port, timeout=30):
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            answer = requests.get("http://127.0.0.1:%d/metrics" % port, timeout=10)
+            assert answer.status_code == 200
+            return parse(answer.text)
+        except requests.ConnectionError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def value(families, name, **labels):
@@ -76,6 +119,16 @@ def names_of(expression):
     return {w for w in words if w not in FUNCTIONS and w != "job"}
 
 
+def test_a_worker_tells_of_itself_and_of_no_job(all_metrics):
+    own = {name: family for name, family in all_metrics.items() if name.startswith("keyferry_worker_")}
+    assert {"keyferry_worker_tasks_held", "keyferry_worker_commands_total", "keyferry_worker_reports_total",
+            "keyferry_worker_report_seconds_total", "keyferry_worker_spool_bytes", "keyferry_worker_children"} <= set(own)
+    for name, family in own.items():
+        # Bounded, whatever there is to do: one line each, without labels.
+        assert [labels for labels, _ in family.samples] == [{}], name
+        assert family.help and (family.kind != "counter" or name.endswith("_total")), name
+
+
 def rules():
     """[(alert, expression, runbook)]; the file is simple enough to be read by lines."""
     found, current = [], {}
@@ -90,8 +143,8 @@ def rules():
     return found
 
 
-def test_rules_use_names_that_metrics_have(metrics):
-    families, _ = metrics
+def test_rules_use_names_that_metrics_have(all_metrics):
+    families = all_metrics
     assert len(rules()) >= 10
     for alert, expression, _ in rules():
         names = names_of(expression)
@@ -99,8 +152,8 @@ def test_rules_use_names_that_metrics_have(metrics):
         assert re.match(r"Keyferry[A-Z]", alert)
 
 
-def test_the_dashboard_uses_names_that_metrics_have(metrics):
-    families, _ = metrics
+def test_the_dashboard_uses_names_that_metrics_have(all_metrics):
+    families = all_metrics
     dashboard = json.loads((MONITORING / "keyferry-dashboard.json").read_text())
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     assert len(expressions) >= 15

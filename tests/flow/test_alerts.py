@@ -229,3 +229,28 @@ def test_a_full_destination_is_seen_before_it_refuses(service, source, redis_ser
     kinds = {receiver.wait(lambda n, kind=kind: n["type"] == "alert.firing" and n["body"]["data"]["type"] == kind,
                            timeout=60)["body"]["data"]["severity"] for kind in ("destination_memory", "eviction")}
     assert kinds == {"warning", "critical"}
+
+
+@pytest.mark.full
+def test_memory_that_fills_up_is_told_before_it_is_full(service, source, redis_server, receiver):
+    """safe_for by the measured growth: five megabytes a second into two hundred."""
+    destination = redis_server("--maxmemory", "200mb", "--maxmemory-policy", "noeviction")
+    subscribe(service, receiver)
+    job = service.job(source.url(), destination.url())
+    service.request("POST", "/v1/alert-rules", {"type": "safe_for", "threshold": 600, "for_seconds": 0, "job_id": job.id})
+    job.check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    began, written = time.monotonic(), 0
+    while time.monotonic() - began < 20:
+        source.client().set("large:%d" % written, os.urandom(500_000))
+        written += 1
+        time.sleep(max(0, written * 0.1 - (time.monotonic() - began)))
+    # All that goes before it, the spool's ten gigabytes, lasts for half an hour.
+    found = job.get()
+    rate = written * 500_000 / (time.monotonic() - began)
+    left = (found["destination_memory"]["max_bytes"] - found["destination_memory"]["used_bytes"]) / rate
+    assert found["safe_for"]["limited_by"] == "memory"
+    assert 0.6 * left < found["safe_for"]["seconds"] < 2.5 * left, (found["safe_for"], left)
+    fired = receiver.wait(lambda n: n["type"] == "alert.firing" and n["body"]["data"]["type"] == "safe_for")
+    assert fired["body"]["data"]["value"] < 600
+    job.stop()

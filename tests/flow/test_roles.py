@@ -53,10 +53,13 @@ def finished_work(tenant, path, body=None):
 def test_r_001_a_guest_moves_the_owners_data_and_never_has_the_password(service, owner, guest, guarded, destination):
     fill(guarded.url(), 3000)
     instance = register(owner, guarded)
-    role, job = shared_job(service, owner, guest, instance, destination)
+    until = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + 3600))
+    role, job = shared_job(service, owner, guest, instance, destination, not_after=until)
     job.check_and_start(ignore_warnings=True)
     job.wait_caught_up()
     wait_marker(guarded, destination, job=job)
+    safe = job.wait(lambda j: j["safe_for"]["limited_by"] == "role", "the role's end", timeout=60)["safe_for"]
+    assert 3000 < safe["seconds"] <= 3600
     sessions = owner.ok("GET", "/v1/roles/%s/sessions" % role["id"])["items"]
     assert {s["job_id"] for s in sessions} >= {job.id} and all(s["account_id"] == guest.id for s in sessions)
     assert [s for s in sessions if s["job_id"] == job.id and s["closed_at"] is None], sessions

@@ -28,7 +28,7 @@ def assert_moved(source, destination, acknowledged=None, keys=KEYS):
         assert check_model(destination.url(), acknowledged) == []
 
 
-def moved_under_traffic(service, source, destination, ends):
+def moved_under_traffic(service, source, destination, ends, while_following=None):
     """Full copy, tail and stop between `ends` = (source, destination) as a job names them."""
     fill(source.url(), KEYS)
     with Writer(source.url()) as writer:
@@ -40,6 +40,8 @@ def moved_under_traffic(service, source, destination, ends):
         time.sleep(0.5)
         acknowledged = writer.stop()
     wait_marker(source, destination, job=job)
+    if while_following:
+        while_following(job)
     job.stop()
     assert_moved(source, destination, acknowledged)
     return check
@@ -75,10 +77,16 @@ def tls_end(server, authority, host="127.0.0.1", client="client", **more):
 
 def test_a_copy_and_its_tail_go_over_tls_at_both_ends(service, tls_server, authority):
     source, destination = tls_server(), tls_server()
+
+    def certificates_limit(job):
+        """The spool of ten GB and the memory without a limit last for longer, when nobody writes."""
+        safe = job.wait(lambda j: j["safe_for"]["limited_by"] == "certificate", "the certificate's end", timeout=60)["safe_for"]
+        assert 98 * 86400 < safe["seconds"] <= 100 * 86400
+
     # By address, and by a name that is not the one that is dialled.
     check = moved_under_traffic(service, source, destination, (
         tls_end(source, authority),
-        tls_end(destination, authority, host="localhost", server_name="redis.example")))
+        tls_end(destination, authority, host="localhost", server_name="redis.example")), certificates_limit)
     for end in ("source", "destination"):
         assert check["facts"][end]["tls"] == {"verify": "full", "certificate_days_left": 99,
                                               "client_certificate_days_left": 99}

@@ -19,23 +19,24 @@ RETRIES = "1 1 1 1 1 1 2 2 2 2 5 5 5 5 5"
 
 
 class Alerter:
-    def __init__(self, server, port=None):
+    def __init__(self, server, port=None, retries=RETRIES):
         self.port = port or free_port()
         self.output = server.home / ("alerter-%d" % self.port)
         self.env = {"PATH": os.environ["PATH"], "KEYFERRY_DATABASE_URL": server.postgres.url,
                     "KEYFERRY_MASTER_KEY_FILE": server.env["KEYFERRY_MASTER_KEY_FILE"],
                     "KEYFERRY_WEBHOOK_HTTP_HOSTS": "127.0.0.1", "KEYFERRY_EGRESS_ALLOW": "loopback",
-                    "KEYFERRY_WEBHOOK_RETRIES": RETRIES,
+                    "KEYFERRY_WEBHOOK_RETRIES": retries,
                     "KEYFERRY_ALERTER_METRICS_LISTEN": "127.0.0.1:%d" % self.port}
         self.process = None
 
     def start(self):
+        seen = self.output.stat().st_size if self.output.exists() else 0
         with open(self.output, "ab") as output:
             self.process = processes.register(subprocess.Popen(
                 [program("keyferry-alerter")], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 cwd=self.output.parent, env=self.env))
         deadline = time.monotonic() + 30
-        while "alerter.ready" not in self.output.read_text(errors="replace"):
+        while "alerter.ready" not in self.output.read_text(errors="replace")[seen:]:
             assert self.process.poll() is None and time.monotonic() < deadline, self.output.read_text()
             time.sleep(0.02)
         return self
