@@ -93,14 +93,58 @@ static bool close_item(struct resp_skip *skip) {
     return skip->depth == 0;
 }
 
+/* A string need not be here whole to be passed over: its header is taken, and then what
+ * comes. GOT: `in` begins with one of which a part is missing. */
+static enum resp_status begin_string(struct resp_skip *skip, struct str in, size_t *ret_used,
+                                     struct err *err) {
+    struct str line;
+    int64_t len;
+
+    if (in.len == 0 || in.ptr[0] != '$' || take_line(in, &line, err) != RESP_GOT ||
+        !str_parse_i64(line, &len) || len < 0 || len > (int64_t)RESP_BULK_LIMIT)
+        return RESP_NEED_MORE;
+    *ret_used = line.len + 3;
+    skip->string_left = (uint64_t)len + 2;
+    return RESP_GOT;
+}
+
+/* GOT: all of it was passed over. */
+static enum resp_status skip_string(struct resp_skip *skip, struct str in, size_t *ret_used,
+                                    struct err *err) {
+    size_t n = in.len < skip->string_left ? in.len : (size_t)skip->string_left;
+
+    skip->string_left -= n;
+    *ret_used = n;
+    if (skip->string_left > 0)
+        return RESP_NEED_MORE;
+    return in.ptr[n - 1] == '\n'
+               ? RESP_GOT
+               : wrong(err, "a string that does not end where it said", in.ptr[n - 1]);
+}
+
 enum resp_status resp_reply_skip(struct resp_skip *skip, struct str in, size_t *ret_used,
                                  struct err *err) {
     *ret_used = 0;
     for (;;) {
         struct resp_item item;
         size_t used;
-        enum resp_status status = resp_reply_next(str_skip(in, *ret_used), &used, &item, err);
+        enum resp_status status;
 
+        if (skip->string_left > 0) {
+            status = skip_string(skip, str_skip(in, *ret_used), &used, err);
+            *ret_used += used;
+            if (status != RESP_GOT)
+                return status;
+            if (close_item(skip))
+                return RESP_GOT;
+            continue;
+        }
+        status = resp_reply_next(str_skip(in, *ret_used), &used, &item, err);
+        if (status == RESP_NEED_MORE &&
+            begin_string(skip, str_skip(in, *ret_used), &used, err) == RESP_GOT) {
+            *ret_used += used;
+            continue;
+        }
         if (status != RESP_GOT)
             return status;
         *ret_used += used;

@@ -48,6 +48,7 @@ struct resp_skip {
     int depth;
     uint32_t left[RESP_REPLY_DEPTH_MAX]; /* items still to come per open array */
     uint32_t errors;                     /* error items seen in it so far */
+    uint64_t string_left; /* of a long string, with its end: passed over as it comes */
 };
 
 #define RESP_SKIP_INIT ((struct resp_skip){.depth = 0})

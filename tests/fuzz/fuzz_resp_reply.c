@@ -53,7 +53,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (size_t at = 0; at < size;) {
         enum resp_status status = resp_reply_skip(&skip, str_skip(in, at), &used, &err);
 
-        if (used > size - at || at + used > tokens)
+        /* The beginning of a long string is passed over before the rest is there. */
+        if (used > size - at ||
+            (at + used > tokens && !(status == RESP_NEED_MORE && skip.string_left > 0)))
             abort();
         at += used;
         if (status != RESP_GOT)

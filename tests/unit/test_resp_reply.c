@@ -76,6 +76,27 @@ static void a_reply_is_passed_over_in_any_pieces(void) {
     }
 }
 
+/* Or a reply of half a gigabyte would have to be held in memory to be thrown away. */
+static void of_a_long_string_nothing_is_kept(void) {
+    struct resp_skip skip = RESP_SKIP_INIT;
+    struct err err = ERR_INIT;
+    size_t used;
+
+    CU_ASSERT_EQUAL(resp_reply_skip(&skip, STR_LIT("*2\r\n$12\r\nabc"), &used, &err),
+                    RESP_NEED_MORE);
+    CU_ASSERT_EQUAL(used, 4 + 5 + 3);
+    CU_ASSERT_EQUAL(resp_reply_skip(&skip, STR_EMPTY, &used, &err), RESP_NEED_MORE);
+    CU_ASSERT_EQUAL(resp_reply_skip(&skip, STR_LIT("-ERR\r\n*9\r"), &used, &err), RESP_NEED_MORE);
+    CU_ASSERT_EQUAL(used, 9);
+    CU_ASSERT_EQUAL(resp_reply_skip(&skip, STR_LIT("\r\n:1\r\n+OK"), &used, &err), RESP_GOT);
+    CU_ASSERT_EQUAL(used, 6);
+    CU_ASSERT_EQUAL(skip.errors, 0);
+    skip = RESP_SKIP_INIT;
+    CU_ASSERT_EQUAL(resp_reply_skip(&skip, STR_LIT("$3\r\na"), &used, &err), RESP_NEED_MORE);
+    CU_ASSERT_EQUAL(resp_reply_skip(&skip, STR_LIT("bc\rx"), &used, &err), RESP_WRONG);
+    CU_ASSERT_EQUAL(err.code, ERR_PROTOCOL);
+}
+
 static void expect_wrong(const char *bytes, enum err_code code) {
     struct resp_skip skip = RESP_SKIP_INIT;
     struct err err = ERR_INIT;
@@ -207,6 +228,8 @@ static void errors_have_a_meaning(void) {
         {"READONLY You can't write against a read only replica.", RESP_ERROR_READONLY,
          ERR_DEST_READONLY},
         {"NOPERM this user has no permissions", RESP_ERROR_NOPERM, ERR_DEST_NOPERM},
+        {"ERR The user executing the script can't run this command or subcommand",
+         RESP_ERROR_NOPERM, ERR_DEST_NOPERM},
         {"NOAUTH Authentication required.", RESP_ERROR_NOAUTH, ERR_DEST_AUTH},
         {"WRONGPASS invalid username-password pair", RESP_ERROR_WRONGPASS, ERR_DEST_AUTH},
         {"LOADING Redis is loading the dataset in memory", RESP_ERROR_LOADING, ERR_DEST_BUSY},
@@ -267,6 +290,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(an_array_is_its_header_and_then_its_items),
     CUNIT_TEST(an_item_cut_anywhere_needs_more),
     CUNIT_TEST(a_reply_is_passed_over_in_any_pieces),
+    CUNIT_TEST(of_a_long_string_nothing_is_kept),
     CUNIT_TEST(what_no_server_answers_is_wrong),
     CUNIT_TEST(a_line_without_end_is_refused_in_time),
     CUNIT_TEST(a_tree_grows_from_any_pieces),
