@@ -36,6 +36,8 @@ struct applier {
     struct lane_script_names names;              /* of its commands, where it does not */
     uint8_t database_ok[TASK_DATABASES_MAX / 8]; /* SELECT n works */
 
+    int64_t opened_in_ms; /* the last connection to it was, by name and login */
+
     /* How fast it answers: control.destination_latency_us. */
     struct {
         uint64_t slowest_us, quickest_us; /* since `since_us`; ever */
@@ -47,6 +49,10 @@ struct applier {
  * database. Errors: those of redis_client_open; of asking for credentials. */
 MUST_CHECK bool applier_connect(struct applier *a, struct redis_client *ret_client,
                                 struct err *err);
+
+/* The same, and every call of that client, within `timeout_ms`. */
+MUST_CHECK bool applier_connect_within(struct applier *a, struct redis_client *ret_client,
+                                       int64_t timeout_ms, struct err *err);
 
 /* The destination database of a source database: -1 when it is not selected.
  * Errors: DEST_DB_RANGE when the destination does not have it. */

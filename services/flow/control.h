@@ -114,6 +114,9 @@ struct control_block {
     _Atomic uint32_t phase;          /* enum control_phase */
     _Atomic uint64_t applied_offset; /* acknowledged by the destination; next byte wanted */
     _Atomic uint64_t durable_offset; /* of these, what the destination surely keeps; 0 = unknown */
+    /* Everything up to there was looked at, what is whole of it is written, and what is left (of
+     * a long value, of a transaction) waits for more. Release, behind what is done. */
+    _Atomic uint64_t copy_waits_at, tail_waits_at;
     _Atomic uint64_t keys_done;
     _Atomic uint64_t copy_bytes_done; /* of the snapshot */
     _Atomic uint64_t copy_generation; /* which snapshot that is; after copy_bytes_done (release) */

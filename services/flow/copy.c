@@ -67,8 +67,9 @@ static bool wait_ready(struct copy *c, struct err *err) {
     }
 }
 
-bool copy_send_alone(struct copy *c, struct unit *unit, uint64_t next, struct err *err) {
-    struct lane_position end = {.next = next, .by_unit = true};
+bool copy_send_alone(struct copy *c, struct unit *unit, uint64_t next, bool stops,
+                     struct err *err) {
+    struct lane_position end = {.next = next, .by_unit = true, .stops = stops};
 
     return lane_send(&c->lane, unit, &c->a->position, &end, err) && wait_ready(c, err);
 }
@@ -138,6 +139,8 @@ static bool step(struct copy *c, struct err *err) {
         return copy_send(c, err);
     if (c->ended && !c->in_flight)
         return true;
+    if (starved && !c->in_flight)
+        atomic_store_explicit(&c->a->control->copy_waits_at, c->seen_end, memory_order_release);
     if (starved || c->in_flight || wait_us > 0)
         rest(c, starved, wait_us > 0 ? (int)(wait_us / 1000) + 1 : COPY_WAIT_MS);
     return true;
@@ -213,6 +216,7 @@ static bool prepare(struct copy *c, struct redis_client client, struct err *err)
         return false;
     c->sent_until = c->parser.offset;
     CONTROL_SET(a, copy_bytes_done, c->parser.offset);
+    atomic_store_explicit(&a->control->copy_waits_at, 0, memory_order_release);
     atomic_store_explicit(&a->control->copy_generation, c->meta.generation, memory_order_release);
     return spool_reader_open(&c->reader, a->spool_fd, "snapshot", c->parser.offset, err);
 }

@@ -48,7 +48,7 @@ bool copy_begin_tail(struct copy *c, struct err *err) {
     set[n++] = STR_LIT("fresh");
     set[n++] = fresh == POSITION_FRESH ? STR_LIT("1") : STR_LIT("0");
     unit_clear(unit, a->spec.lowest_database);
-    if (!put_position(c, unit, set, n, err) || !copy_send_alone(c, unit, first, err) ||
+    if (!put_position(c, unit, set, n, err) || !copy_send_alone(c, unit, first, false, err) ||
         !failpoint(FAILPOINT_COPY_TAIL_BEGUN, err))
         return false;
     a->position.state = POSITION_TAIL;
@@ -184,8 +184,10 @@ bool copy_begin_generation(struct copy *c, struct err *err) {
     set[n++] = STR_LIT("0");
     set[n++] = STR_LIT("gone");
     set[n++] = STR_LIT("0");
+    /* What was to be emptied is empty, or the position does not say that this one has begun. */
     if (!put_position(c, unit, set, n, err) || !failpoint(FAILPOINT_COPY_GENERATION_BEGINS, err) ||
-        !copy_send_alone(c, unit, 0, err) || !failpoint(FAILPOINT_COPY_GENERATION_BEGUN, err))
+        !copy_send_alone(c, unit, 0, flush, err) ||
+        !failpoint(FAILPOINT_COPY_GENERATION_BEGUN, err))
         return false;
     unit_clear(unit, a->spec.lowest_database);
     a->position = p;

@@ -74,8 +74,9 @@ int64_t copy_throttled_us(struct copy *c); /* 0 = go on */
 MUST_CHECK bool copy_send(struct copy *c, struct err *err);
 
 /* Send `unit`, whose own commands write a position that ends at `next`, and wait until
- * it is acknowledged. */
-MUST_CHECK bool copy_send_alone(struct copy *c, struct unit *unit, uint64_t next, struct err *err);
+ * it is acknowledged. With `stops` none of them runs behind one that fails. */
+MUST_CHECK bool copy_send_alone(struct copy *c, struct unit *unit, uint64_t next, bool stops,
+                                struct err *err);
 
 /* Remember the templates of hashes of the snapshot, for a copy that goes on at `at`. They
  * stand at its beginning; when that was given up, another snapshot has to be taken.

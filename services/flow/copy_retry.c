@@ -5,6 +5,29 @@
 
 #include "services/flow/copy_parts.h"
 
+static uint64_t noted(const struct buf *kept, size_t at) {
+    uint64_t end;
+
+    memcpy(&end, kept->ptr + at * sizeof(end), sizeof(end));
+    return end;
+}
+
+/* They rise: a copy goes through its snapshot, and what is gone through again is forgotten first.
+ */
+static bool was_noted(const struct buf *kept, uint64_t end) {
+    size_t from = 0, to = kept->len / sizeof(end);
+
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+
+        if (noted(kept, middle) < end)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < kept->len / sizeof(end) && noted(kept, from) == end;
+}
+
 bool copy_ask_kept(struct copy *c, uint64_t offset, bool *ret_kept, struct err *err) {
     struct buf *kept = &c->a->kept;
     uint64_t end = c->parser.offset;
@@ -20,24 +43,23 @@ bool copy_ask_kept(struct copy *c, uint64_t offset, bool *ret_kept, struct err *
         return true;
     if (offset >= c->a->by_commands_until)
         return !exists || buf_append(kept, str_of((const char *)&end, sizeof(end)), err);
-    *ret_kept = false;
-    for (size_t at = 0; at < kept->len && !*ret_kept; at += sizeof(end))
-        *ret_kept = memcmp(kept->ptr + at, &end, sizeof(end)) == 0;
+    *ret_kept = was_noted(kept, end);
     return true;
 }
 
 void copy_forget_kept(struct copy *c, uint64_t mark) {
     struct buf *kept = &c->a->kept;
-    size_t at = 0;
+    size_t count = 0;
 
-    for (; at < kept->len; at += sizeof(mark)) {
-        uint64_t end;
+    while (count < kept->len / sizeof(mark) && noted(kept, count) <= mark)
+        count++;
+    buf_consume(kept, count * sizeof(mark));
+}
 
-        memcpy(&end, kept->ptr + at, sizeof(end));
-        if (end > mark)
-            break;
-    }
-    buf_consume(kept, at);
+/* The unit that was built behind the one that is taken back was never sent: it asks again. */
+static void forget_unsent(struct buf *kept, uint64_t tried_until) {
+    while (kept->len > 0 && noted(kept, kept->len / sizeof(tried_until) - 1) > tried_until)
+        kept->len -= sizeof(tried_until);
 }
 
 /* What failed is written again. Keys that the destination evicted meanwhile are not, and stay
@@ -75,7 +97,7 @@ bool copy_take_back(struct copy *c, struct err *err) {
     if (!copy_pieces_put_removal(temporary, &a->target, &a->spec, unit, &why) ||
         !unit_select(unit, a->spec.lowest_database, &why) ||
         !unit_command(unit, set, LENGTH_OF(set), &why) || !put_count(c, set[1], unit, &why) ||
-        !copy_send_alone(c, unit, a->position.next, &why)) {
+        !copy_send_alone(c, unit, a->position.next, false, &why)) {
         err_clear(&why);
         return err_wrap(err, "and the position could not be taken back");
     }
@@ -87,6 +109,7 @@ bool copy_take_back(struct copy *c, struct err *err) {
         return false;
     }
     a->by_commands_until = tried_until;
+    forget_unsent(&a->kept, tried_until);
     err_clear(err);
     return true;
 }

@@ -1,16 +1,25 @@
 #include "services/flow/flush_keeper.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "proto/resp/resp_write.h"
 #include "services/flow/applier.h"
 
-static const char keep_script[] = "local s={} for i=2,#ARGV,2 do redis.call('SELECT',ARGV[i]) "
-                                  "s[i]=redis.call('DUMP',ARGV[i+1]) end "
-                                  "redis.call(ARGV[1]) "
-                                  "for i=2,#ARGV,2 do if s[i] then redis.call('SELECT',ARGV[i]) "
-                                  "redis.call('RESTORE',ARGV[i+1],'0',s[i]) end end return 1";
+enum { REQUEST_MAX = 4096 };
+
+/* ARGV: how many words the command has, those, then database and key of each that is kept. The
+ * command comes before anything is written: refused, it has changed nothing. A swap takes keys
+ * along, and they are removed from where they went before any is put back. */
+static const char keep_script[] =
+    "local n,s,call=tonumber(ARGV[1]),{},redis.call "
+    "for i=n+2,#ARGV,2 do call('SELECT',ARGV[i]) s[i]=call('DUMP',ARGV[i+1]) end "
+    "call(unpack(ARGV,2,n+1)) "
+    "if n==3 then for i=n+2,#ARGV,2 do if s[i] then "
+    "call('SELECT',ARGV[i]==ARGV[3] and ARGV[4] or ARGV[3]) call('DEL',ARGV[i+1]) end end end "
+    "for i=n+2,#ARGV,2 do if s[i] then "
+    "call('SELECT',ARGV[i]) call('RESTORE',ARGV[i+1],'0',s[i]) end end return 1";
 
 /* ---- looking ------------------------------------------------------------------------- */
 
@@ -19,33 +28,46 @@ static bool refused(const struct redis_client *client, const struct resp_value *
     return redis_client_refused(client, reply, "looking for keys of other jobs", err);
 }
 
-static bool note(struct applier *a, int database, struct str key, struct flush_keeper *keeper,
+static void keep(struct flush_keeper *keeper, int database, struct str key) {
+    uint32_t at = keeper->count++;
+
+    keeper->kept[at].database = database;
+    memcpy(keeper->kept[at].key, key.ptr, key.len);
+    keeper->kept[at].key[key.len] = '\0';
+}
+
+static bool note(struct flush_keeper *keeper, const struct applier *a, int database, struct str key,
                  struct err *err) {
     char own[POSITION_KEY_MAX];
-    uint32_t at = keeper->count;
 
     position_key(&a->spec, own);
     if (str_equal(key, str_from(own)) || !str_starts_with(key, STR_LIT(POSITION_PREFIX)) ||
         key.len >= sizeof(keeper->kept[0].key) || memchr(key.ptr, '\0', key.len))
         return true;
-    if (at == FLUSH_KEEPER_MAX)
+    for (uint32_t i = 0; i < keeper->count; i++) { /* SCAN may show a key twice */
+        if (keeper->kept[i].database == database && str_equal(key, str_from(keeper->kept[i].key)))
+            return true;
+    }
+    if (keeper->count == LENGTH_OF(keeper->kept))
         return err_set(err, ERR_DEST_IN_USE,
                        "more than %d jobs left a key on the destination, which a flush would "
                        "remove: forget those that are over",
                        FLUSH_KEEPER_MAX);
-    for (uint32_t i = 0; i < at; i++) { /* SCAN may show a key twice */
-        if (keeper->kept[i].database == database && str_equal(key, str_from(keeper->kept[i].key)))
-            return true;
-    }
-    keeper->kept[at].database = database;
-    memcpy(keeper->kept[at].key, key.ptr, key.len);
-    keeper->kept[at].key[key.len] = '\0';
-    keeper->count++;
+    keep(keeper, database, key);
     return true;
 }
 
-static bool walk(struct applier *a, struct redis_client *client, int database,
-                 struct flush_keeper *keeper, struct err *err) {
+void flush_keeper_own(struct flush_keeper *keeper, const struct applier *a, int database) {
+    char own[POSITION_KEY_MAX];
+
+    if (database != a->spec.lowest_database && database != FLUSH_KEEPER_ALL)
+        return;
+    position_key(&a->spec, own);
+    keep(keeper, a->spec.lowest_database, str_from(own));
+}
+
+static bool walk(struct flush_keeper *keeper, const struct applier *a, struct redis_client *client,
+                 int database, struct err *err) {
     char cursor[24] = "0";
     bool ok;
 
@@ -62,7 +84,7 @@ static bool walk(struct applier *a, struct redis_client *client, int database,
                   reply->items[0].type != RESP_BULK || reply->items[0].str.len >= sizeof(cursor)))
             ok = err_set(err, ERR_PROTOCOL, "SCAN answered something else");
         for (size_t i = 0; ok && i < reply->items[1].count; i++)
-            ok = note(a, database, reply->items[1].items[i].str, keeper, err);
+            ok = note(keeper, a, database, reply->items[1].items[i].str, err);
         if (ok) {
             memcpy(cursor, reply->items[0].str.ptr, reply->items[0].str.len);
             cursor[reply->items[0].str.len] = '\0';
@@ -72,10 +94,30 @@ static bool walk(struct applier *a, struct redis_client *client, int database,
     return ok;
 }
 
-bool flush_keeper_find(struct applier *a, int database, struct flush_keeper *keeper,
+/* A transaction that is given up tells it: each command is judged when it is queued. */
+static bool ask_right(const struct flush_keeper *keeper, struct redis_client *client,
+                      struct err *err) {
+    struct arena arena = ARENA_INIT;
+    struct buf commands = BUF_INIT(REQUEST_MAX);
+    const struct resp_value *replies[3];
+    bool ok = resp_put_words(&commands, err, "MULTI", NULL) &&
+              resp_put_command(&commands, keeper->word_count, keeper->words, err) &&
+              resp_put_words(&commands, err, "DISCARD", NULL) &&
+              redis_client_pipeline(client, buf_str(&commands), 3, &arena, replies, err);
+
+    for (int i = 0; ok && i < 3; i++) {
+        if (replies[i]->type == RESP_ERROR)
+            ok = redis_client_refused(client, replies[i], "what the source ran", err);
+    }
+    buf_done(&commands);
+    arena_done(&arena);
+    return ok;
+}
+
+bool flush_keeper_find(struct flush_keeper *keeper, struct applier *a, int database,
                        struct err *err) {
     struct redis_client client = REDIS_CLIENT_INIT;
-    bool ok = applier_connect(a, &client, err);
+    bool ok = applier_connect(a, &client, err) && ask_right(keeper, &client, err);
 
     for (int db = 0; ok && db < TASK_DATABASES_MAX; db++) {
         struct arena arena = ARENA_INIT;
@@ -88,7 +130,7 @@ bool flush_keeper_find(struct applier *a, int database, struct flush_keeper *kee
                                arena_printf(&arena, "%d", db), NULL);
         if (ok && reply->type == RESP_ERROR)
             ok = refused(&client, reply, err);
-        ok = ok && walk(a, &client, db, keeper, err);
+        ok = ok && walk(keeper, a, &client, db, err);
         arena_done(&arena);
     }
     redis_client_close(&client);
@@ -97,38 +139,22 @@ bool flush_keeper_find(struct applier *a, int database, struct flush_keeper *kee
 
 /* ---- keeping ------------------------------------------------------------------------- */
 
-bool flush_keeper_put(const struct flush_keeper *keeper, bool all, struct unit *unit,
-                      struct err *err) {
-    struct str argv[4 + 2 * FLUSH_KEEPER_MAX] = {STR_LIT("EVAL"), str_from(keep_script),
-                                                 STR_LIT("0"),
-                                                 all ? STR_LIT("FLUSHALL") : STR_LIT("FLUSHDB")};
-    char numbers[FLUSH_KEEPER_MAX][16];
+bool flush_keeper_put(const struct flush_keeper *keeper, struct unit *unit, struct err *err) {
+    struct str argv[4 + FLUSH_KEEPER_WORDS + 2 * LENGTH_OF(keeper->kept)] = {
+        STR_LIT("EVAL"), str_from(keep_script), STR_LIT("0")};
+    char count[16], numbers[LENGTH_OF(keeper->kept)][16];
     size_t n = 4;
 
     if (keeper->count == 0)
-        return unit_command(unit, &argv[3], 1, err);
+        return unit_command(unit, keeper->words, keeper->word_count, err);
+    snprintf(count, sizeof(count), "%" PRIu32, keeper->word_count);
+    argv[3] = str_from(count);
+    for (uint32_t i = 0; i < keeper->word_count; i++)
+        argv[n++] = keeper->words[i];
     for (uint32_t i = 0; i < keeper->count; i++) {
         snprintf(numbers[i], sizeof(numbers[i]), "%d", keeper->kept[i].database);
         argv[n++] = str_from(numbers[i]);
         argv[n++] = str_from(keeper->kept[i].key);
     }
     return unit_command(unit, argv, n, err);
-}
-
-bool flush_keeper_put_back(const struct flush_keeper *keeper, int a, int b, struct unit *unit,
-                           struct err *err) {
-    for (uint32_t i = 0; i < keeper->count; i++) {
-        int home = keeper->kept[i].database;
-        char number[16];
-        struct str argv[] = {STR_LIT("MOVE"), str_from(keeper->kept[i].key), STR_EMPTY};
-
-        if (home != a && home != b)
-            continue;
-        snprintf(number, sizeof(number), "%d", home);
-        argv[2] = str_from(number);
-        if (!unit_select(unit, home == a ? b : a, err) ||
-            !unit_command(unit, argv, LENGTH_OF(argv), err))
-            return false;
-    }
-    return true;
 }

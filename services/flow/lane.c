@@ -11,7 +11,7 @@
 
 enum {
     OUT_MAX = 64 * 1024,
-    IN_MAX = 64 * 1024 * 1024, /* one element of one reply; XRANGE is no write */
+    IN_MAX = 1024 * 1024, /* what is read at once, and a line; long strings are passed over */
     READ_CHUNK = 64 * 1024,
     SCRIPT_MAX = 1200 * 1024 * 1024, /* as a unit of the tail */
     IOV_MAX_USED = 512,
@@ -71,13 +71,13 @@ bool lane_put_gate(struct lane *lane, struct buf *out, struct err *err) {
            resp_put_words(out, err, "MULTI", NULL);
 }
 
-/* One command, or two; in a script (`at_once`) one unless it is `whole`, which are two of
- * the same name: there a second one could be refused when the first had its effect. */
+/* Two commands; in a script one, because a second one could be refused when the first had its
+ * effect. */
 static bool put_position(struct lane *lane, struct buf *out, const struct position *position,
-                         const struct lane_position *end, bool at_once, uint32_t *ret_count,
+                         const struct lane_position *end, bool in_script, uint32_t *ret_count,
                          struct err *err) {
-    char next[24], db[16], generation[24], lease[24], epoch[24], seq[24];
-    struct str set[20] = {STR_LIT("HSET"), str_from(lane->key)};
+    char next[24], db[16], seq[24];
+    struct str set[10] = {STR_LIT("HSET"), str_from(lane->key)};
     size_t n = 2;
 
     *ret_count = 1;
@@ -93,36 +93,18 @@ static bool put_position(struct lane *lane, struct buf *out, const struct positi
     }
     set[n++] = STR_LIT("db");
     set[n++] = str_from(db);
-    if (end->replid || end->whole) {
+    if (end->replid) {
         set[n++] = STR_LIT("rid");
-        set[n++] = str_from(end->replid ? end->replid : position->replid);
+        set[n++] = str_from(end->replid);
     }
-    if (end->whole) {
-        snprintf(generation, sizeof(generation), "%" PRIu64, position->generation);
-        snprintf(lease, sizeof(lease), "%" PRIu64, position->lease);
-        snprintf(epoch, sizeof(epoch), "%" PRIu64, position->epoch);
-        set[n++] = STR_LIT("gen");
-        set[n++] = str_from(generation);
-        set[n++] = STR_LIT("lease");
-        set[n++] = str_from(lease);
-        set[n++] = STR_LIT("epoch");
-        set[n++] = str_from(epoch);
-        set[n++] = STR_LIT("state");
-        set[n++] = STR_LIT("tail");
-    }
-    if (at_once && !end->whole) {
+    if (in_script) {
         set[n++] = STR_LIT("seq");
         set[n++] = str_from(seq);
         return resp_put_command(out, n, set, err);
     }
     *ret_count = 2;
-    if (!resp_put_command(out, n, set, err))
-        return false;
-    if (!end->whole)
-        return resp_put_words(out, err, "HINCRBY", lane->key, "seq", "1", NULL);
-    /* seq and what few numbers are left; the hash is new. */
-    return resp_put_words(out, err, "HSET", lane->key, "v", "1", "err", "0", "fresh",
-                          position->fresh == POSITION_FRESH ? "1" : "0", "seq", seq, NULL);
+    return resp_put_command(out, n, set, err) &&
+           resp_put_words(out, err, "HINCRBY", lane->key, "seq", "1", NULL);
 }
 
 /* KF_FAULTS: the position is written once the data is in. */
@@ -131,14 +113,15 @@ static bool is_position_late(const struct lane *lane, const struct lane_position
            !end->by_unit;
 }
 
-/* One EVAL of the unit and its position, for a server that does not count its errors. */
+/* One EVAL of the unit and its position: for a server that does not count its errors, and where all
+ * that stands behind a command that fails must not happen. */
 static bool frame_script(struct lane *lane, const struct position *position,
                          const struct lane_position *end, struct err *err) {
     struct lane_script_frame frame = {
         .names = lane->names,
         .key = str_from(lane->key),
         .database = lane->database,
-        .position_last = end->whole,
+        .stops = end->stops,
     };
     size_t words;
 
@@ -146,9 +129,10 @@ static bool frame_script(struct lane *lane, const struct position *position,
     buf_clear(&lane->tail);
     buf_clear(&lane->position);
     lane->position_after = is_position_late(lane, end);
-    if (!put_position(lane, &lane->position, position, end, true, &lane->position_count, err))
+    if (!end->by_unit &&
+        !put_position(lane, &lane->position, position, end, true, &lane->position_count, err))
         return false;
-    if (!lane->position_after) {
+    if (!lane->position_after && !end->by_unit) {
         frame.position = buf_str(&lane->position);
         frame.position_count = lane->position_count;
     }
@@ -168,12 +152,12 @@ static bool frame_unit(struct lane *lane, const struct position *position,
     /* A unit that only moves the position has nothing that could fail. */
     bool may_fail = lane->unit->commands > 0 && !end->by_unit && !unfenced &&
                     !(lane->spec->faults & TASK_FAULT_ERRORS_UNSEALED);
-    bool seal = !lane->names && may_fail && !end->whole;
+    bool seal = !lane->names && may_fail;
     uint32_t own = 0;
     char db[16];
 
     *ret_own = 0;
-    if (lane->names && may_fail)
+    if ((lane->names && may_fail) || (end->stops && !unfenced))
         return frame_script(lane, position, end, err);
     buf_clear(&lane->head);
     buf_clear(&lane->tail);

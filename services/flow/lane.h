@@ -82,9 +82,9 @@ struct lane_position {
     uint64_t next;    /* first byte not in the unit: of the history, or of the snapshot */
     const char *mark; /* in a copy: copy_mark.h; NULL in a tail */
     bool by_unit;     /* the unit's own commands write the position; the gate expects it */
+    bool stops;       /* with by_unit: behind a command that fails nothing more happens */
     int source_db;
     const char *replid; /* 40 hex, when it changed since the last unit; else NULL */
-    bool whole;         /* the unit removed the position: write every field again */
 };
 
 void lane_init(struct lane *lane, const struct task_spec *spec, enum lane_mode mode);

@@ -107,7 +107,7 @@ static enum resp_status failed_element(struct lane *lane, struct str error, stru
     if (lane->unit == &lane->script && !script_has_run(&error)) {
         refuse(lane, error);
         *err = lane->refused;
-        (void)err_wrap(err, "a script was refused before it did anything");
+        (void)err_wrap(err, "a script was refused, and the position is where it was");
         return RESP_WRONG;
     }
     refuse(lane, error);
@@ -132,7 +132,7 @@ static enum resp_status take_elements(struct lane *lane, struct str in, size_t *
         enum resp_status status;
         size_t used;
 
-        if (lane->skip.depth == 0) {
+        if (lane->skip.depth == 0 && lane->skip.string_left == 0) {
             struct resp_item item;
 
             if (in.len - at >= OK_LEN && memcmp(in.ptr + at, ok, OK_LEN) == 0) {

@@ -9,7 +9,7 @@
 
 enum { HEAD_MAX = 32, POSITION_MAX = 4096 };
 
-/* ARGV: how many commands write the position, "1" when they come last, its database; then
+/* ARGV: how many commands write the position, "1" to stop where one fails, its database; then
  * each command as the number of its words and its words.
  *
  * What a server of before 7.0 answers to a failing call begins with the place in the
@@ -32,22 +32,18 @@ static const char text[] =
     "local r=redis.pcall(unpack(ARGV,at+1,at+c)) e=type(r)=='table' and r.err or nil "
     "if w=='select' and not e then db=ARGV[at+2] end end "
     "at=at+c+1 return e end "
-    "local p,last=tonumber(ARGV[1]),ARGV[2]=='1' "
-    "local from=at "
+    "local p,stops=tonumber(ARGV[1]),ARGV[2]=='1' "
     /* Whatever is called behind the first write was called before it: a right that is
      * missing would end the script half-way, with the position moved and nothing counted. */
-    "local function allowed(...) local r=redis.pcall(...) "
-    "return type(r)=='table' and r.err or nil end "
-    "local no=allowed('SELECT',ARGV[3]) or last and allowed('HSET',KEYS[1],'v','1') "
-    "if no then return redis.error_reply(plain(no)) end "
-    "for i=1,p do if last then at=at+tonumber(ARGV[at])+1 else "
-    "local e=one() if e then return redis.error_reply(plain(e)) end end end "
+    "local no=redis.pcall('SELECT',ARGV[3]) "
+    "if type(no)=='table' and no.err then return redis.error_reply(plain(no)) end "
+    "for i=1,p do local e=one() if e then return redis.error_reply(plain(e)) end end "
     "local bad,first=0,nil "
     "local ok,why=pcall(function() while at<=n do local e=one() "
-    "if e then bad=bad+1 first=first or e end end end) "
+    "if e then bad=bad+1 first=first or e if stops then return end end end end) "
     "if not ok then bad=bad+1 first=first or why end "
     "redis.call('SELECT',ARGV[3]) "
-    "if last then at=from for i=1,p do one() end end "
+    "if bad>0 and stops then return redis.error_reply(plain(first)) end "
     "if bad>0 then local c=redis.pcall('HMGET',KEYS[1],'err') "
     "redis.call('HSET',KEYS[1],'err',bad+(tonumber(c[1] or 0) or 0)) "
     "return redis.error_reply('" LANE_SCRIPT_FAILED "'..bad..' '..plain(first)) end "
@@ -222,9 +218,8 @@ static bool walk_over(struct walk *w, struct str in, struct err *err) {
 
 static bool put_head(const struct lane_script_frame *f, struct unit *out, struct err *err) {
     char count[16], database[16];
-    struct str words[] = {STR_LIT("EVAL"), STR_LIT(text),
-                          STR_LIT("1"),    f->key,
-                          STR_EMPTY,       f->position_last ? STR_LIT("1") : STR_LIT("0"),
+    struct str words[] = {STR_LIT("EVAL"), STR_LIT(text), STR_LIT("1"),
+                          f->key,          STR_EMPTY,     f->stops ? STR_LIT("1") : STR_LIT("0"),
                           STR_EMPTY};
     struct buf head = BUF_INIT(POSITION_MAX + sizeof(text));
     bool ok = true;

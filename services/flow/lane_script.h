@@ -31,7 +31,8 @@ enum {
     LANE_SCRIPT_NAME_SIZE = 28,
 };
 
-/* What the script answers where a command failed: this, how many, and the first error. */
+/* What the script answers where a command failed: this, how many, and the first error. One that
+ * stops there answers the error alone. */
 #define LANE_SCRIPT_FAILED "KFFAILED "
 
 /* Which commands the destination knows, so that one it does not know is refused before
@@ -51,7 +52,7 @@ struct lane_script_frame {
     int database;            /* the position's, selected when the script begins */
     struct str position;     /* commands that write it */
     uint32_t position_count; /* of them; 0 = the unit's own do */
-    bool position_last;      /* the unit removes it: written behind the others */
+    bool stops;              /* the first command that fails is the last one */
 };
 
 /* Make the EVAL of what `unit` holds into `out`, which is cleared; it borrows from the unit

@@ -38,11 +38,14 @@ enum field {
     F_MARK,
     F_SNAP,
     F_TRIED,
+    F_EVICTED,
+    F_RUN,
+    F_MET,
     F_COUNT
 };
-static const char *const field_names[F_COUNT] = {"state", "lease", "epoch", "gen", "fresh",
-                                                 "rid",   "off",   "db",    "seq", "err",
-                                                 "mark",  "snap",  "tried"};
+static const char *const field_names[F_COUNT] = {
+    "state", "lease", "epoch", "gen",  "fresh", "rid",     "off", "db",
+    "seq",   "err",   "mark",  "snap", "tried", "evicted", "run", "met"};
 
 static bool wrong_reply(const struct redis_client *client, const struct resp_value *reply,
                         const char *what, struct err *err) {
@@ -82,7 +85,9 @@ static bool parse_fields(const struct resp_value *items, struct position *ret, s
         !parse_field(items, F_DB, &db, err) || !parse_field(items, F_SEQ, &p.seq, err) ||
         !parse_field(items, F_ERR, &p.err, err) ||
         !parse_field(items, F_SNAP, &p.snapshot_offset, err) ||
-        !parse_field(items, F_TRIED, &p.tried_until, err))
+        !parse_field(items, F_TRIED, &p.tried_until, err) ||
+        !parse_field(items, F_EVICTED, &p.evicted, err) ||
+        !parse_field(items, F_MET, &p.met_ms, err))
         return known ? false
                      : err_set(err, ERR_POSITION_MISSING,
                                "our position on the destination has an unknown state");
@@ -90,6 +95,9 @@ static bool parse_fields(const struct resp_value *items, struct position *ret, s
         memcpy(p.replid, items[F_RID].str.ptr, 40);
     if (items[F_MARK].type == RESP_BULK && items[F_MARK].str.len < sizeof(p.mark))
         memcpy(p.mark, items[F_MARK].str.ptr, items[F_MARK].str.len);
+    if (items[F_RUN].type == RESP_BULK && items[F_RUN].str.len < sizeof(p.run))
+        memcpy(p.run, items[F_RUN].str.ptr, items[F_RUN].str.len);
+    p.counts_evicted = items[F_EVICTED].type == RESP_BULK;
     if (fresh > POSITION_OVERWRITING)
         return err_set(err, ERR_POSITION_MISSING,
                        "our position on the destination was written by a newer version");
@@ -154,6 +162,38 @@ static bool is_seal(enum position_state state) {
     return state == POSITION_STOPPED || state == POSITION_DONE || state == POSITION_SEALED;
 }
 
+bool position_answer(struct position *p, enum task_recopy recopy) {
+    if (recopy == TASK_RECOPY_FAIL || is_seal(p->state))
+        return false;
+    p->next = p->err = 0;
+    p->run[0] = '\0'; /* nor does it matter what was evicted before */
+    /* Of no snapshot anything is written: whose the keys are has not changed. */
+    if (p->state == POSITION_COPY && p->generation == 0) {
+        if (recopy == TASK_RECOPY_FLUSH)
+            p->fresh = POSITION_FLUSH_ONCE;
+        else if (p->fresh == POSITION_SHARED)
+            p->fresh = POSITION_OVERWRITE_ONCE;
+        return true;
+    }
+    /* A generation of its own, of which nothing is written: what it replaces is the
+     * business of whoever begins the next one. */
+    p->state = POSITION_COPY;
+    p->generation++;
+    copy_mark_begin_anew(p->mark);
+    p->fresh = fresh_of_answer(recopy, p->fresh);
+    return true;
+}
+
+void position_meet(struct position *p, const struct position_server *server) {
+    bool began_since = server->began_ms == 0 || server->began_ms >= p->met_ms;
+
+    if (server->run_id[0] == '\0' || strcmp(server->run_id, p->run) == 0)
+        return;
+    p->evicted = p->run[0] && began_since ? 0 : server->evicted;
+    snprintf(p->run, sizeof(p->run), "%s", server->run_id);
+    p->met_ms = server->clock_ms;
+}
+
 /* What the position will be once this claim is through. */
 static bool decide(struct redis_client *client, const struct task_spec *spec, bool exists,
                    const struct position *now, struct arena *arena, struct position *ret,
@@ -185,16 +225,8 @@ static bool decide(struct redis_client *client, const struct task_spec *spec, bo
     if (now->state == POSITION_COPY && now->generation > 0 &&
         !position_count_keys(client, spec, false, arena, &ret->foreign_keys, err))
         return false;
-    if (spec->recopy != TASK_RECOPY_FAIL && (now->state == POSITION_TAIL || now->generation > 0)) {
-        /* A generation of its own, of which nothing is written: what it replaces is the
-         * business of whoever begins the next one. */
-        ret->state = POSITION_COPY;
-        ret->generation++;
-        ret->next = ret->err = 0;
-        copy_mark_begin_anew(ret->mark);
-        ret->fresh = fresh_of_answer(spec->recopy, now->fresh);
+    if (position_answer(ret, spec->recopy))
         return true;
-    }
     if (now->err > 0)
         return err_set(err, ERR_DIVERGED,
                        "%" PRIu64
@@ -211,7 +243,7 @@ static bool write_claim(struct redis_client *client, const struct task_spec *spe
                         const struct position *p, bool raise, struct arena *arena,
                         struct err *err) {
     char key[POSITION_KEY_MAX];
-    struct str set[24] = {STR_LIT("HSET")};
+    struct str set[30] = {STR_LIT("HSET")};
     size_t n = 2;
     struct buf commands = BUF_INIT(REQUEST_MAX);
     const struct resp_value *replies[3];
@@ -227,6 +259,13 @@ static bool write_claim(struct redis_client *client, const struct task_spec *spe
     SET_FIELD("gen", p->generation);
     SET_FIELD("fresh", (uint64_t)p->fresh);
     SET_FIELD("err", p->err);
+    if (p->run[0]) {
+        SET_FIELD("met", p->met_ms);
+        set[n++] = STR_LIT("run");
+        set[n++] = str_from(p->run);
+    }
+    if (p->counts_evicted)
+        SET_FIELD("evicted", p->evicted);
 #undef SET_FIELD
     set[n++] = STR_LIT("state");
     set[n++] = str_from(position_state_name(p->state));
@@ -256,7 +295,8 @@ static bool write_claim(struct redis_client *client, const struct task_spec *spe
 }
 
 bool position_claim(struct redis_client *client, const struct task_spec *spec,
-                    struct position *ret_position, struct err *err) {
+                    const struct position_server *server, struct position *ret_position,
+                    struct err *err) {
     struct arena arena = ARENA_INIT;
     struct position now = {0}, next;
     bool raise = !(spec->faults & TASK_FAULT_CLAIM_LEFT_OUT);
@@ -265,6 +305,8 @@ bool position_claim(struct redis_client *client, const struct task_spec *spec,
               failpoint(FAILPOINT_POSITION_READ, err) &&
               decide(client, spec, exists, &now, &arena, &next, err);
 
+    if (ok)
+        position_meet(&next, server);
     /* Now and, again, right before the flush: a snapshot is a lot to ask for in vain. */
     if (ok && next.fresh == POSITION_FLUSH_ONCE)
         ok = position_is_alone(client, spec, err);

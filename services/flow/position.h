@@ -17,6 +17,8 @@
  *   err    commands that failed and keys that were evicted, by the destination's own count
  *   gone   of these, the keys: a copy that takes a unit back does not bring them back
  *   base, evicted   of the error seal: its counts when it last looked
+ *   run    server process (run_id) whose count `evicted` is
+ *   met    when a claim first met that one, ms, by its own clock
  *
  * sealed, done and stopped are seals: no claim of a migration passes them, whatever the
  * control database believes. sealed (a cutover) still lets expiries be settled.
@@ -72,6 +74,16 @@ struct position {
     uint64_t next; /* first byte that is not applied: of the history, or of the snapshot */
     int source_db;
     char mark[POSITION_MARK_MAX]; /* "" = at the snapshot's beginning */
+    bool counts_evicted;          /* a seal has: `evicted` is */
+    uint64_t evicted, met_ms;
+    char run[41]; /* "" = not known */
+};
+
+/* The server process that is claimed, as its INFO has it. */
+struct position_server {
+    const char *run_id; /* "" = it does not tell: nothing of it is written */
+    uint64_t evicted;
+    uint64_t clock_ms, began_ms; /* both by its own clock; 0 = it does not tell */
 };
 
 enum { POSITION_KEY_MAX = 64 };
@@ -81,6 +93,15 @@ enum { POSITION_KEY_MAX = 64 };
 void position_key(const struct task_spec *spec, char ret_key[POSITION_KEY_MAX]);
 
 const char *position_state_name(enum position_state state);
+
+/* Take a person's answer: what is there is copied over, or goes first. Pure. False: none was
+ * given, or the position is a seal, which no answer opens. */
+bool position_answer(struct position *position, enum task_recopy recopy);
+
+/* Whose count of evicted keys is compared with from now on. Pure. One that was started since
+ * the position met the former one began at 0; any other had a life of its own before it became
+ * ours (a replica that was promoted), and what it evicted then was not ours. */
+void position_meet(struct position *position, const struct position_server *server);
 
 /* Claim the task on the destination and read where it is. The client must be open
  * and is left in the position's database. A task without a position gets one
@@ -99,7 +120,8 @@ const char *position_state_name(enum position_state state);
  * With SEALED and LEASE_BEHIND *ret_position is what stands there.
  */
 MUST_CHECK bool position_claim(struct redis_client *client, const struct task_spec *spec,
-                               struct position *ret_position, struct err *err);
+                               const struct position_server *server, struct position *ret_position,
+                               struct err *err);
 
 /* The last write of a task: state stopped or done and the epoch raised, so that no
  * later unit of any worker passes its gate. Nothing may be in flight.

@@ -5,13 +5,6 @@
 #include "services/flow/selection.h"
 #include "services/flow/stream_parts.h"
 
-static bool put_words(struct stream_units *s, struct stream_unit *out, struct err *err,
-                      struct str a, struct str b, struct str c) {
-    struct str argv[3] = {a, b, c};
-
-    return stream_end_run(s, out, err) && unit_command(&out->unit, argv, c.len ? 3u : 2u, err);
-}
-
 /* What empties a whole source asks first where the destination is not the job's alone. */
 static bool asks_first(struct stream_units *s, const struct command_decision *d, struct err *err) {
     return err_set(err, ERR_FLUSH_BLOCKED,
@@ -31,72 +24,74 @@ static bool not_ours(const struct command_decision *d, struct stream_unit *out) 
     return true;
 }
 
-static bool find_others(struct stream_units *s, int database, struct flush_keeper *others,
-                        struct err *err) {
-    return !s->keeps_others || flush_keeper_find(s->a, database, others, err);
-}
-
 /* ---- flushing ------------------------------------------------------------------------- */
 
-static bool flush_one(struct stream_units *s, int target, struct stream_unit *out,
-                      struct err *err) {
-    struct flush_keeper others = {0};
+/* What stays when the keeper's command reaches `database`. Looked for where the tail runs, not in
+ * every test of it. */
+static bool keep_in(struct stream_units *s, int database, struct flush_keeper *keeper,
+                    struct err *err) {
+    flush_keeper_own(keeper, s->a, database);
+    return !s->keeps_others || flush_keeper_find(keeper, s->a, database, err);
+}
+
+/* FLUSHALL or FLUSHDB, with ASYNC or SYNC where the destination knows the word. */
+static struct flush_keeper flush_of(const struct stream_units *s, const char *name,
+                                    const struct resp_command *command) {
+    struct flush_keeper keeper = {.words = {str_from(name)}, .word_count = 1};
+    bool known = command && command->argc == 2 && command->argv_count > 1 &&
+                 (str_equal_nocase(command->argv[1], STR_LIT("async")) ? s->a->target.has_unlink
+                                                                       : s->a->target.has_pxat);
+
+    if (known)
+        keeper.words[keeper.word_count++] = command->argv[1];
+    return keeper;
+}
+
+/* `command` is NULL where a FLUSHALL becomes one of these. */
+static bool flush_one(struct stream_units *s, int target, const struct resp_command *command,
+                      struct stream_unit *out, struct err *err) {
+    struct flush_keeper keeper = flush_of(s, "FLUSHDB", command);
 
     if (!stream_end_run(s, out, err) || !stream_select(s, target, out, err))
         return false;
     /* A script over prefixes leaves keys of ours alone, whosever they are. */
     if (selection_of(&s->a->spec, target))
         return selection_put_flush(&s->a->spec, target, &out->unit, err);
-    return find_others(s, target, &others, err) &&
-           flush_keeper_put(&others, false, &out->unit, err);
+    return keep_in(s, target, &keeper, err) && flush_keeper_put(&keeper, &out->unit, err);
 }
 
 /* FLUSHALL reaches what is selected only: the rest is not the job's. */
 static bool flush_all(struct stream_units *s, const struct resp_command *command,
                       struct stream_unit *out, struct err *err) {
-    struct flush_keeper others = {0};
-
     if (task_spec_is_whole(&s->a->spec)) {
-        if (!find_others(s, FLUSH_KEEPER_ALL, &others, err))
-            return false;
-        return others.count == 0 ? stream_forward(s, command->raw, out, err)
-                                 : stream_end_run(s, out, err) &&
-                                       flush_keeper_put(&others, true, &out->unit, err);
+        struct flush_keeper keeper = flush_of(s, "FLUSHALL", command);
+
+        return keep_in(s, FLUSH_KEEPER_ALL, &keeper, err) && stream_end_run(s, out, err) &&
+               flush_keeper_put(&keeper, &out->unit, err);
     }
     for (int db = 0; db < TASK_DATABASES_MAX; db++) {
         int target = s->a->spec.database_map[db];
 
         /* A database that the destination has not has nothing to be flushed. */
         if (target >= 0 && (s->a->database_ok[target / 8] & (1u << (target % 8))) &&
-            !flush_one(s, target, out, err))
+            !flush_one(s, target, NULL, out, err))
             return false;
     }
     return true;
 }
 
 static bool flush_database(struct stream_units *s, const struct resp_command *command,
-                           const struct command_decision *d, struct stream_unit *out,
-                           struct err *err) {
-    struct flush_keeper others = {0};
+                           struct stream_unit *out, struct err *err) {
     int target;
 
-    if (!applier_map_database(s->a, (uint64_t)s->source_db, &target, err))
-        return false;
-    if (s->keeper.prefixes_here)
-        return flush_one(s, target, out, err);
-    if (!find_others(s, target, &others, err))
-        return false;
-    if (others.count > 0)
-        return stream_end_run(s, out, err) && stream_select(s, target, out, err) &&
-               flush_keeper_put(&others, false, &out->unit, err);
-    return stream_select(s, target, out, err) && stream_rewrite(s, command, d, out, err);
+    return applier_map_database(s->a, (uint64_t)s->source_db, &target, err) &&
+           flush_one(s, target, command, out, err);
 }
 
 static bool swap_databases(struct stream_units *s, const struct command_decision *d,
                            struct stream_unit *out, struct err *err) {
-    char a_text[16], b_text[16], key[POSITION_KEY_MAX];
-    struct flush_keeper others = {0};
-    int home = s->a->spec.lowest_database;
+    struct flush_keeper keeper = {.words = {STR_LIT("SWAPDB")}, .word_count = 3};
+    char a_text[16], b_text[16];
     int a, b;
 
     if (!applier_map_database(s->a, d->db, &a, err) || !applier_map_database(s->a, d->db2, &b, err))
@@ -109,17 +104,11 @@ static bool swap_databases(struct stream_units *s, const struct command_decision
                        d->db, d->db2);
     snprintf(a_text, sizeof(a_text), "%d", a);
     snprintf(b_text, sizeof(b_text), "%d", b);
-    if (a != b && (!find_others(s, a, &others, err) || !find_others(s, b, &others, err)))
+    keeper.words[1] = str_from(a_text);
+    keeper.words[2] = str_from(b_text);
+    if (a != b && (!keep_in(s, a, &keeper, err) || !keep_in(s, b, &keeper, err)))
         return false;
-    if (!put_words(s, out, err, STR_LIT("SWAPDB"), str_from(a_text), str_from(b_text)) ||
-        !flush_keeper_put_back(&others, a, b, &out->unit, err))
-        return false;
-    if (a == b || (a != home && b != home))
-        return true;
-    /* Our key went along; the unit writes it again at home. */
-    position_key(&s->a->spec, key);
-    return stream_select(s, a == home ? b : a, out, err) &&
-           put_words(s, out, err, STR_LIT("DEL"), str_from(key), STR_EMPTY);
+    return stream_end_run(s, out, err) && flush_keeper_put(&keeper, &out->unit, err);
 }
 
 /* Does it touch anything that is selected? */
@@ -148,7 +137,7 @@ bool stream_flush(struct stream_units *s, const struct resp_command *command,
     note_applied(d, out);
     if (d->action == COMMAND_DO_FLUSHALL)
         return flush_all(s, command, out, err);
-    return d->action == COMMAND_DO_FLUSHDB ? flush_database(s, command, d, out, err)
+    return d->action == COMMAND_DO_FLUSHDB ? flush_database(s, command, out, err)
                                            : swap_databases(s, d, out, err);
 }
 

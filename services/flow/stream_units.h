@@ -56,7 +56,7 @@ struct stream_unit {
     uint32_t counts[COMMAND_COUNT][STREAM_COUNTERS]; /* COMMAND_NONE: unknown ones */
     uint16_t touched[COMMAND_COUNT];                 /* ids with a count */
     uint32_t touched_count;
-    bool alone;          /* it removes the position: nothing may join it */
+    bool alone;          /* it empties or swaps databases: nothing may join it */
     double heartbeat_ms; /* wall clock in the newest heartbeat of ours; 0 = none */
 };
 
@@ -69,7 +69,7 @@ struct stream_units {
     uint64_t command_at;          /* offset of the command at work */
     struct command_keeper keeper; /* of the database selected */
     bool in_multi;
-    bool multi_alone; /* it holds a command that removes the position */
+    bool multi_alone; /* it holds a command that empties or swaps databases */
     const char *run;  /* forwarded bytes not yet put into the unit */
     size_t run_len;
     uint64_t (*received)(const void *ctx, uint64_t offset);

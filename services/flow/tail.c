@@ -173,7 +173,6 @@ static bool send(struct tail *t, struct err *err) {
         .next = u->next,
         .source_db = u->source_db,
         .replid = t->replid_pending ? t->replid : NULL,
-        .whole = u->alone,
     };
 
     if (!failpoint(FAILPOINT_TAIL_UNIT_FILLED, err) ||
@@ -215,6 +214,12 @@ static bool take(struct tail *t, struct err *err) {
     else if (view.len == t->window && !stream_units_full(&t->units, t->filling))
         t->window *= 2;
     return true;
+}
+
+/* There is a beginning of something, and nothing else to be done. */
+static void note_waiting(struct tail *t) {
+    if (!t->in_flight && t->filling->next == 0 && t->units.start < t->seen_end)
+        atomic_store_explicit(&t->a->control->tail_waits_at, t->seen_end, memory_order_release);
 }
 
 static void rest(struct tail *t, int64_t wait_us) {
@@ -298,6 +303,8 @@ static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
                 return false;
             continue;
         }
+        if (may_send)
+            note_waiting(t);
         rest(t, wait_us);
     }
 }

@@ -110,8 +110,7 @@ static bool put_number(struct applier *a, uint64_t replay, struct stream_unit *u
 /* Send and wait: a replay is rare, and what follows needs its outcome. */
 static bool send_unit(struct applier *a, struct lane *lane, struct stream_unit *u,
                       struct err *err) {
-    struct lane_position end = {
-        .next = a->position.next, .source_db = a->position.source_db, .whole = u->alone};
+    struct lane_position end = {.next = a->position.next, .source_db = a->position.source_db};
 
     if (!lane_send(lane, &u->unit, &a->position, &end, err))
         return false;
@@ -138,6 +137,27 @@ static bool bytes_of(const json_t *answer, struct buf *out, struct err *err) {
     return true;
 }
 
+bool tail_records_is_refusal(enum err_code code) {
+    switch (code) {
+    case ERR_PROTOCOL:
+    case ERR_TOO_BIG:
+    case ERR_RDB_CORRUPT:
+    case ERR_UNKNOWN_COMMAND:
+    case ERR_COMMAND_REFUSED:
+    case ERR_SELECTION_CROSSED:
+    case ERR_UNIT_TOO_LARGE:
+    case ERR_DEST_UNKNOWN_COMMAND:
+    case ERR_DEST_DB_RANGE:
+    case ERR_DEST_RESTORE:
+    case ERR_DEST_IN_USE:
+    case ERR_DEST_NOPERM:
+    case ERR_DEST_REFUSED:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* One command: *ret_why is its refusal, ERR_NONE when it was applied. */
 static bool replay_one(struct applier *a, struct lane *lane, struct stream_units *s,
                        struct stream_unit *u, const json_t *answer, struct err *ret_why,
@@ -153,6 +173,9 @@ static bool replay_one(struct applier *a, struct lane *lane, struct stream_units
             CONTROL_ADD(a, commands_applied, u->commands);
             CONTROL_ADD(a, bytes_applied, u->unit.bytes);
         }
+    } else if (ok && !tail_records_is_refusal(ret_why->code)) {
+        *err = *ret_why;
+        ok = err_wrap(err, "applying a command on record");
     }
     stream_unit_clear(u, a);
     buf_done(&bytes);

@@ -12,6 +12,10 @@
 /* Errors: those of child_ask(). */
 MUST_CHECK bool tail_records_keep(struct applier *a, const struct stream_unit *u, struct err *err);
 
+/* It is about the command that it cannot be applied, and not about a connection that is asked
+ * meanwhile, or about us. */
+bool tail_records_is_refusal(enum err_code code);
+
 /* Apply what is wanted. The lane is READY and is so again; `u` is empty, and again. What the
  * rules of today still refuse is refused on record. *ret_upto: of control.replay_wanted,
  * what this call has seen to.

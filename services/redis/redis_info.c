@@ -30,6 +30,8 @@ static const struct {
     NUMBER(changes_since_save, "rdb_changes_since_last_save"),
     NUMBER(last_save_sec, "rdb_last_save_time"),
     NUMBER(evicted_keys, "evicted_keys"),
+    NUMBER(uptime_sec, "uptime_in_seconds"),
+    NUMBER(server_time_us, "server_time_usec"),
     NUMBER(bgsave_in_progress, "rdb_bgsave_in_progress"),
     NUMBER(aof_rewrite_in_progress, "aof_rewrite_in_progress"),
     NUMBER(aof_enabled, "aof_enabled"),

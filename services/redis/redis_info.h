@@ -48,6 +48,7 @@ struct redis_info {
     int64_t changes_since_save; /* writes since the last snapshot */
     int64_t last_save_sec;      /* when that was; Unix time */
     int64_t evicted_keys;
+    int64_t uptime_sec, server_time_us; /* the second by its clock, from 6.2 on */
     int64_t bgsave_in_progress;
     int64_t aof_rewrite_in_progress, aof_enabled;
     int64_t latest_fork_usec;

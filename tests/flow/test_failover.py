@@ -45,6 +45,47 @@ def test_a_source_that_fails_over_goes_on_under_its_new_name_without_a_copy(serv
             finish(job, Now(group), destination, log, [writer], commands=200)
 
 
+def evicts(server):
+    """Keys that nobody of ours ever wrote go. Returns how many it counts."""
+    client = server.client()
+    client.config_set("maxmemory-policy", "volatile-lru")
+    client.config_set("maxmemory", client.info("memory")["used_memory"] + (8 << 20))
+    for number in range(120):
+        client.set("old:%d" % number, b"x" * 100_000, ex=10_000)
+    client.config_set("maxmemory", 0)
+    client.config_set("maxmemory-policy", "noeviction")
+    return client.info("stats")["evicted_keys"]
+
+
+def test_what_a_replica_evicted_in_an_earlier_life_does_not_count_when_it_is_promoted(
+        service, source):
+    with Group(replicas=1, sentinels=0) as group:
+        primary, replica = group.servers
+        replica.client().replicaof("no", "one")
+        assert evicts(replica) > 0
+        replica.client().replicaof("127.0.0.1", primary.port)
+        fill(source.url(), 300)
+        job = service.job(source.url(), group.list_url(), retry=QUICK_RETRY)
+        job.check_and_start(ignore_warnings=True)
+        job.wait_caught_up()
+        wait_marker(source, primary, job=job)
+        key = "{kf}:%s:0" % job.id
+        assert primary.client().hget(key, "evicted") == b"0"
+        deadline = time.monotonic() + 30
+        while replica.client().hget(key, "run") != primary.client().info("server")["run_id"].encode():
+            assert time.monotonic() < deadline, "the replica does not follow"
+            time.sleep(0.05)
+        primary.kill()
+        replica.client().replicaof("no", "one")
+        wait_marker(source, replica, job=job, timeout=60)
+        assert int(replica.client().hget(key, "evicted")) > 0
+        assert evicts(replica) > 0  # but from now on it does
+        source.client().set("one more", 1)
+        job.wait(lambda answer: (answer["attention"] or {}).get("code") == "diverged", "diverged")
+        job.act("stop", {"drain": False})
+        job.wait_state("stopped")
+
+
 def lagging(group):
     """The replica stands still, so that it does not learn what its primary acknowledges."""
     (replica,) = group.replicas

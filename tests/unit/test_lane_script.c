@@ -69,6 +69,26 @@ static void only_the_first_line_of_a_command_is_another(void) {
     buf_done(&got);
 }
 
+static void one_that_stops_says_so_in_front(void) {
+    struct lane_script_frame frame = {.key = STR_LIT("p"), .database = 3, .stops = true};
+    struct buf got = BUF_INIT(OWN_MAX);
+    struct unit unit, out;
+    struct err err = ERR_INIT;
+    size_t words = 0;
+
+    unit_of(&unit, STR_LIT(two), sizeof(two) - 1);
+    unit_init(&out, OWN_MAX);
+    CU_ASSERT_TRUE(lane_script_make(&frame, &unit, &out, &words, &err));
+    for (uint32_t i = 0; i < out.piece_count; i++)
+        CU_ASSERT_TRUE(buf_append(&got, unit_piece_str(&out, i), &err));
+    CU_ASSERT_EQUAL(words, 7 + 4 + 2);
+    CU_ASSERT_PTR_NOT_NULL(
+        memmem(got.ptr, got.len, "$1\r\np\r\n$1\r\n0\r\n$1\r\n1\r\n$1\r\n3\r\n", 28));
+    unit_done(&unit);
+    unit_done(&out);
+    buf_done(&got);
+}
+
 static void it_is_the_same_wherever_the_unit_is_cut(void) {
     struct buf whole = BUF_INIT(OWN_MAX), got = BUF_INIT(OWN_MAX);
     struct err err = ERR_INIT;
@@ -127,6 +147,7 @@ static void what_no_script_can_do_is_refused(void) {
 
 static const struct cunit_test tests[] = {
     CUNIT_TEST(only_the_first_line_of_a_command_is_another),
+    CUNIT_TEST(one_that_stops_says_so_in_front),
     CUNIT_TEST(it_is_the_same_wherever_the_unit_is_cut),
     CUNIT_TEST(what_is_cut_off_is_no_unit),
     CUNIT_TEST(what_no_script_can_do_is_refused),

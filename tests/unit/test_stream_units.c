@@ -130,21 +130,35 @@ static void a_flush_is_a_unit_of_its_own(void) {
     bytes = str_skip(bytes, (size_t)(s.start - 1));
     stream_unit_clear(&out, a);
     CU_ASSERT_TRUE(take(bytes));
-    CU_ASSERT_STRING_EQUAL(shown(), "FLUSHALL");
+    CU_ASSERT_STRING_EQUAL(shown_short(), "KEEP 1 FLUSHALL 0 {kf}:job_X:0");
     CU_ASSERT_TRUE(out.alone);
+    end();
+}
+
+/* It is never missing, so the unit has the error seal of any other. */
+static void our_position_outlives_a_flush(void) {
+    TAKES("FLUSHALL ASYNC", "KEEP 2 FLUSHALL ASYNC 0 {kf}:job_X:0");
+    TAKES("FLUSHDB", "KEEP 1 FLUSHDB 0 {kf}:job_X:0");
+    TAKES("SELECT 3|FLUSHDB ASYNC", "SELECT 3|FLUSHDB ASYNC");
+    begin();
+    a->target = command_target(false, 3 << 16 | 2 << 8, 7, true);
+    CU_ASSERT_TRUE(take(stream_of("SELECT 3|FLUSHDB ASYNC")));
+    CU_ASSERT_STRING_EQUAL(shown(), "SELECT 3|FLUSHDB");
     end();
 }
 
 static void a_transaction_that_flushes_is_alone_too(void) {
     begin();
     CU_ASSERT_TRUE(take(stream_of("MULTI|SET a 1|FLUSHDB|SET b 2|EXEC|SET c 3")));
-    CU_ASSERT_STRING_EQUAL(shown(), "SET a 1|FLUSHDB|SET b 2");
+    CU_ASSERT_STRING_EQUAL(shown_short(), "SET a 1|KEEP 1 FLUSHDB 0 {kf}:job_X:0|SET b 2");
     CU_ASSERT_TRUE(out.alone);
     end();
 }
 
 static void a_swap_puts_our_key_back(void) {
-    TAKES("SWAPDB 0 3", "SWAPDB 0 3|SELECT 3|DEL {kf}:job_X:0");
+    TAKES("SWAPDB 0 3", "KEEP 3 SWAPDB 0 3 0 {kf}:job_X:0");
+    TAKES("SWAPDB 3 0", "KEEP 3 SWAPDB 3 0 0 {kf}:job_X:0");
+    TAKES("SWAPDB 0 0", "SWAPDB 0 0");
     TAKES("SWAPDB 2 3", "SWAPDB 2 3");
 }
 
@@ -161,7 +175,7 @@ static void a_flush_of_everything_spares_what_is_not_mapped(void) {
     begin();
     map_databases("1:5 2:6");
     CU_ASSERT_TRUE(take(stream_of("FLUSHALL")));
-    CU_ASSERT_STRING_EQUAL(shown(), "FLUSHDB|SELECT 6|FLUSHDB");
+    CU_ASSERT_STRING_EQUAL(shown_short(), "KEEP 1 FLUSHDB 5 {kf}:job_X:0|SELECT 6|FLUSHDB");
     CU_ASSERT_TRUE(out.alone);
     end();
 }
@@ -205,6 +219,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_transaction_beyond_its_bound_is_named),
     CUNIT_TEST(a_flush_is_a_unit_of_its_own),
     CUNIT_TEST(a_transaction_that_flushes_is_alone_too),
+    CUNIT_TEST(our_position_outlives_a_flush),
     CUNIT_TEST(a_swap_puts_our_key_back),
     CUNIT_TEST(only_mapped_databases_are_written),
     CUNIT_TEST(a_flush_of_everything_spares_what_is_not_mapped),
