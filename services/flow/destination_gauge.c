@@ -11,6 +11,8 @@ enum {
     ASK_MS = 5000,
     ANSWER_MS = 20000,
     OPEN_AGAIN_MS = 60000,
+    OPEN_MS = 250, /* and twice what it took the last time */
+    OPEN_MAX_MS = 2000,
     SHOW_AGAIN_MS = 3600000, /* a certificate that was renewed is seen on a new connect */
     INFO_MAX = 1024 * 1024,
     READ_CHUNK = 16 * 1024,
@@ -32,8 +34,16 @@ static void give_up(struct destination_gauge *g, int64_t now) {
     g->next_ms = now + OPEN_AGAIN_MS;
 }
 
-static bool open_client(struct destination_gauge *g, int64_t now) {
+/* Opening waits, and nothing is applied meanwhile. */
+static bool open_soon(struct destination_gauge *g) {
     struct err ignored = ERR_INIT;
+    int64_t most_ms = OPEN_MS + 2 * g->a->opened_in_ms;
+
+    return applier_connect_within(g->a, &g->client, most_ms < OPEN_MAX_MS ? most_ms : OPEN_MAX_MS,
+                                  &ignored);
+}
+
+static bool open_client(struct destination_gauge *g, int64_t now) {
     int64_t until_ms;
 
     if (g->shown_ms && now - g->shown_ms > SHOW_AGAIN_MS)
@@ -41,7 +51,7 @@ static bool open_client(struct destination_gauge *g, int64_t now) {
     if (g->client.conn)
         return true;
     g->shown_ms = 0;
-    if (!applier_connect(g->a, &g->client, &ignored))
+    if (!open_soon(g))
         return false;
     until_ms = conn_certificate_until_ms(g->client.conn, &g->a->spec.destination);
     CONTROL_SET(g->a, destination_certificate_until_ms, (uint64_t)until_ms);

@@ -2,8 +2,9 @@
  * then.
  *
  * I/O over a connection of its own, which is asked without waiting for the answer, so that
- * nothing is held up by it. Opening it does wait (as long as a lane's would); it is tried when
- * a stage begins and a minute after it broke. An account without INFO leaves the numbers unknown.
+ * nothing is held up by it. Opening it does wait, hardly longer than it took to open the
+ * connection that claimed. It is tried when a stage begins and a minute after it
+ * broke. An account without INFO leaves the numbers unknown.
  */
 #pragma once
 

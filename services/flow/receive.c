@@ -52,10 +52,37 @@ static uint64_t keep_from(const struct receiver *r, uint64_t applied) {
     return applied > most && applied - most > durable ? applied - most : durable;
 }
 
+static bool too_small(const struct receiver *r, const char *what, struct err *err) {
+    err_set(err, ERR_SPOOL_TOO_SMALL, "the spool's quota of %" PRIu64 " bytes has no room for %s",
+            r->spec.spool_quota_bytes, what);
+    return err_wrap(err, "KEYFERRY_SPOOL_QUOTA_BYTES must be four times as much as the largest of "
+                         "these, and 256 MiB at least");
+}
+
+/* A snapshot that is not read on because there is no room, and apply, which alone makes some,
+ * waits for the rest of what it has. */
+static bool check_snapshot(const struct receiver *r, uint64_t copy_waits_at, struct err *err) {
+    bool waits = r->snapshot_link.stage == LINK_SNAPSHOT ||
+                 (r->reading == RECEIVE_FILE && !r->meta.snapshot_complete);
+    uint64_t shown = atomic_load_explicit(&r->control->snapshot_bytes, memory_order_relaxed);
+
+    return !waits || receive_has_room(r) || copy_waits_at == 0 || copy_waits_at != shown ||
+           too_small(r, "a value of the snapshot", err);
+}
+
+bool receive_may_wait(const struct receiver *r, struct err *err) {
+    uint64_t waits_at = atomic_load_explicit(&r->control->tail_waits_at, memory_order_acquire);
+
+    return waits_at == 0 || waits_at != r->stream.end ||
+           too_small(r, "a transaction or value of the stream", err);
+}
+
 /* Drop what is applied. Some of the applied stream is kept: a destination that
  * falls back to an older state of itself goes on from there. */
 static bool trim(struct receiver *r, struct err *err) {
     int64_t now = clock_mono_ms();
+    /* Before what is done: then that is what it had done when it began to wait. */
+    uint64_t copy_waits_at = atomic_load_explicit(&r->control->copy_waits_at, memory_order_acquire);
     uint64_t applied = atomic_load_explicit(&r->control->applied_offset, memory_order_relaxed);
     uint64_t from;
     bool short_of_room = spooled(r) > r->spec.spool_quota_bytes / 2;
@@ -83,7 +110,7 @@ static bool trim(struct receiver *r, struct err *err) {
         atomic_store_explicit(&r->control->stream_start, r->stream.start, memory_order_release);
     }
     atomic_store_explicit(&r->control->spool_bytes, spooled(r), memory_order_relaxed);
-    return true;
+    return check_snapshot(r, copy_waits_at, err);
 }
 
 bool receive_has_room(const struct receiver *r) {

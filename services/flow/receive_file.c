@@ -70,7 +70,10 @@ static bool copy(struct file_reading *f, struct err *err) {
     while (!receive_over(r) && r->snapshot.end < f->facts.bytes) {
         if (!receive_turn(r, err))
             return false;
-        if (!receive_has_room(r))
+        if (!receive_has_room(r) && r->mark.end < r->snapshot.end) {
+            if (!receive_show(r, err)) /* it may be the rest of a value */
+                return false;
+        } else if (!receive_has_room(r))
             receive_sleep(r, INT64_MAX);
         else if (!copy_some(f, err))
             return false;

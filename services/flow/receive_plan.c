@@ -42,8 +42,10 @@ bool receive_ask_full_sync(struct receiver *r, const char *reason, struct err *e
 
     if (ok && !json_is_true(json_object_get(answer, "allowed")))
         ok = err_set(err, ERR_FULL_SYNC_BUDGET,
-                     "another full sync of this source is allowed in %" JSON_INTEGER_FORMAT " s",
-                     json_integer_value(json_object_get(answer, "retry_after_ms")) / 1000);
+                     "another full sync of this source is allowed in %" JSON_INTEGER_FORMAT
+                     " s (KEYFERRY_FULL_SYNCS_PER_HOUR of the workers)",
+                     json_integer_value(json_object_get(answer, "retry_after_ms")) / 1000) ||
+             err_wrap(err, "one that was cut off counts, too: the source forked for it");
     json_decref(request);
     json_decref(answer);
     failpoint_pass(FAILPOINT_RECEIVE_FULL_SYNC_ALLOWED);
@@ -79,8 +81,17 @@ static bool start_full(struct receiver *r, const char *reason, struct err *err) 
  * holds was shown before, or nobody would make room. */
 static bool wait_for_room(struct receiver *r, struct err *err) {
     while (!receive_over(r) && !receive_has_room(r)) {
+        struct err stuck = ERR_INIT;
+        bool may_wait = receive_may_wait(r, &stuck);
+
+        if (!may_wait) /* what is applied goes first, then it is looked at once more */
+            r->trim_at_ms = 0;
         if (!receive_turn(r, err))
             return false;
+        if (!may_wait && !receive_has_room(r)) {
+            *err = stuck;
+            return false;
+        }
         receive_sleep(r, INT64_MAX);
     }
     return true;

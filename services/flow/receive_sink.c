@@ -166,8 +166,9 @@ static bool on_stream(void *ctx, struct str bytes, struct err *err) {
         return err_set(err, ERR_PROTOCOL, "the stream does not begin with a command");
     r->stream_heard = true;
     if (!failpoint(FAILPOINT_RECEIVE_STREAM_HEARD, err) ||
-        !spool_writer_append(&r->stream, bytes,
-                             (uint64_t)(clock_wall_ms() + r->side.clock_ahead_ms), err) ||
+        !spool_writer_append(
+            &r->stream, bytes,
+            (uint64_t)source_side_clock_ms(&r->side, clock_mono_ms(), clock_wall_ms()), err) ||
         !failpoint(FAILPOINT_RECEIVE_STREAM_SPOOLED, err))
         return false;
     atomic_store_explicit(&r->control->stream_end, r->stream.end, memory_order_release);

@@ -116,6 +116,10 @@ MUST_CHECK bool receive_end(struct receiver *r, struct err *err);
 /* Asked to end, or nothing is left to be received. */
 bool receive_over(const struct receiver *r);
 
+/* While the stream waits for room: apply may still make some. Errors: SPOOL_TOO_SMALL (it waits
+ * for the rest of what is in the spool). */
+MUST_CHECK bool receive_may_wait(const struct receiver *r, struct err *err);
+
 /* Whether a snapshot may be read on: the stream has the spool's last quarter. */
 bool receive_has_room(const struct receiver *r);
 

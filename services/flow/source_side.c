@@ -67,20 +67,27 @@ static bool take_time(const struct resp_value *reply, int64_t *ret_ms) {
     return true;
 }
 
+int64_t source_side_clock_ms(const struct source_side *side, int64_t mono_ms, int64_t wall_ms) {
+    return side->clock_ms > 0 ? side->clock_ms + (mono_ms - side->clock_at_ms) : wall_ms;
+}
+
 /* An account that may not ask has its expiries counted by our clock. */
 static bool ask_clock(struct source_side *side, struct err *err) {
     struct arena arena = ARENA_INIT;
     const struct resp_value *reply;
-    int64_t before = clock_wall_ms(), source;
+    int64_t before = clock_mono_ms(), now, source;
     bool ok;
 
     if (!side->tells_relative_times ||
-        (side->clock_at_ms && clock_mono_ms() - side->clock_at_ms < CLOCK_EVERY_MS))
+        (side->clock_at_ms && before - side->clock_at_ms < CLOCK_EVERY_MS))
         return true;
     ok = redis_client_call(&side->client, &arena, &reply, err, "TIME", NULL);
+    now = clock_mono_ms();
     if (ok && take_time(reply, &source))
-        side->clock_ahead_ms = source - (before + clock_wall_ms()) / 2;
-    side->clock_at_ms = clock_mono_ms();
+        side->clock_ms = source + (now - before) / 2; /* half of the way back */
+    else if (side->clock_ms > 0)
+        side->clock_ms += now - side->clock_at_ms;
+    side->clock_at_ms = now;
     arena_done(&arena);
     return ok;
 }

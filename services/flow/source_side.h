@@ -31,8 +31,8 @@ struct source_side {
     struct redis_client client;
     int64_t next_at_ms;        /* monotonic: when to do something again */
     bool tells_relative_times; /* its stream holds expiries that count from its own now */
-    int64_t clock_ahead_ms;    /* its clock less ours, where that matters; 0 = not known */
-    int64_t clock_at_ms;       /* monotonic: when that was asked */
+    int64_t clock_ms;          /* its clock at clock_at_ms, where that matters; 0 = not known */
+    int64_t clock_at_ms;       /* monotonic: when that was asked; 0 = never */
     bool no_offsets;           /* set by the owner: the source does not count, so it is not asked */
     char beat[32];             /* the newest heartbeat's value */
     uint64_t beats;            /* written so far */
@@ -47,6 +47,10 @@ struct source_side {
     struct source_writes writes; /* as of the last sample */
     int64_t own_writes;          /* heartbeats since then */
 };
+
+/* What its clock says now, by ours: a wall clock of ours that is set between two questions
+ * moves no expiry. Pure. One that does not tell is taken to have our wall clock. */
+int64_t source_side_clock_ms(const struct source_side *side, int64_t mono_ms, int64_t wall_ms);
 
 void source_side_init(struct source_side *side, const struct task_spec *spec,
                       struct control_block *control, int socket_fd);

@@ -8,6 +8,8 @@ import time
 import pytest
 from support import processes
 from support.chaos import QUICK_RETRY, ActionLog, finish, need
+from support.failpoints import Failpoints
+from support.proxy import Proxy
 from support.service import wait_marker
 from support.workload import Writer, fill
 
@@ -99,6 +101,30 @@ def test_a_destination_that_loads_its_data_is_waited_for_by_name(service, source
     thread.join()
     wait_marker(source, destination, job=job)
     job.stop()
+
+
+def test_a_destination_that_takes_no_further_connection_is_written_over_the_one_it_has(
+        start_service, source, destination):
+    """How full it is is asked over a connection of its own: nothing waits for that one."""
+    with Failpoints() as points, Proxy(destination.port) as proxy:
+        service = start_service(env=points.env)
+        job = service.job(source.url(), destination.url(port=proxy.port), retry=QUICK_RETRY)
+        job.check_and_start(ignore_warnings=True)
+        job.wait_caught_up()
+        (apply,) = service.wait_role("apply")
+        points.order("tail.waits-for-stream", "sleep", number=1000)
+        processes.send(apply, signal.SIGKILL)
+        points.wait_fired("tail.waits-for-stream")
+        proxy.mute = True
+        source.client().set("written", "meanwhile")
+        began = time.monotonic()
+        while destination.client().get("written") != b"meanwhile":
+            assert time.monotonic() - began < 9, "what is applied waits for a connection that nobody needs"
+            time.sleep(0.02)
+        proxy.mute = False
+        proxy.release()
+        wait_marker(source, destination, job=job)
+        job.stop()
 
 
 @pytest.mark.full
