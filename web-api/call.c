@@ -71,6 +71,28 @@ bool call_row(json_t *list_taken, const char *what, json_t **ret_row, int64_t *r
     return true;
 }
 
+bool call_change(struct call *call, const char *prefix, call_find *find, const char **ret_id,
+                 json_t **ret_row, int64_t *ret_version, struct err *err) {
+    int64_t expected;
+
+    if (!call_id(call, 0, prefix, ret_id, err) || !find(call, *ret_id, ret_row, ret_version, err))
+        return false;
+    call_found(call, json_deep_copy(*ret_row));
+    if (call_if_match(call, *ret_version, &expected, err))
+        return true;
+    json_decref(*ret_row);
+    return false;
+}
+
+bool call_operator(const struct call *call, const char *what, struct err *err) {
+    return call->caller.is_operator ||
+           err_set(err, ERR_FORBIDDEN, "only the operator's account %s", what);
+}
+
+bool call_was_written(const char *id, bool written, struct err *err) {
+    return written || err_set(err, ERR_STORE_CONFLICT, "%s was changed by somebody else", id);
+}
+
 void call_reply_row(struct reply *reply, int status, json_t *row_taken, int64_t version) {
     json_object_del(row_taken, "version");
     etag_add(row_taken, version);

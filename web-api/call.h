@@ -48,6 +48,25 @@ MUST_CHECK bool call_reply_precheck(struct call *call, struct reply *reply, int 
 MUST_CHECK bool call_row(json_t *list_taken, const char *what, json_t **ret_row,
                          int64_t *ret_version, struct err *err);
 
+/* How a resource finds its row; as call_row() gives it. */
+typedef bool call_find(struct call *call, const char *id, json_t **ret_row, int64_t *ret_version,
+                       struct err *err);
+
+/* Before a change of the resource of the first {…} segment: the row as it is, under the caller's
+ * condition (If-Match), and noted for the audit. *ret_row is a new reference.
+ * Errors: NOT_FOUND, ETAG_MISMATCH, STORE. */
+MUST_CHECK bool call_change(struct call *call, const char *prefix, call_find *find,
+                            const char **ret_id, json_t **ret_row, int64_t *ret_version,
+                            struct err *err);
+
+/* Only administrators of the operator's account may: `what` they do, like "drains workers".
+ * Errors: FORBIDDEN. */
+MUST_CHECK bool call_operator(const struct call *call, const char *what, struct err *err);
+
+/* What a compare-and-set by the version answered. Errors: STORE_CONFLICT when it was not written.
+ */
+MUST_CHECK bool call_was_written(const char *id, bool written, struct err *err);
+
 /* Answer with such a row. */
 void call_reply_row(struct reply *reply, int status, json_t *row_taken, int64_t version);
 

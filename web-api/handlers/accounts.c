@@ -20,8 +20,7 @@ static json_t *default_quotas(void) {
 }
 
 static bool be_operator(const struct call *call, struct err *err) {
-    return call->caller.is_operator ||
-           err_set(err, ERR_FORBIDDEN, "only the operator's account manages accounts");
+    return call_operator(call, "manages accounts", err);
 }
 
 /* Members of `given` over those of `base`; null takes a limit away. */
@@ -117,15 +116,12 @@ bool accounts_get(struct call *call, struct reply *reply, struct err *err) {
     return call_id(call, 0, "acct", &id, err) && reply_account(call, reply, 200, id, err);
 }
 
-/* The row as it is, under the caller's condition. */
+/* Who sees an account may still not change it. */
 static bool begin_change(struct call *call, const char **ret_id, json_t **ret_row,
                          int64_t *ret_version, struct err *err) {
-    int64_t expected;
-
-    if (!call_id(call, 0, "acct", ret_id, err) || !find(call, *ret_id, ret_row, ret_version, err))
+    if (!call_change(call, "acct", find, ret_id, ret_row, ret_version, err))
         return false;
-    call_found(call, json_deep_copy(*ret_row));
-    if (be_operator(call, err) && call_if_match(call, *ret_version, &expected, err))
+    if (be_operator(call, err))
         return true;
     json_decref(*ret_row);
     return false;
@@ -137,7 +133,7 @@ static bool write_down(struct call *call, const char *id, int64_t version,
 
     if (!store_account_change(call->store, id, version, edit, &written, err))
         return false;
-    return written || err_set(err, ERR_STORE_CONFLICT, "%s was changed by somebody else", id);
+    return call_was_written(id, written, err);
 }
 
 bool accounts_patch(struct call *call, struct reply *reply, struct err *err) {

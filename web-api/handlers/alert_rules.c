@@ -256,15 +256,13 @@ bool alert_rules_get(struct call *call, struct reply *reply, struct err *err) {
 }
 
 bool alert_rules_patch(struct call *call, struct reply *reply, struct err *err) {
-    json_t *row, *merged, *rule, *value;
-    int64_t version, expected;
+    json_t *merged, *rule, *value;
     const char *id, *name;
+    int64_t version;
     bool ok, written;
 
-    if (!call_id(call, 0, "arl", &id, err) || !find(call, id, &row, &version, err))
+    if (!call_change(call, "arl", find, &id, &merged, &version, err))
         return false;
-    merged = json_deep_copy(row);
-    call_found(call, row);
     json_object_foreach(call->body, name, value) {
         if (json_is_null(value))
             json_object_del(merged, name);
@@ -275,28 +273,26 @@ bool alert_rules_patch(struct call *call, struct reply *reply, struct err *err) 
     if (json_object_get(call->body, "threshold") &&
         !json_object_get(call->body, "resolve_threshold"))
         json_object_del(merged, "resolve_threshold");
-    ok = call_if_match(call, version, &expected, err) && read_rule(call, merged, &rule, err);
+    ok = read_rule(call, merged, &rule, err);
     json_decref(merged);
     if (!ok)
         return false;
     ok = store_alert_rule_change(call->store, id, version, rule, &written, err) &&
-         (written || err_set(err, ERR_STORE_CONFLICT, "%s was changed by somebody else", id)) &&
-         reply_rule(call, reply, 200, id, err);
+         call_was_written(id, written, err) && reply_rule(call, reply, 200, id, err);
     json_decref(rule);
     return ok;
 }
 
 bool alert_rules_delete(struct call *call, struct reply *reply, struct err *err) {
-    int64_t version, expected;
+    int64_t version;
     const char *id;
     json_t *row;
     bool found;
 
-    if (!call_id(call, 0, "arl", &id, err) || !find(call, id, &row, &version, err))
+    if (!call_change(call, "arl", find, &id, &row, &version, err))
         return false;
-    call_found(call, row);
-    if (!call_if_match(call, version, &expected, err) ||
-        !store_alert_rule_delete(call->store, call->caller.account, id, &found, err))
+    json_decref(row);
+    if (!store_alert_rule_delete(call->store, call->caller.account, id, &found, err))
         return false;
     reply_empty(reply, 204);
     return true;

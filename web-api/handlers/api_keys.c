@@ -177,19 +177,15 @@ bool api_keys_get(struct call *call, struct reply *reply, struct err *err) {
            reply_key(call, reply, 200, call->caller.account, id, err);
 }
 
-/* The row as it is, under the caller's condition. */
+static bool find_own(struct call *call, const char *id, json_t **ret_row, int64_t *ret_version,
+                     struct err *err) {
+    return find(call, call->caller.account, id, ret_row, ret_version, err);
+}
+
 static bool begin_change(struct call *call, const char **ret_id, json_t **ret_row,
                          int64_t *ret_version, struct err *err) {
-    int64_t expected;
-
-    if (!json_read_end(call->fields, err) || !call_id(call, 0, "ak", ret_id, err) ||
-        !find(call, call->caller.account, *ret_id, ret_row, ret_version, err))
-        return false;
-    call_found(call, json_deep_copy(*ret_row));
-    if (call_if_match(call, *ret_version, &expected, err))
-        return true;
-    json_decref(*ret_row);
-    return false;
+    return json_read_end(call->fields, err) &&
+           call_change(call, "ak", find_own, ret_id, ret_row, ret_version, err);
 }
 
 /* An account without an administrator could only be helped by who runs the database. */
@@ -209,7 +205,7 @@ static bool write_down(struct call *call, const char *id, int64_t version,
 
     if (!store_key_change(call->store, call->caller.account, id, version, edit, &written, err))
         return false;
-    return written || err_set(err, ERR_STORE_CONFLICT, "%s was changed by somebody else", id);
+    return call_was_written(id, written, err);
 }
 
 bool api_keys_patch(struct call *call, struct reply *reply, struct err *err) {

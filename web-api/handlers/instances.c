@@ -175,24 +175,6 @@ bool instances_get(struct call *call, struct reply *reply, struct err *err) {
     return call_id(call, 0, "inst", &id, err) && reply_instance(call, reply, 200, id, err);
 }
 
-/* The row as it is, under the caller's condition. */
-static bool begin_change(struct call *call, const char **ret_id, json_t **ret_row,
-                         int64_t *ret_version, struct err *err) {
-    int64_t expected;
-
-    if (!call_id(call, 0, "inst", ret_id, err) || !find(call, *ret_id, ret_row, ret_version, err))
-        return false;
-    call_found(call, json_deep_copy(*ret_row));
-    if (call_if_match(call, *ret_version, &expected, err))
-        return true;
-    json_decref(*ret_row);
-    return false;
-}
-
-static bool was_written(const char *id, bool written, struct err *err) {
-    return written || err_set(err, ERR_STORE_CONFLICT, "%s was changed by somebody else", id);
-}
-
 /* What jobs go by must not change under them. */
 static bool is_unused(struct call *call, const char *id, const char *what, struct err *err) {
     char job[STORE_ID_SIZE];
@@ -212,7 +194,7 @@ bool instances_patch(struct call *call, struct reply *reply, struct err *err) {
     static const char *const kept[] = {"engine", "region", "access_method", "labels"};
 
     json_read_known(call->body, &call->fields, "name engine region access_method labels endpoint");
-    if (!begin_change(call, &id, &row, &version, err))
+    if (!call_change(call, "inst", find, &id, &row, &version, err))
         return false;
     said.details = json_object();
     for (i = 0; i < LENGTH_OF(kept); i++) {
@@ -233,7 +215,7 @@ bool instances_patch(struct call *call, struct reply *reply, struct err *err) {
                                                         .address = said.address,
                                                         .sealed = buf_str(&said.sealed)},
                                &written, err) &&
-         was_written(id, written, err) && reply_instance(call, reply, 200, id, err);
+         call_was_written(id, written, err) && reply_instance(call, reply, 200, id, err);
     said_done(&said);
     json_decref(row);
     return ok;
@@ -245,11 +227,11 @@ bool instances_delete(struct call *call, struct reply *reply, struct err *err) {
     const char *id;
     json_t *row;
 
-    if (!begin_change(call, &id, &row, &version, err))
+    if (!call_change(call, "inst", find, &id, &row, &version, err))
         return false;
     ok = is_unused(call, id, "stop it first", err) &&
          store_instance_delete(call->store, call->caller.account, id, version, &written, err) &&
-         was_written(id, written, err);
+         call_was_written(id, written, err);
     if (ok)
         reply_json(reply, 200, json_incref(row));
     json_decref(row);
@@ -264,11 +246,12 @@ static bool set_live(struct call *call, struct reply *reply, bool live, struct e
 
     json_read_known(call->body, &call->fields, "reason");
     json_read_text(call->body, &call->fields, "reason", 1, 500, &reason);
-    if (!json_read_end(call->fields, err) || !begin_change(call, &id, &row, &version, err))
+    if (!json_read_end(call->fields, err) ||
+        !call_change(call, "inst", find, &id, &row, &version, err))
         return false;
     ok = store_instance_live(call->store, call->caller.account, id, version, live, reason, &written,
                              err) &&
-         was_written(id, written, err) && reply_instance(call, reply, 200, id, err);
+         call_was_written(id, written, err) && reply_instance(call, reply, 200, id, err);
     json_decref(row);
     return ok;
 }
@@ -304,7 +287,8 @@ bool instances_discover(struct call *call, struct reply *reply, struct err *err)
     bool ok;
 
     json_read_known(call->body, &call->fields, "");
-    if (!json_read_end(call->fields, err) || !begin_change(call, &id, &row, &version, err))
+    if (!json_read_end(call->fields, err) ||
+        !call_change(call, "inst", find, &id, &row, &version, err))
         return false;
     ok = ask(call, reply, id, version, "discover", STR_EMPTY, NULL, err);
     json_decref(row);
@@ -327,7 +311,8 @@ bool instances_rotate(struct call *call, struct reply *reply, struct err *err) {
     json_read_known(call->body, &call->fields, "auth");
     if (!json_is_object(auth))
         json_read_wrong(&call->fields, "/auth", "required", "say username and password");
-    if (!json_read_end(call->fields, err) || !begin_change(call, &id, &row, &version, err))
+    if (!json_read_end(call->fields, err) ||
+        !call_change(call, "inst", find, &id, &row, &version, err))
         return false;
     form = json_deep_copy(json_object_get(row, "endpoint"));
     json_object_del(form, "label");

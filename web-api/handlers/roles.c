@@ -193,8 +193,7 @@ static bool put(struct call *call, struct draft *d, struct err *err) {
         return err_set(err, ERR_NAME_TAKEN, "there is a role %s already", d->role.name);
     if (!store_role_put(call->store, &d->role, &written, err))
         return false;
-    return written ||
-           err_set(err, ERR_STORE_CONFLICT, "%s was changed by somebody else", d->role.id);
+    return call_was_written(d->role.id, written, err);
 }
 
 bool roles_create(struct call *call, struct reply *reply, struct err *err) {
@@ -231,18 +230,11 @@ bool roles_get(struct call *call, struct reply *reply, struct err *err) {
     return call_id(call, 0, "role", &id, err) && reply_role(call, reply, 200, id, err);
 }
 
+/* A body that is wrong in itself is refused before it is known whose role it is. */
 static bool begin_change(struct call *call, const char **ret_id, json_t **ret_row,
                          int64_t *ret_version, struct err *err) {
-    int64_t expected;
-
-    if (!json_read_end(call->fields, err) || !call_id(call, 0, "role", ret_id, err) ||
-        !find(call, *ret_id, ret_row, ret_version, err))
-        return false;
-    call_found(call, json_deep_copy(*ret_row));
-    if (call_if_match(call, *ret_version, &expected, err))
-        return true;
-    json_decref(*ret_row);
-    return false;
+    return json_read_end(call->fields, err) &&
+           call_change(call, "role", find, ret_id, ret_row, ret_version, err);
 }
 
 /* A change works at once for what connects, and within seconds for what runs. */
@@ -278,7 +270,7 @@ bool roles_delete(struct call *call, struct reply *reply, struct err *err) {
     if (!begin_change(call, &id, &row, &version, err))
         return false;
     ok = store_role_delete(call->store, call->caller.account, id, version, &written, err) &&
-         (written || err_set(err, ERR_STORE_CONFLICT, "%s was changed by somebody else", id)) &&
+         call_was_written(id, written, err) &&
          store_role_session_close(call->store, id, NULL, call->caller.actor, "revoked", err);
     if (ok)
         reply_json(reply, 200, json_incref(row));

@@ -240,20 +240,6 @@ bool webhook_endpoints_get(struct call *call, struct reply *reply, struct err *e
     return call_id(call, 0, "whe", &id, err) && reply_endpoint(call, reply, 200, id, err);
 }
 
-/* The row under the caller's condition. */
-static bool begin_change(struct call *call, const char **ret_id, json_t **ret_row,
-                         int64_t *ret_version, struct err *err) {
-    int64_t expected;
-
-    if (!call_id(call, 0, "whe", ret_id, err) || !find(call, *ret_id, ret_row, ret_version, err))
-        return false;
-    call_found(call, json_deep_copy(*ret_row));
-    if (call_if_match(call, *ret_version, &expected, err))
-        return true;
-    json_decref(*ret_row);
-    return false;
-}
-
 static bool write_down(struct call *call, const char *id, int64_t version, const json_t *endpoint,
                        const json_t *sealed, struct err *err) {
     struct buf blob = BUF_INIT(STORE_WEBHOOK_SEALED_MAX);
@@ -261,7 +247,7 @@ static bool write_down(struct call *call, const char *id, int64_t version, const
     bool ok =
         (!sealed || seal(call, id, sealed, &blob, err)) &&
         store_webhook_change(call->store, id, version, endpoint, buf_str(&blob), &written, err) &&
-        (written || err_set(err, ERR_STORE_CONFLICT, "%s was changed by somebody else", id));
+        call_was_written(id, written, err);
 
     buf_done(&blob);
     return ok;
@@ -274,7 +260,7 @@ bool webhook_endpoints_patch(struct call *call, struct reply *reply, struct err 
     int64_t version;
     bool ok;
 
-    if (!begin_change(call, &id, &row, &version, err))
+    if (!call_change(call, "whe", find, &id, &row, &version, err))
         return false;
     json_object_foreach(call->body, name, value) {
         if (json_is_null(value))
@@ -308,7 +294,7 @@ bool webhook_endpoints_delete(struct call *call, struct reply *reply, struct err
     json_t *row;
     bool found;
 
-    if (!begin_change(call, &id, &row, &version, err))
+    if (!call_change(call, "whe", find, &id, &row, &version, err))
         return false;
     json_decref(row);
     if (!store_webhook_delete(call->store, call->caller.account, id, &found, err))
@@ -327,7 +313,7 @@ bool webhook_endpoints_rotate(struct call *call, struct reply *reply, struct err
 
     json_read_known(call->body, &call->fields, "secret");
     if (!choose_secret(call, made, &secret, err) || !json_read_end(call->fields, err) ||
-        !begin_change(call, &id, &row, &version, err))
+        !call_change(call, "whe", find, &id, &row, &version, err))
         return false;
     ok = unseal(call, id, &sealed, err);
     if (ok) {
