@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/base/buf.h"
+#include "proto/base/hex.h"
 #include "services/ctl/files.h"
 
 enum {
@@ -108,8 +109,7 @@ static struct curl_slist *headers(const struct api_client *client, const char *m
     if (has_body)
         list = curl_slist_append(list, "Content-Type: application/json");
     if (strcmp(method, "POST") == 0 && RAND_bytes(random, sizeof(random)) == 1) {
-        for (size_t i = 0; i < sizeof(random); i++)
-            snprintf(hex + 2 * i, 3, "%02x", random[i]);
+        hex_encode(str_of(random, sizeof(random)), hex);
         snprintf(line, sizeof(line), "Idempotency-Key: %s", hex);
         list = curl_slist_append(list, line);
     }

@@ -11,9 +11,9 @@
 #include "services/flow/position.h"
 #include "services/flow/settle.h"
 #include "services/net/endpoint.h"
-#include "services/redis/redis_client.h"
+#include "services/redis/redis_scan.h"
 
-enum { CONNECT_MS = 10000, SCAN_CURSOR_MAX = 32 };
+enum { CONNECT_MS = 10000 };
 
 struct settle {
     struct redis_client client;
@@ -62,35 +62,27 @@ static bool look_at(struct settle *s, struct arena *arena, struct str key, struc
             redis_client_refused(&s->client, reply, "closing a position", err));
 }
 
-static bool look_at_page(struct settle *s, char cursor[SCAN_CURSOR_MAX], struct err *err) {
+static bool look_at_page(struct settle *s, char cursor[REDIS_SCAN_CURSOR_SIZE], struct err *err) {
     struct arena arena = ARENA_INIT;
-    const struct resp_value *page;
-    bool ok = redis_client_call(&s->client, &arena, &page, err, "SCAN", cursor, "MATCH",
-                                POSITION_PREFIX "*", "COUNT", "1000", NULL);
+    const struct resp_value *keys;
+    bool ok = redis_scan_step(&s->client, &arena, cursor, POSITION_PREFIX "*", "1000",
+                              "looking for positions", &keys, err);
 
-    if (ok && page->type == RESP_ERROR)
-        ok = redis_client_refused(&s->client, page, "looking for positions", err);
-    else if (ok &&
-             (page->type != RESP_ARRAY || page->count != 2 || page->items[0].type != RESP_BULK ||
-              page->items[0].str.len >= SCAN_CURSOR_MAX || page->items[1].type != RESP_ARRAY))
-        ok = err_set(err, ERR_PROTOCOL, "SCAN answered something else");
-    for (size_t i = 0; ok && i < page->items[1].count; i++)
-        ok = look_at(s, &arena, page->items[1].items[i].str, err);
-    if (ok)
-        snprintf(cursor, SCAN_CURSOR_MAX, STR_FMT, STR_ARG(page->items[0].str));
+    for (size_t i = 0; ok && i < keys->count; i++)
+        ok = look_at(s, &arena, keys->items[i].str, err);
     arena_done(&arena);
     return ok;
 }
 
 static bool close_positions(struct settle *s, int db, struct err *err) {
-    char cursor[SCAN_CURSOR_MAX] = "0";
+    char cursor[REDIS_SCAN_CURSOR_SIZE] = "0";
     struct arena arena = ARENA_INIT;
     bool ok = select_database(s, &arena, db, err);
 
     arena_done(&arena);
     do
         ok = ok && look_at_page(s, cursor, err);
-    while (ok && strcmp(cursor, "0") != 0);
+    while (ok && !redis_scan_is_over(cursor));
     return ok;
 }
 

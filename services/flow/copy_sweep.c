@@ -2,6 +2,7 @@
 
 #include "services/flow/copy_parts.h"
 #include "services/flow/selection.h"
+#include "services/redis/redis_scan.h"
 
 /* A sweep looks at so many keys between two looks at what is wanted. */
 #define SCAN_STEP "1000"
@@ -35,25 +36,15 @@ static bool put_stale(struct copy *c, int database, const struct resp_value *key
     return true;
 }
 
-static bool step(struct copy *c, struct redis_client *client, int database, char cursor[24],
-                 struct err *err) {
+static bool step(struct copy *c, struct redis_client *client, int database,
+                 char cursor[REDIS_SCAN_CURSOR_SIZE], struct err *err) {
     struct unit *unit = &c->filling->unit;
     struct arena arena = ARENA_INIT; /* the keys live until the unit is acknowledged */
-    const struct resp_value *reply;
-    bool ok =
-        redis_client_call(client, &arena, &reply, err, "SCAN", cursor, "COUNT", SCAN_STEP, NULL);
+    const struct resp_value *keys;
+    bool ok = redis_scan_step(client, &arena, cursor, NULL, SCAN_STEP, "looking for stale keys",
+                              &keys, err) &&
+              put_stale(c, database, keys, unit, err);
 
-    if (ok && reply->type == RESP_ERROR)
-        ok = redis_client_refused(client, reply, "looking for stale keys", err);
-    else if (ok &&
-             (reply->type != RESP_ARRAY || reply->count != 2 || reply->items[0].type != RESP_BULK ||
-              reply->items[0].str.len >= 24 || reply->items[1].type != RESP_ARRAY))
-        ok = err_set(err, ERR_PROTOCOL, "looking for stale keys: another answer");
-    ok = ok && put_stale(c, database, &reply->items[1], unit, err);
-    if (ok) {
-        memcpy(cursor, reply->items[0].str.ptr, reply->items[0].str.len);
-        cursor[reply->items[0].str.len] = '\0';
-    }
     ok = ok && (unit->commands == 0 || copy_send_aside(c, unit, err));
     unit_clear(unit, c->a->spec.lowest_database);
     arena_done(&arena);
@@ -64,7 +55,7 @@ static bool sweep_database(struct copy *c, struct redis_client *client, int data
                            enum applier_next *ret_next, struct err *err) {
     struct arena arena = ARENA_INIT;
     const struct resp_value *reply;
-    char cursor[24] = "0";
+    char cursor[REDIS_SCAN_CURSOR_SIZE] = "0";
     bool ok = redis_client_call(client, &arena, &reply, err, "SELECT",
                                 arena_printf(&arena, "%d", database), NULL) &&
               (reply->type != RESP_ERROR ||
@@ -75,7 +66,7 @@ static bool sweep_database(struct copy *c, struct redis_client *client, int data
         enum control_want want = applier_want(c->a);
 
         ok = step(c, client, database, cursor, err);
-        if (strcmp(cursor, "0") == 0)
+        if (redis_scan_is_over(cursor))
             break;
         if (want == CONTROL_PAUSE || want == CONTROL_STOP_NOW)
             *ret_next = want == CONTROL_PAUSE ? APPLIER_PAUSED : APPLIER_STOP;

@@ -6,6 +6,7 @@
 
 #include "proto/resp/resp_write.h"
 #include "services/flow/applier.h"
+#include "services/redis/redis_scan.h"
 
 enum { REQUEST_MAX = 4096 };
 
@@ -23,10 +24,7 @@ static const char keep_script[] =
 
 /* ---- looking ------------------------------------------------------------------------- */
 
-static bool refused(const struct redis_client *client, const struct resp_value *reply,
-                    struct err *err) {
-    return redis_client_refused(client, reply, "looking for keys of other jobs", err);
-}
+static const char looking[] = "looking for keys of other jobs";
 
 static void keep(struct flush_keeper *keeper, int database, struct str key) {
     uint32_t at = keeper->count++;
@@ -68,29 +66,19 @@ void flush_keeper_own(struct flush_keeper *keeper, const struct applier *a, int 
 
 static bool walk(struct flush_keeper *keeper, const struct applier *a, struct redis_client *client,
                  int database, struct err *err) {
-    char cursor[24] = "0";
+    char cursor[REDIS_SCAN_CURSOR_SIZE] = "0";
     bool ok;
 
     do {
         struct arena arena = ARENA_INIT;
-        const struct resp_value *reply;
+        const struct resp_value *keys;
 
-        ok = redis_client_call(client, &arena, &reply, err, "SCAN", cursor, "MATCH",
-                               POSITION_PREFIX "*", "COUNT", "5000", NULL);
-        if (ok && reply->type == RESP_ERROR)
-            ok = refused(client, reply, err);
-        else if (ok &&
-                 (reply->type != RESP_ARRAY || reply->count != 2 ||
-                  reply->items[0].type != RESP_BULK || reply->items[0].str.len >= sizeof(cursor)))
-            ok = err_set(err, ERR_PROTOCOL, "SCAN answered something else");
-        for (size_t i = 0; ok && i < reply->items[1].count; i++)
-            ok = note(keeper, a, database, reply->items[1].items[i].str, err);
-        if (ok) {
-            memcpy(cursor, reply->items[0].str.ptr, reply->items[0].str.len);
-            cursor[reply->items[0].str.len] = '\0';
-        }
+        ok = redis_scan_step(client, &arena, cursor, POSITION_PREFIX "*", "5000", looking, &keys,
+                             err);
+        for (size_t i = 0; ok && i < keys->count; i++)
+            ok = note(keeper, a, database, keys->items[i].str, err);
         arena_done(&arena);
-    } while (ok && strcmp(cursor, "0") != 0);
+    } while (ok && !redis_scan_is_over(cursor));
     return ok;
 }
 
@@ -129,7 +117,7 @@ bool flush_keeper_find(struct flush_keeper *keeper, struct applier *a, int datab
         ok = redis_client_call(&client, &arena, &reply, err, "SELECT",
                                arena_printf(&arena, "%d", db), NULL);
         if (ok && reply->type == RESP_ERROR)
-            ok = refused(&client, reply, err);
+            ok = redis_client_refused(&client, reply, looking, err);
         ok = ok && walk(keeper, a, &client, db, err);
         arena_done(&arena);
     }

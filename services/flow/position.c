@@ -47,13 +47,6 @@ static const char *const field_names[F_COUNT] = {
     "state", "lease", "epoch", "gen",  "fresh", "rid",     "off", "db",
     "seq",   "err",   "mark",  "snap", "tried", "evicted", "run", "met"};
 
-static bool wrong_reply(const struct redis_client *client, const struct resp_value *reply,
-                        const char *what, struct err *err) {
-    if (reply->type == RESP_ERROR)
-        return redis_client_refused(client, reply, what, err);
-    return err_set(err, ERR_PROTOCOL, "%s: the destination answered with something else", what);
-}
-
 static bool parse_field(const struct resp_value *items, enum field f, uint64_t *ret,
                         struct err *err) {
     if (items[f].type == RESP_NIL) {
@@ -131,10 +124,10 @@ static bool watch_and_read(struct redis_client *client, const struct task_spec *
         return false;
     for (int i = 0; i < 2; i++) {
         if (replies[i]->type != RESP_SIMPLE)
-            return wrong_reply(client, replies[i], "watching our position", err);
+            return redis_client_unexpected(client, replies[i], "watching our position", err);
     }
     if (replies[2]->type != RESP_ARRAY || replies[2]->count != F_COUNT)
-        return wrong_reply(client, replies[2], "reading our position", err);
+        return redis_client_unexpected(client, replies[2], "reading our position", err);
     *ret_exists = replies[2]->items[F_EPOCH].type == RESP_BULK;
     return !*ret_exists || parse_fields(replies[2]->items, ret, err);
 }
@@ -285,12 +278,13 @@ static bool write_claim(struct redis_client *client, const struct task_spec *spe
         return err_set(err, ERR_FENCED, "the position changed while we claimed it");
     for (int i = 0; i < 3; i++) {
         if (replies[i]->type == RESP_ERROR)
-            return wrong_reply(client, replies[i], "claiming the position", err);
+            return redis_client_unexpected(client, replies[i], "claiming the position", err);
     }
     if (replies[2]->type != RESP_ARRAY || replies[2]->count != 1 ||
         replies[2]->items[0].type != RESP_INTEGER)
-        return wrong_reply(client, replies[2]->count == 1 ? &replies[2]->items[0] : replies[2],
-                           "claiming the position", err);
+        return redis_client_unexpected(client,
+                                       replies[2]->count == 1 ? &replies[2]->items[0] : replies[2],
+                                       "claiming the position", err);
     return true;
 }
 
@@ -374,7 +368,7 @@ bool position_forget(struct redis_client *client, const struct task_spec *spec, 
              redis_client_pipeline(client, buf_str(&commands), 3, &arena, replies, err);
         for (int i = 0; ok && i < 3; i++) {
             if (replies[i]->type == RESP_ERROR)
-                ok = wrong_reply(client, replies[i], "removing the position", err);
+                ok = redis_client_unexpected(client, replies[i], "removing the position", err);
         }
         if (ok && replies[2]->type != RESP_ARRAY)
             ok = err_set(err, ERR_FENCED, "the position changed while it was being removed");

@@ -6,16 +6,10 @@
 
 #include "services/flow/position.h"
 #include "services/flow/selection.h"
+#include "services/redis/redis_scan.h"
 
 enum { FEW_KEYS = 1000, OTHER_MAX = 4 * POSITION_KEY_MAX };
 #define SCAN_STEP "1000"
-
-static bool wrong_reply(const struct redis_client *client, const struct resp_value *reply,
-                        const char *what, struct err *err) {
-    if (reply->type == RESP_ERROR)
-        return redis_client_refused(client, reply, what, err);
-    return err_set(err, ERR_PROTOCOL, "%s: the destination answered with something else", what);
-}
 
 /* *ret_exists is false past the last database; using one is refused when it is met. */
 static bool enter(struct redis_client *client, int db, struct arena *arena, bool *ret_exists,
@@ -27,14 +21,14 @@ static bool enter(struct redis_client *client, int db, struct arena *arena, bool
         return false;
     /* Taken for the end it would make an empty destination of a full one. */
     if (redis_client_not_now(selected))
-        return wrong_reply(client, selected, "choosing a database", err);
+        return redis_client_unexpected(client, selected, "choosing a database", err);
     *ret_exists = selected->type != RESP_ERROR;
     if (!*ret_exists)
         return true;
     if (!redis_client_call(client, arena, &size, err, "DBSIZE", NULL))
         return false;
     if (size->type != RESP_INTEGER || size->integer < 0)
-        return wrong_reply(client, size, "counting the destination's keys", err);
+        return redis_client_unexpected(client, size, "counting the destination's keys", err);
     *ret_size = (uint64_t)size->integer;
     return true;
 }
@@ -43,33 +37,25 @@ static bool enter(struct redis_client *client, int db, struct arena *arena, bool
  * copied to `ret_other` when that is wanted, and ends the search. */
 static bool find_positions(struct redis_client *client, const char *mine, uint64_t *ret_count,
                            char ret_other[OTHER_MAX], struct err *err) {
-    char cursor[24] = "0";
-    bool ok = true;
+    char cursor[REDIS_SCAN_CURSOR_SIZE] = "0";
+    bool ok;
 
     *ret_count = 0;
     do {
         struct arena arena = ARENA_INIT; /* of one step: the keyspace may be large */
-        const struct resp_value *reply;
+        const struct resp_value *keys;
 
-        ok = redis_client_call(client, &arena, &reply, err, "SCAN", cursor, "MATCH",
-                               POSITION_PREFIX "*", "COUNT", SCAN_STEP, NULL);
-        if (ok &&
-            (reply->type != RESP_ARRAY || reply->count != 2 || reply->items[0].type != RESP_BULK ||
-             reply->items[0].str.len >= sizeof(cursor) || reply->items[1].type != RESP_ARRAY))
-            ok = wrong_reply(client, reply, "looking for positions", err);
-        for (size_t i = 0; ok && i < reply->items[1].count; i++) {
-            struct str key = reply->items[1].items[i].str;
+        ok = redis_scan_step(client, &arena, cursor, POSITION_PREFIX "*", SCAN_STEP,
+                             "looking for positions", &keys, err);
+        for (size_t i = 0; ok && i < keys->count; i++) {
+            struct str key = keys->items[i].str;
 
             (*ret_count)++;
             if (ret_other && !ret_other[0] && !str_equal(key, str_from(mine)))
                 str_escape(str_first(key, POSITION_KEY_MAX - 1), ret_other, OTHER_MAX);
         }
-        if (ok) {
-            memcpy(cursor, reply->items[0].str.ptr, reply->items[0].str.len);
-            cursor[reply->items[0].str.len] = '\0';
-        }
         arena_done(&arena);
-    } while (ok && strcmp(cursor, "0") != 0 && !(ret_other && ret_other[0]));
+    } while (ok && !redis_scan_is_over(cursor) && !(ret_other && ret_other[0]));
     return ok;
 }
 

@@ -5,6 +5,7 @@
 #include "proto/base/arena.h"
 #include "proto/resp/resp_write.h"
 #include "services/flow/position.h"
+#include "services/redis/redis_scan.h"
 
 enum { SCRIPT_MAX = 128 * 1024 };
 
@@ -64,7 +65,7 @@ bool selection_put_flush(const struct task_spec *spec, int database, struct unit
 
 /* One step from `cursor` on, which moves. */
 static bool count_some(struct redis_client *client, const struct command_prefixes *p,
-                       char cursor[32], uint64_t *keys, struct err *err) {
+                       char cursor[REDIS_SCAN_CURSOR_SIZE], uint64_t *keys, struct err *err) {
     struct buf command = BUF_INIT(SCRIPT_MAX);
     struct arena arena = ARENA_INIT;
     const struct resp_value *reply;
@@ -76,17 +77,11 @@ static bool count_some(struct redis_client *client, const struct command_prefixe
               selection_put_args(p, true, &command, err) &&
               redis_client_pipeline(client, buf_str(&command), 1, &arena, &reply, err);
 
-    if (ok && reply->type == RESP_ERROR) {
-        ok = redis_client_refused(client, reply, "counting the selected keys", err);
-    } else if (ok && (reply->type != RESP_ARRAY || reply->count != 2 ||
-                      reply->items[0].type != RESP_BULK || reply->items[0].str.len >= 32 ||
-                      reply->items[1].type != RESP_INTEGER)) {
-        ok = err_set(err, ERR_PROTOCOL, "counting the selected keys: another answer");
-    } else if (ok) {
-        memcpy(cursor, reply->items[0].str.ptr, reply->items[0].str.len);
-        cursor[reply->items[0].str.len] = '\0';
+    if (ok && (reply->type != RESP_ARRAY || reply->count != 2 ||
+               reply->items[1].type != RESP_INTEGER || !redis_scan_move(cursor, &reply->items[0])))
+        ok = redis_client_unexpected(client, reply, "counting the selected keys", err);
+    if (ok)
         *keys += (uint64_t)reply->items[1].integer;
-    }
     buf_done(&command);
     arena_done(&arena);
     return ok;
@@ -95,13 +90,13 @@ static bool count_some(struct redis_client *client, const struct command_prefixe
 bool selection_count(struct redis_client *client, const struct task_spec *spec, int database,
                      uint64_t *ret_keys, struct err *err) {
     const struct command_prefixes *p = selection_of(spec, database);
-    char cursor[32] = "0";
+    char cursor[REDIS_SCAN_CURSOR_SIZE] = "0";
     uint64_t keys = 0;
 
     do {
         if (!count_some(client, p, cursor, &keys, err))
             return false;
-    } while (strcmp(cursor, "0") != 0);
+    } while (!redis_scan_is_over(cursor));
     *ret_keys = keys;
     return true;
 }

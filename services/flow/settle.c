@@ -9,6 +9,7 @@
 #include "services/common/clock.h"
 #include "services/common/failpoint.h"
 #include "services/flow/selection.h"
+#include "services/redis/redis_scan.h"
 
 enum {
     COUNT_FIRST = 500, /* keys a script looks at, to begin with */
@@ -66,7 +67,7 @@ struct walk {
     struct redis_client *client;
     int db;
     const struct settle_options *options; /* NULL: no owner is checked */
-    char cursor[32];
+    char cursor[REDIS_SCAN_CURSOR_SIZE];
     unsigned count;
     uint64_t settled;
 };
@@ -105,24 +106,20 @@ static bool one_script(const struct walk *w, const struct str *hash, struct aren
     return ok;
 }
 
-static bool check(const struct walk *w, const struct resp_value *reply, size_t count,
-                  struct err *err) {
-    if (reply->type == RESP_ERROR)
-        return redis_client_refused(w->client, reply, "settling expiries", err);
+/* The cursor moves. */
+static bool check(struct walk *w, const struct resp_value *reply, size_t count, struct err *err) {
     if (resp_value_is(reply, "fenced"))
         return err_set(err, ERR_FENCED, "another claim has taken the task");
-    if (reply->type != RESP_ARRAY || reply->count != count || reply->items[0].type != RESP_BULK ||
-        reply->items[0].str.len >= sizeof(w->cursor) || reply->items[1].type != RESP_INTEGER ||
-        (count > 2 && reply->items[2].type != RESP_ARRAY))
-        return err_set(err, ERR_PROTOCOL, "the settling script answered something else");
+    if (reply->type != RESP_ARRAY || reply->count != count ||
+        reply->items[1].type != RESP_INTEGER || (count > 2 && reply->items[2].type != RESP_ARRAY) ||
+        !redis_scan_move(w->cursor, &reply->items[0]))
+        return redis_client_unexpected(w->client, reply, "settling expiries", err);
     return true;
 }
 
 static void advance(struct walk *w, const struct resp_value *reply, int64_t took_us) {
     uint64_t settled = (uint64_t)reply->items[1].integer;
 
-    memcpy(w->cursor, reply->items[0].str.ptr, reply->items[0].str.len);
-    w->cursor[reply->items[0].str.len] = '\0';
     w->settled += settled;
     if (w->options && w->options->keys_done)
         atomic_fetch_add_explicit(w->options->keys_done, settled, memory_order_relaxed);
@@ -159,7 +156,7 @@ static bool settle_fields(const struct walk *keys, struct str hash, uint64_t *re
 
         ok = step(&w, &hash, &arena, &reply, err);
         arena_done(&arena);
-    } while (ok && strcmp(w.cursor, "0") != 0);
+    } while (ok && !redis_scan_is_over(w.cursor));
     *ret_settled = w.settled;
     return ok;
 }
@@ -181,7 +178,7 @@ bool settle_database(struct redis_client *client, int db, const struct settle_op
             w.settled += fields;
         }
         arena_done(&arena);
-    } while (ok && strcmp(w.cursor, "0") != 0);
+    } while (ok && !redis_scan_is_over(w.cursor));
     if (ok)
         *ret_settled = w.settled;
     return ok;

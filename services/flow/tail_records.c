@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/hex.h"
 #include "services/flow/child.h"
 
 enum {
@@ -24,16 +25,12 @@ static bool ask(struct applier *a, json_t *question_taken, json_t **ret_answer, 
 /* ---- keeping ------------------------------------------------------------------------- */
 
 static json_t *hex_json(const char *bytes, size_t len) {
-    static const char digits[] = "0123456789abcdef";
-    char *hex = calloc(2 * len + 1, 1);
+    char *hex = malloc(2 * len + 1);
     json_t *text;
 
     if (!hex)
         abort();
-    for (size_t i = 0; i < len; i++) {
-        hex[2 * i] = digits[(unsigned char)bytes[i] >> 4];
-        hex[2 * i + 1] = digits[(unsigned char)bytes[i] & 15];
-    }
+    hex_encode(str_of(bytes, len), hex);
     text = json_string(hex);
     free(hex);
     return text;
@@ -126,14 +123,13 @@ static bool send_unit(struct applier *a, struct lane *lane, struct stream_unit *
 }
 
 static bool bytes_of(const json_t *answer, struct buf *out, struct err *err) {
-    const char *hex = json_string_value(json_object_get(answer, "payload"));
-    size_t len = hex ? strlen(hex) / 2 : 0;
+    struct str hex = str_from(json_string_value(json_object_get(answer, "payload")));
 
-    if (len == 0 || !buf_reserve(out, len, err))
-        return len > 0 ? false : err_set(err, ERR_PROTOCOL, "a replay without a command");
-    for (size_t i = 0; i < len; i++)
-        out->ptr[out->len++] =
-            (char)(str_hex_digit(hex[2 * i]) * 16 + str_hex_digit(hex[2 * i + 1]));
+    if (!buf_reserve(out, hex.len / 2 + 1, err))
+        return false;
+    if (hex.len == 0 || !hex_decode(hex, out->ptr))
+        return err_set(err, ERR_PROTOCOL, "a replay without a command");
+    out->len = hex.len / 2;
     return true;
 }
 

@@ -3,15 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/hex.h"
+
 static bool wrong(struct err *err, const char *name, const char *what) {
     return err_set(err, ERR_PROTOCOL, "spec member \"%s\" is not %s", name, what);
 }
 
 /* ---- prefixes -------------------------------------------------------------------- */
-
-static int hex_digit(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* One prefix at the end of `bytes`, which has the room: its memory does not move. */
 static bool take_prefix(const json_t *text, struct buf *bytes, struct str *ret, struct err *err) {
@@ -22,13 +20,9 @@ static bool take_prefix(const json_t *text, struct buf *bytes, struct str *ret, 
         bytes->len + len > TASK_PREFIX_BYTES_MAX)
         return wrong(err, "databases", "with prefixes of their lengths");
     *ret = str_of(bytes->ptr + bytes->len, len);
-    for (size_t i = 0; i < len; i++) {
-        int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
-
-        if (high < 0 || low < 0)
-            return wrong(err, "databases", "with prefixes in hex");
-        bytes->ptr[bytes->len++] = (char)(high << 4 | low);
-    }
+    if (!hex_decode(str_of(hex, 2 * len), bytes->ptr + bytes->len))
+        return wrong(err, "databases", "with prefixes in hex");
+    bytes->len += len;
     return true;
 }
 

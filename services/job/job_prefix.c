@@ -3,13 +3,14 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "proto/base/hex.h"
+
 static bool fail(const char **ret_what, const char *what) {
     *ret_what = what;
     return false;
 }
 
 bool job_prefix_hex(struct str text, char ret_hex[2 * JOB_PREFIX_MAX + 1], const char **ret_what) {
-    static const char digits[] = "0123456789abcdef";
     size_t n = 0;
 
     if (str_starts_with(text, STR_LIT("hex:"))) {
@@ -28,10 +29,6 @@ bool job_prefix_hex(struct str text, char ret_hex[2 * JOB_PREFIX_MAX + 1], const
         return fail(ret_what, "must have 1 to 512 bytes");
     if (memchr(text.ptr, '\0', text.len))
         return fail(ret_what, "holds a NUL: write it as hex:…");
-    for (size_t i = 0; i < text.len; i++) {
-        ret_hex[n++] = digits[(unsigned char)text.ptr[i] >> 4];
-        ret_hex[n++] = digits[(unsigned char)text.ptr[i] & 15];
-    }
-    ret_hex[n] = '\0';
+    hex_encode(text, ret_hex);
     return true;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/base/hex.h"
 #include "proto/resp/resp_write.h"
 #include "services/precheck/check_run.h"
 
@@ -49,13 +50,11 @@ bool check_cfg_ttl_extension(struct check_run *run, struct check_finding *ret, s
 
 /* "hex:00ff" or the text itself. */
 static struct str prefix_bytes(const char *text, char dst[512]) {
-    size_t used = 0;
+    struct str whole = str_from(text), hex = str_first(str_skip(whole, 4), 1024);
 
-    if (strncmp(text, "hex:", 4) != 0)
-        return str_from(text);
-    for (const char *c = text + 4; c[0] && c[1] && used < 512; c += 2)
-        dst[used++] = (char)(str_hex_digit(c[0]) * 16 + str_hex_digit(c[1]));
-    return str_of(dst, used);
+    if (!str_starts_with(whole, STR_LIT("hex:")))
+        return whole;
+    return hex_decode(hex, dst) ? str_of(dst, hex.len / 2) : STR_EMPTY;
 }
 
 static bool begins_with_one_of(struct str name, const json_t *prefixes) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "services/precheck/check_shards.h"
+#include "services/redis/redis_scan.h"
 
 /* What the server complains about when it refuses a write. */
 static void remedy_for(const struct resp_value *reply, struct check_finding *f) {
@@ -103,8 +104,8 @@ enum {
 static bool count_selected(struct check_run *run, int source_db, struct arena *arena,
                            int64_t *ret_foreign, const struct resp_value **ret_refusal,
                            struct err *err) {
-    const struct resp_value *reply;
-    char cursor[24] = "0";
+    const struct resp_value *reply, *keys;
+    char cursor[REDIS_SCAN_CURSOR_SIZE] = "0";
 
     *ret_refusal = NULL;
     *ret_foreign = 0;
@@ -117,17 +118,16 @@ static bool count_selected(struct check_run *run, int source_db, struct arena *a
             arena_done(&step);
             return false;
         }
-        if (reply->type != RESP_ARRAY || reply->count != 2 || reply->items[0].str.len >= 24) {
+        if (!redis_scan_reply(reply, cursor, &keys)) {
             arena_done(&step);
             return check_ask(run, &run->destination, arena, ret_refusal, err, "SCAN", cursor);
         }
-        for (size_t i = 0; i < reply->items[1].count; i++) {
-            struct str key = reply->items[1].items[i].str;
+        for (size_t i = 0; i < keys->count; i++) {
+            struct str key = keys->items[i].str;
 
             *ret_foreign += check_selects(run, source_db, key) && !is_ours(run, key);
         }
-        snprintf(cursor, sizeof(cursor), STR_FMT, STR_ARG(reply->items[0].str));
-        over = strcmp(cursor, "0") == 0;
+        over = redis_scan_is_over(cursor);
         arena_done(&step);
         if (over)
             break;
@@ -141,8 +141,8 @@ static bool count_foreign(struct check_run *run, int number, struct arena *arena
                           int64_t *ret_foreign, bool *ret_guarded,
                           const struct resp_value **ret_refusal, struct err *err) {
     int source_db = number;
-    const struct resp_value *reply;
-    char cursor[24] = "0";
+    const struct resp_value *reply, *keys;
+    char cursor[REDIS_SCAN_CURSOR_SIZE] = "0";
     int64_t total, ours = 0;
 
     for (int db = 0; !run->map_all && db < CHECK_DATABASES_MAX; db++)
@@ -161,14 +161,13 @@ static bool count_foreign(struct check_run *run, int number, struct arena *arena
     for (int call = 0; total > 0 && call < EMPTY_SCAN_MAX; call++) {
         if (!check_ask(run, &run->destination, arena, &reply, err, "SCAN", cursor, "COUNT", "1000"))
             return false;
-        if (reply->type != RESP_ARRAY || reply->count != 2 || reply->items[0].str.len >= 24)
+        if (!redis_scan_reply(reply, cursor, &keys))
             break; /* then every key counts as the user's */
-        for (size_t i = 0; i < reply->items[1].count; i++) {
-            ours += is_ours(run, reply->items[1].items[i].str);
-            *ret_guarded |= str_starts_with(reply->items[1].items[i].str, STR_LIT("{kf}:"));
+        for (size_t i = 0; i < keys->count; i++) {
+            ours += is_ours(run, keys->items[i].str);
+            *ret_guarded |= str_starts_with(keys->items[i].str, STR_LIT("{kf}:"));
         }
-        snprintf(cursor, sizeof(cursor), STR_FMT, STR_ARG(reply->items[0].str));
-        if (strcmp(cursor, "0") == 0)
+        if (redis_scan_is_over(cursor))
             break;
     }
     *ret_foreign = total > ours ? total - ours : 0;

@@ -5,6 +5,7 @@
 
 #include "services/flow/position.h"
 #include "services/precheck/check_run.h"
+#include "services/redis/redis_scan.h"
 
 enum {
     WORKER_CONNECTIONS = 8, /* what a job opens at most, and some more */
@@ -160,25 +161,22 @@ static bool look_at(struct check_run *run, struct str key, struct positions *p, 
 }
 
 static bool find_positions(struct check_run *run, struct positions *p, struct err *err) {
-    char cursor[24] = "0";
+    char cursor[REDIS_SCAN_CURSOR_SIZE] = "0";
     int seen = 0;
 
     for (int call = 0; call < POSITION_SCANS; call++) {
         struct arena arena = ARENA_INIT;
-        const struct resp_value *reply;
+        const struct resp_value *reply, *keys = NULL;
         bool ok = check_ask(run, &run->destination, &arena, &reply, err, "SCAN", cursor, "MATCH",
                             POSITION_PREFIX "*", "COUNT", "1000");
-        bool is_list = ok && reply->type == RESP_ARRAY && reply->count == 2 &&
-                       reply->items[0].str.len < sizeof(cursor);
+        bool is_list = ok && redis_scan_reply(reply, cursor, &keys);
 
         p->refused = p->refused || (ok && !is_list);
-        for (size_t i = 0; ok && is_list && i < reply->items[1].count; i++)
+        for (size_t i = 0; ok && is_list && i < keys->count; i++)
             if (seen++ < POSITIONS_SHOWN)
-                ok = look_at(run, reply->items[1].items[i].str, p, err);
-        if (is_list)
-            snprintf(cursor, sizeof(cursor), STR_FMT, STR_ARG(reply->items[0].str));
+                ok = look_at(run, keys->items[i].str, p, err);
         arena_done(&arena);
-        if (!ok || !is_list || strcmp(cursor, "0") == 0)
+        if (!ok || !is_list || redis_scan_is_over(cursor))
             return ok;
     }
     return true;

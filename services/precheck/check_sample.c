@@ -7,6 +7,7 @@
 #include "proto/resp/resp_write.h"
 #include "services/common/clock.h"
 #include "services/precheck/check_shards.h"
+#include "services/redis/redis_scan.h"
 
 enum { SCAN_CALLS_MAX = 20, QUESTIONS = 3, NAME_MAX_BYTES = 1024 };
 
@@ -103,18 +104,16 @@ size_t check_source_databases(const struct check_run *run, int ret_numbers[CHECK
 static bool scan_names(struct check_run *run, int database, size_t max, struct err *err) {
     struct check_sample *sample = run->sample;
     size_t end = sample->count + max < CHECK_SAMPLE_MAX ? sample->count + max : CHECK_SAMPLE_MAX;
-    char cursor[24] = "0";
+    char cursor[REDIS_SCAN_CURSOR_SIZE] = "0";
 
     for (int call = 0; call < SCAN_CALLS_MAX; call++) {
         struct arena arena = ARENA_INIT;
-        const struct resp_value *reply;
+        const struct resp_value *reply, *keys = NULL;
         bool ok = check_ask(run, &run->source, &arena, &reply, err, "SCAN", cursor, "COUNT", "500");
-        bool is_list = ok && reply->type == RESP_ARRAY && reply->count == 2 &&
-                       reply->items[0].str.len < sizeof(cursor) &&
-                       reply->items[1].type == RESP_ARRAY;
+        bool is_list = ok && redis_scan_reply(reply, cursor, &keys);
 
-        for (size_t i = 0; is_list && i < reply->items[1].count; i++) {
-            if (reply->items[1].items[i].str.len > NAME_MAX_BYTES) {
+        for (size_t i = 0; is_list && i < keys->count; i++) {
+            if (keys->items[i].str.len > NAME_MAX_BYTES) {
                 sample->is_complete = false;
                 continue;
             }
@@ -124,18 +123,16 @@ static bool scan_names(struct check_run *run, int database, size_t max, struct e
             }
             sample->keys[sample->count++] = (struct check_key){
                 .database = database,
-                .name = arena_str(&run->arena, reply->items[1].items[i].str),
+                .name = arena_str(&run->arena, keys->items[i].str),
                 .bytes = REDIS_INFO_UNKNOWN,
                 .pttl_ms = -1,
             };
         }
-        if (is_list)
-            snprintf(cursor, sizeof(cursor), STR_FMT, STR_ARG(reply->items[0].str));
         sample->is_refused = sample->is_refused || (ok && !is_list);
         arena_done(&arena);
         if (!ok || !is_list)
             return ok;
-        if (strcmp(cursor, "0") == 0)
+        if (redis_scan_is_over(cursor))
             return true;
         if (sample->count == end)
             break;

@@ -255,6 +255,14 @@ bool redis_client_open(struct redis_client *client, const struct endpoint *ep,
     return true;
 }
 
+bool redis_client_unexpected(const struct redis_client *client, const struct resp_value *reply,
+                             const char *doing, struct err *err) {
+    if (reply->type == RESP_ERROR)
+        return redis_client_refused(client, reply, doing, err);
+    return err_set(err, ERR_PROTOCOL, "%s: the %s answered with something else", doing,
+                   client->side == REDIS_SOURCE ? "source" : "destination");
+}
+
 bool redis_client_info(struct redis_client *client, struct redis_info *ret, bool *ret_refused,
                        struct err *err) {
     struct arena arena = ARENA_INIT;

@@ -82,6 +82,11 @@ MUST_CHECK bool redis_client_info(struct redis_client *client, struct redis_info
 bool redis_client_refused(const struct redis_client *client, const struct resp_value *reply,
                           const char *doing, struct err *err);
 
+/* The same for a reply of another kind than the question has: an error reply as above, else
+ * PROTOCOL. Returns false. */
+bool redis_client_unexpected(const struct redis_client *client, const struct resp_value *reply,
+                             const char *doing, struct err *err);
+
 /* An error reply that tells nothing of what was asked: the destination cannot answer now. */
 bool redis_client_not_now(const struct resp_value *reply);
 

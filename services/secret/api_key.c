@@ -3,7 +3,8 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
-#include <stdio.h>
+
+#include "proto/base/hex.h"
 
 enum { SECRET_BYTES = 32, SECRET_CHARS = 43 };
 
@@ -76,9 +77,5 @@ void api_key_sha256_hex(struct str bytes, char ret_hex[65]) {
     unsigned char hash[SHA256_DIGEST_LENGTH];
 
     SHA256((const unsigned char *)bytes.ptr, bytes.len, hash);
-    for (int i = 0; i < SHA256_DIGEST_LENGTH; i++) {
-        ret_hex[2 * i] = "0123456789abcdef"[hash[i] >> 4];
-        ret_hex[2 * i + 1] = "0123456789abcdef"[hash[i] & 15];
-    }
-    ret_hex[2 * SHA256_DIGEST_LENGTH] = '\0';
+    hex_encode(str_of(hash, sizeof(hash)), ret_hex);
 }

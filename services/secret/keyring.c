@@ -8,21 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "proto/base/str.h"
+#include "proto/base/hex.h"
 
 enum { KEY_FILE_MAX = 8192, KEY_LEN = 32, LINE_LEN = 2 + 2 * KEY_LEN + 1 };
 
 static bool parse_key(struct str hex, unsigned char key[KEY_LEN]) {
-    if (hex.len != (size_t)2 * KEY_LEN)
-        return false;
-    for (int i = 0; i < KEY_LEN; i++) {
-        int high = str_hex_digit(hex.ptr[2 * i]), low = str_hex_digit(hex.ptr[2 * i + 1]);
-
-        if (high < 0 || low < 0)
-            return false;
-        key[i] = (unsigned char)(high << 4 | low);
-    }
-    return true;
+    return hex.len == (size_t)2 * KEY_LEN && hex_decode(hex, key);
 }
 
 /* No message quotes a line: it may be a key. */
@@ -144,8 +135,7 @@ bool keyring_create(const char *path, bool *ret_made, struct err *err) {
     if (RAND_bytes(key, sizeof(key)) != 1)
         return err_set(err, ERR_INTERNAL, "no random bytes for a key");
     snprintf(line, sizeof(line), "1 ");
-    for (int i = 0; i < KEY_LEN; i++)
-        snprintf(line + 2 + 2 * i, 3, "%02x", key[i]);
+    hex_encode(str_of(key, sizeof(key)), line + 2);
     line[LINE_LEN - 1] = '\n';
     unlink(temporary); /* of an earlier process with our pid that died in between */
     ok = write_key(path, temporary, line, &made, err);

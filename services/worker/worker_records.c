@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/hex.h"
 #include "proto/command/command.h"
 #include "services/common/clock.h"
 #include "services/common/log.h"
@@ -28,25 +29,21 @@ static void identity_of(const struct task_run *run, int64_t generation, int64_t 
 static bool from_hex(const char *hex, struct buf *out, struct err *err) {
     size_t len = strlen(hex) / 2;
 
-    if (!buf_reserve(out, len, err))
+    if (!buf_reserve(out, len + 1, err))
         return false;
-    for (size_t i = 0; i < len; i++)
-        out->ptr[out->len++] =
-            (char)(str_hex_digit(hex[2 * i]) * 16 + str_hex_digit(hex[2 * i + 1]));
+    if (!hex_decode(str_from(hex), out->ptr))
+        return err_set(err, ERR_PROTOCOL, "a command on record is not in hex");
+    out->len = len;
     return true;
 }
 
 static json_t *to_hex(struct str bytes) {
-    static const char digits[] = "0123456789abcdef";
-    char *hex = calloc(2 * bytes.len + 1, 1);
+    char *hex = malloc(2 * bytes.len + 1);
     json_t *text;
 
     if (!hex)
         abort();
-    for (size_t i = 0; i < bytes.len; i++) {
-        hex[2 * i] = digits[(unsigned char)bytes.ptr[i] >> 4];
-        hex[2 * i + 1] = digits[(unsigned char)bytes.ptr[i] & 15];
-    }
+    hex_encode(bytes, hex);
     text = json_string(hex);
     explicit_bzero(hex, 2 * bytes.len);
     free(hex);
