@@ -31,9 +31,17 @@ static bool lock_key(struct store *store, const char *account, const char *key, 
     return ok;
 }
 
+static bool is_one_of(const char *hash, char hashes[][STORE_REQUEST_HASH_SIZE], size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(hash, hashes[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool store_idempotency_begin(struct store *store, const char *account, const char *key,
-                             const char *request, const char *request_hash,
-                             enum store_idempotency_verdict *ret_verdict,
+                             const char *request, char hashes[][STORE_REQUEST_HASH_SIZE],
+                             size_t hash_count, enum store_idempotency_verdict *ret_verdict,
                              struct store_answer *ret_answer, struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
     struct store_rows rows = STORE_ROWS_INIT;
@@ -52,7 +60,7 @@ bool store_idempotency_begin(struct store *store, const char *account, const cha
     if (rows.count == 0) {
         *ret_verdict = STORE_IDEMPOTENCY_NEW;
     } else if (strcmp(store_text(&rows, 0, 0), request) != 0 ||
-               strcmp(store_text(&rows, 0, 1), request_hash) != 0) {
+               !is_one_of(store_text(&rows, 0, 1), hashes, hash_count)) {
         *ret_verdict = STORE_IDEMPOTENCY_CONFLICT;
     } else {
         *ret_verdict = STORE_IDEMPOTENCY_REPLAY;

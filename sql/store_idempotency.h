@@ -27,10 +27,13 @@ struct store_answer {
 
 void store_answer_done(struct store_answer *answer);
 
-/* `request` is "POST /v1/jobs", `request_hash` the SHA-256 (hex) of the body. Inside a
- * store_txn() body. */
+enum { STORE_REQUEST_HASH_SIZE = 80 };
+
+/* `request` is "POST /v1/jobs", `hashes` are what the request may have been kept under (a keyed
+ * SHA-256 of its body, by each key that there is). Inside a store_txn() body. */
 MUST_CHECK bool store_idempotency_begin(struct store *store, const char *account, const char *key,
-                                        const char *request, const char *request_hash,
+                                        const char *request, char hashes[][STORE_REQUEST_HASH_SIZE],
+                                        size_t hash_count,
                                         enum store_idempotency_verdict *ret_verdict,
                                         struct store_answer *ret_answer, struct err *err);
 

@@ -22,9 +22,10 @@ static void disconnect(struct store_listen *l) {
 
 static bool connect_now(struct store_listen *l, struct err *err) {
     l->conn = store_connect(l->url, l->application, err);
-    if (l->conn &&
-        store_run(l->conn, "LISTEN " STORE_CHANNEL_JOB "; LISTEN " STORE_CHANNEL_PRECHECK,
-                  STORE_ANSWER_MS, "listening", err)) {
+    if (l->conn && store_run(l->conn,
+                             "LISTEN " STORE_CHANNEL_JOB "; LISTEN " STORE_CHANNEL_PRECHECK
+                             "; LISTEN " STORE_CHANNEL_WORKER,
+                             STORE_ANSWER_MS, "listening", err)) {
         l->pause_ms = PAUSE_FIRST_MS;
         return true;
     }

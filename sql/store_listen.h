@@ -7,6 +7,7 @@
  * Channels and payloads:
  *   kf_job       id of a job whose state, wanted or sealed columns changed
  *   kf_precheck  id of a precheck that was queued, cancelled or finished
+ *   kf_worker    id of a worker that is to be drained, or not any more
  */
 #pragma once
 
@@ -14,6 +15,7 @@
 
 #define STORE_CHANNEL_JOB "kf_job"
 #define STORE_CHANNEL_PRECHECK "kf_precheck"
+#define STORE_CHANNEL_WORKER "kf_worker"
 
 struct store_listen;
 
@@ -29,7 +31,7 @@ struct store_wake {
     char id[STORE_ID_SIZE];
 };
 
-/* Listens on both channels. */
+/* Listens on all channels. */
 MUST_CHECK bool store_listen_open(const char *url, const char *application,
                                   struct store_listen **ret_listen, struct err *err);
 void store_listen_close(struct store_listen *listen);

@@ -173,6 +173,13 @@ bool store_task_release(struct store *store, const struct store_lease *lease, st
     return store_exec(store, &sql_query_task_release, &p, NULL, err);
 }
 
+bool store_task_hand_over(struct store *store, const struct store_lease *lease, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_lease(&p, lease);
+    return store_exec(store, &sql_query_task_hand_over, &p, NULL, err);
+}
+
 bool store_task_raise_epoch(struct store *store, const struct store_lease *lease, int64_t above,
                             int64_t *ret_epoch, struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;

@@ -61,6 +61,10 @@ MUST_CHECK bool store_task_report(struct store *store, const char *worker, int l
 MUST_CHECK bool store_task_release(struct store *store, const struct store_lease *lease,
                                    struct err *err);
 
+/* The same for one that goes on: whoever may take it is woken. */
+MUST_CHECK bool store_task_hand_over(struct store *store, const struct store_lease *lease,
+                                     struct err *err);
+
 /* The destination knows a lease of `above`: make ours higher. *ret_epoch is the new
  * one. Errors: FENCED (not ours any more). */
 MUST_CHECK bool store_task_raise_epoch(struct store *store, const struct store_lease *lease,

@@ -7,6 +7,7 @@
 #include "services/common/clock.h"
 #include "services/common/log.h"
 #include "services/common/metric.h"
+#include "web-api/app_keys.h"
 #include "web-api/audit_trail.h"
 #include "web-api/auth.h"
 #include "web-api/etag.h"
@@ -22,8 +23,8 @@ enum { TAKE_STORE_MS = 3000, REFUSALS_PER_SECOND = 200 };
 
 struct app {
     struct store_pool *pool;
-    struct keyring ring;
     struct stream_limit *streams;
+    struct app_keys *keys;
     struct rate *by_key, *by_peer; /* requests that had a good key, and those that had none */
     atomic_bool stopping;
 };
@@ -39,12 +40,11 @@ bool app_new(const struct config *config, struct app **ret_app, struct err *err)
 
     if (!app)
         return err_set(err, ERR_MEMORY, "the application");
-    app->ring = KEYRING_INIT;
     app->streams = stream_limit_new((unsigned)config->api_connections_max);
     app->by_key = rate_new((uint32_t)config->api_requests_per_second);
     app->by_peer = rate_new(REFUSALS_PER_SECOND);
     atomic_init(&app->stopping, false);
-    if ((config->master_key_file[0] && !keyring_open(&app->ring, config->master_key_file, err)) ||
+    if (!app_keys_new(config->master_key_file, &app->keys, err) ||
         !store_pool_new(config->database_url, (int)config->database_connections_max, &app->pool,
                         err)) {
         app_free(app);
@@ -58,8 +58,8 @@ void app_free(struct app *app) {
     if (!app)
         return;
     store_pool_free(app->pool);
-    keyring_done(&app->ring);
     stream_limit_free(app->streams);
+    app_keys_free(app->keys);
     rate_free(app->by_key);
     rate_free(app->by_peer);
     free(app);
@@ -82,7 +82,11 @@ struct stream_limit *app_streams(struct app *app) {
 }
 
 const struct keyring *app_keyring(struct app *app) {
-    return &app->ring;
+    return app_keys_ring(app->keys);
+}
+
+bool app_look_at_keys(struct app *app, bool *ret_changed, struct err *err) {
+    return app_keys_look(app->keys, ret_changed, err);
 }
 
 /* The one place that logs a failed request and makes its answer. What a client

@@ -31,8 +31,12 @@ void app_stop(struct app *app);
 bool app_is_stopping(struct app *app);
 
 struct store_pool *app_pool(struct app *app);
+/* The master keys as they are now; good for the length of a request. */
 const struct keyring *app_keyring(struct app *app);
 struct stream_limit *app_streams(struct app *app);
+
+/* For the keeper: has the key file changed? As app_keys_look(). */
+MUST_CHECK bool app_look_at_keys(struct app *app, bool *ret_changed, struct err *err);
 
 /* Run the handler of an authorised call and do what is the same for all of them:
  * idempotency, problems, waiting, conditions. For app.c and tests. */

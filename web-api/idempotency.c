@@ -14,8 +14,9 @@ struct attempt {
     struct call *call;
     struct reply *reply;
     const char *key;
-    const char *request; /* "POST /v1/jobs" */
-    char hash[65];       /* of query and body */
+    const char *request;                                      /* "POST /v1/jobs" */
+    char hash[KEYRING_KEYS_MAX + 1][STORE_REQUEST_HASH_SIZE]; /* of query and body, by each key */
+    size_t hash_count;                                        /* the last one is kept */
 };
 
 bool idempotency_applies(const struct call *call) {
@@ -40,7 +41,7 @@ static bool keep(struct attempt *a, struct err *err) {
     if (body.len > 0)
         answer.body = json_loadb(body.ptr, body.len, 0, NULL);
     ok = store_idempotency_finish(a->call->store, a->call->caller.account, a->key, a->request,
-                                  a->hash, &answer, err);
+                                  a->hash[a->hash_count - 1], &answer, err);
     store_answer_done(&answer);
     return ok;
 }
@@ -71,7 +72,7 @@ static bool attempt_body(struct store *store, void *arg, struct err *err) {
     a->call->fields = NULL;
     a->call->wait_for = WAIT_FOR_NOTHING;
     if (!store_idempotency_begin(store, a->call->caller.account, a->key, a->request, a->hash,
-                                 &verdict, &answer, err))
+                                 a->hash_count, &verdict, &answer, err))
         return false;
     switch (verdict) {
     case STORE_IDEMPOTENCY_NEW:
@@ -88,6 +89,22 @@ static bool attempt_body(struct store *store, void *arg, struct err *err) {
     return err_set(err, ERR_IDEMPOTENCY_IN_FLIGHT, "ask again in a moment");
 }
 
+/* "<number of the key>.<SHA-256>": a master key can be replaced between a request and its
+ * repetition. */
+static void hash_with(struct attempt *a, uint32_t id, struct str key, struct str text) {
+    char *hash = a->hash[a->hash_count++];
+    struct buf whole = BUF_INIT(key.len + text.len + 1);
+    struct err err = ERR_INIT;
+    char hex[65];
+
+    if (!buf_append(&whole, key, &err) || !buf_append(&whole, text, &err))
+        abort();
+    api_key_sha256_hex(buf_str(&whole), hex);
+    snprintf(hash, STORE_REQUEST_HASH_SIZE, "%u.%s", id, hex);
+    explicit_bzero(whole.ptr, whole.len);
+    buf_done(&whole);
+}
+
 /* The address with its query, and the body as JSON with sorted members: the same
  * request written with other blanks is the same request. A body may hold a
  * password, and a bare digest of it would let a reader of the database try guesses:
@@ -102,15 +119,17 @@ static void hash_request(struct attempt *a) {
 
     if (!body || !out)
         abort();
-    if (ring->count > 0)
-        fwrite(ring->keys[0].key, 1, sizeof(ring->keys[0].key), out);
     for (size_t i = 0; i < r->query_count; i++)
         fprintf(out, STR_FMT "=" STR_FMT "&", STR_ARG(r->query[i].name),
                 STR_ARG(r->query[i].value));
     fputs(body, out);
     if (fclose(out) != 0)
         abort();
-    api_key_sha256_hex(str_of(text, len), a->hash);
+    for (int i = 0; i < ring->count; i++)
+        hash_with(a, ring->keys[i].id, str_of(ring->keys[i].key, sizeof(ring->keys[i].key)),
+                  str_of(text, len));
+    if (ring->count == 0)
+        hash_with(a, 0, STR_EMPTY, str_of(text, len));
     /* Both may hold a password. */
     explicit_bzero(text, len);
     explicit_bzero(body, strlen(body));

@@ -9,11 +9,19 @@
 #include "services/common/log.h"
 #include "services/common/metric.h"
 #include "services/job/job_schedule.h"
+#include "services/secret/reseal.h"
 #include "sql/store_job.h"
 #include "sql/store_migrate.h"
 #include "web-api/store_pool.h"
 
-enum { RETRY_MS = 1000, CHORES_EVERY_MS = 3000, SWEEP_EVERY = 20, TAKE_MS = 2000 };
+enum {
+    RETRY_MS = 1000,
+    ROUND_MS = 1000,
+    CHORES_EVERY = 3, /* rounds */
+    SWEEP_EVERY = 60,
+    TAKE_MS = 2000,
+    RESEAL_MS = 1000, /* of each round, while there is something to seal anew */
+};
 
 struct keeper {
     struct app *app;
@@ -23,6 +31,8 @@ struct keeper {
     pthread_cond_t wake;
     bool stopping, gave_up;
     struct err why;
+    struct reseal reseal; /* the keeper's thread's alone, like is_resealing */
+    bool is_resealing;
 };
 
 /* False when the process is to stop. */
@@ -99,6 +109,56 @@ static void start_due(struct store *store) {
         log_event(LOG_LEVEL_INFO, "api.started-due", LOG_INT("jobs", count));
 }
 
+/* Another key seals now, or a process that had not read the file yet sealed with an old one. */
+static void look_at_keys(struct keeper *k, bool is_due) {
+    struct err err = ERR_INIT;
+    bool changed = false;
+
+    if (!app_look_at_keys(k->app, &changed, &err))
+        log_event(LOG_LEVEL_ERROR, "api.master-keys-unchanged", LOG_ERR(&err));
+    if (changed)
+        log_event(LOG_LEVEL_INFO, "api.master-keys-read",
+                  LOG_INT("keys", app_keyring(k->app)->count));
+    if (changed || (is_due && !k->is_resealing)) {
+        k->reseal = RESEAL_BEGIN;
+        k->is_resealing = true;
+    }
+}
+
+static void reseal(struct keeper *k, struct store *store) {
+    struct err err = ERR_INIT;
+    bool over = false;
+
+    if (!k->is_resealing)
+        return;
+    if (!reseal_some(&k->reseal, store, app_keyring(k->app), RESEAL_MS, &over, &err)) {
+        log_event(LOG_LEVEL_WARN, "api.reseal-waits", LOG_ERR(&err));
+        return;
+    }
+    k->is_resealing = !over;
+    if (over && k->reseal.done + k->reseal.unreadable > 0)
+        log_event(LOG_LEVEL_INFO, "api.resealed", LOG_INT("secrets", k->reseal.done),
+                  LOG_INT("unreadable", k->reseal.unreadable));
+}
+
+static void visit_store(struct keeper *k, unsigned round) {
+    struct err err = ERR_INIT;
+    struct store *store;
+
+    if (!store_pool_take(app_pool(k->app), TAKE_MS, &store, &err)) {
+        metric_set(METRIC_STORE_UP, 0);
+        return;
+    }
+    if (round % CHORES_EVERY == 0) {
+        count_jobs(store);
+        start_due(store);
+    }
+    reseal(k, store);
+    if (round % SWEEP_EVERY == 0 && !store_sweep(store, &err))
+        log_event(LOG_LEVEL_WARN, "api.sweep-failed", LOG_ERR(&err));
+    store_pool_give(app_pool(k->app), store);
+}
+
 static void *keeper_run(void *arg) {
     struct keeper *k = arg;
 
@@ -106,19 +166,10 @@ static void *keeper_run(void *arg) {
         return NULL;
     store_pool_admit(app_pool(k->app));
     for (unsigned round = 0;; round++) {
-        struct err err = ERR_INIT;
-        struct store *store;
-
-        if (store_pool_take(app_pool(k->app), TAKE_MS, &store, &err)) {
-            count_jobs(store);
-            start_due(store);
-            if (round % SWEEP_EVERY == 0 && !store_sweep(store, &err))
-                log_event(LOG_LEVEL_WARN, "api.sweep-failed", LOG_ERR(&err));
-            store_pool_give(app_pool(k->app), store);
-        } else {
-            metric_set(METRIC_STORE_UP, 0);
-        }
-        if (!rest(k, CHORES_EVERY_MS))
+        look_at_keys(k, round % SWEEP_EVERY == 0);
+        if (round % CHORES_EVERY == 0 || k->is_resealing)
+            visit_store(k, round);
+        if (!rest(k, ROUND_MS))
             return NULL;
     }
 }

@@ -19,7 +19,13 @@ const struct route routes[] = {
     {"GET", "/v1/runbooks/{runbook}", SCOPE_READ, "", platform_runbook},
     {"GET", "/v1/commands", SCOPE_READ, "", platform_commands},
     {"GET", "/v1/capabilities", SCOPE_READ, "", platform_capabilities},
-    {"GET", "/v1/workers", SCOPE_READ, "", platform_workers},
+    {"GET", "/v1/workers", SCOPE_READ, "pool state", workers_list},
+    {"GET", "/v1/workers/{worker}", SCOPE_ADMIN, "", workers_get},
+    {"POST", "/v1/workers/{worker}/drain", SCOPE_ADMIN, "", workers_drain},
+    {"DELETE", "/v1/workers/{worker}/drain", SCOPE_ADMIN, "", workers_undrain},
+    {"GET", "/v1/master-keys", SCOPE_ADMIN, "", master_keys_list},
+    {"GET", "/v1/worker-pools", SCOPE_READ, "pool", workers_pools},
+    {"GET", "/v1/egress-addresses", SCOPE_READ, "pool", workers_egress},
     {"GET", "/v1/events", SCOPE_READ, "limit", events_account},
 
     {"POST", "/v1/accounts", SCOPE_ADMIN, "", accounts_create},
@@ -136,9 +142,6 @@ const struct route routes[] = {
     {"GET", "/v1/connectivity-tests/{test}", SCOPE_READ, "", probes_connectivity_get},
     {"POST", "/v1/discover", SCOPE_OPERATE, "", probes_discover},
     {"GET", "/v1/discover/{discovery}", SCOPE_READ, "", probes_discover_get},
-    {"GET", "/v1/egress-addresses", SCOPE_READ, "", route_later},
-    {"POST", "/v1/workers/{worker}/drain", SCOPE_ADMIN, "", route_later},
-    {"GET", "/v1/worker-pools", SCOPE_READ, "", route_later},
 };
 const size_t route_count = LENGTH_OF(routes);
 

@@ -13,12 +13,12 @@
 #include "services/common/config.h"
 #include "services/common/ulid.h"
 #include "services/net/egress.h"
-#include "services/secret/keyring.h"
+#include "services/secret/keyring_file.h"
 #include "sql/store_webhook.h"
 
 struct alerter {
     struct store *store;
-    const struct keyring *ring;
+    struct keyring_file keys;
     const struct config *config;
     const struct egress *egress;
     struct webhook_schedule schedule;

@@ -69,6 +69,10 @@ static void serve(struct alerter *a, struct alerter_sender *sender, int signal_f
         if (now >= look_ms) {
             look_ms = now + LOOK_MS;
             claim_ms = 0; /* what was just written goes out at once */
+            if (!keyring_file_look(&a->keys, NULL, &err)) {
+                log_event(LOG_LEVEL_ERROR, "alerter.master-keys-unchanged", LOG_ERR(&err));
+                err_clear(&err);
+            }
             look(a, &err);
             say("alerter.cannot-look", &err, &said_look);
         }
@@ -88,15 +92,13 @@ static bool run(const struct config *config, struct err *err) {
     struct alerter a = {.config = config};
     struct alerter_sender *sender = NULL;
     struct metric_server *metrics = NULL;
-    struct keyring ring = KEYRING_INIT;
     int signal_fd;
     bool ok =
         (config->database_url[0] || err_set(err, ERR_CONFIG, "KEYFERRY_DATABASE_URL is not set")) &&
         webhook_schedule_parse(str_from(config->webhook_retries), &a.schedule, err) &&
         egress_of_process(&a.egress, err) && process_signals_open(&signal_fd, err) &&
-        (config->master_key_file[0] == '\0' || keyring_open(&ring, config->master_key_file, err));
+        keyring_file_open(&a.keys, config->master_key_file, err);
 
-    a.ring = &ring;
     ulid_make("alerter", a.id);
     ok = ok && store_open(config->database_url, "keyferry-alerter", &a.store, err) &&
          alerter_sender_new(&a, &sender, err) &&
@@ -109,7 +111,7 @@ static bool run(const struct config *config, struct err *err) {
     metric_server_close(metrics);
     alerter_sender_free(sender);
     store_close(a.store);
-    keyring_done(&ring);
+    keyring_file_done(&a.keys);
     return ok;
 }
 

@@ -156,7 +156,8 @@ static bool add_headers(struct flight *f, struct err *err) {
     snprintf(row, sizeof(row), "webhook_endpoint:%s", f->delivery.endpoint);
     ok = add_header(f, "Content-Type", "application/json", err) && add_header(f, "Expect", "", err);
     if (ok && f->delivery.sealed.len > 0) {
-        ok = seal_open(f->alerter->ring, str_from(row), buf_str(&f->delivery.sealed), &plain, err);
+        ok = seal_open(&f->alerter->keys.ring, str_from(row), buf_str(&f->delivery.sealed), &plain,
+                       err);
         all = ok ? json_loadb(plain.ptr, plain.len, 0, NULL) : NULL;
         ok = ok && (all || err_set(err, ERR_INTERNAL, "the sealed secrets are not JSON"));
     }

@@ -42,10 +42,34 @@ static bool resolves(const struct check_end *end, struct check_finding *f) {
     return check_pass(f, "%s resolves", end->ep.host);
 }
 
-static bool connects(const struct check_end *end, struct check_finding *f) {
+/* A firewall, most likely: whoever runs it has to know what to let in. */
+static void remedy_for_connect(const struct check_run *run, struct check_finding *f) {
+    const json_t *list = json_object_get(json_object_get(run->message, "worker"), "egress");
+    char text[200] = "";
+    const json_t *one;
+    size_t i, used = 0;
+
+    json_array_foreach((json_t *)(uintptr_t)list, i, one) {
+        const char *address = json_string_value(one);
+
+        if (address && used + strlen(address) + 3 < sizeof(text))
+            used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", used ? ", " : "",
+                                     address);
+    }
+    if (used > 0)
+        check_remedy(f,
+                     "Is the server running? Let in what this service connects from, %s (GET "
+                     "/v1/egress-addresses): in the firewall, in bind and in protected-mode",
+                     text);
+}
+
+static bool connects(const struct check_run *run, const struct check_end *end,
+                     struct check_finding *f) {
     if (end->failed_at == CHECK_STAGE_CONNECTED) {
         if (strstr(end->failure.frame[0], "may not dial"))
             check_remedy(f, "Use another address, or have the operator of this service allow it");
+        else if (!endpoint_is_unix(&end->ep))
+            remedy_for_connect(run, f);
         return fail_step(end, f);
     }
     if (end->reached < CHECK_STAGE_CONNECTED)
@@ -168,7 +192,7 @@ bool check_src_dns(struct check_run *run, struct check_finding *ret, struct err 
 
 bool check_src_connect(struct check_run *run, struct check_finding *ret, struct err *err) {
     (void)err;
-    return connects(&run->source, ret);
+    return connects(run, &run->source, ret);
 }
 
 bool check_src_tls(struct check_run *run, struct check_finding *ret, struct err *err) {
@@ -212,7 +236,7 @@ bool check_dst_dns(struct check_run *run, struct check_finding *ret, struct err 
 
 bool check_dst_connect(struct check_run *run, struct check_finding *ret, struct err *err) {
     (void)err;
-    return connects(&run->destination, ret);
+    return connects(run, &run->destination, ret);
 }
 
 bool check_dst_tls(struct check_run *run, struct check_finding *ret, struct err *err) {

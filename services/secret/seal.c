@@ -89,7 +89,7 @@ bool seal_open(const struct keyring *ring, struct str row, struct str blob,
                        STR_ARG(row));
     key = find_key(ring, load_be32(bytes + 1));
     if (!key)
-        return err_set(err, ERR_CONFIG,
+        return err_set(err, ERR_SECRET_UNREADABLE,
                        "the secrets of " STR_FMT " are sealed with key %u, which the master key "
                        "file does not hold",
                        STR_ARG(row), load_be32(bytes + 1));

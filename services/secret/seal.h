@@ -25,6 +25,6 @@ MUST_CHECK bool seal_close(const struct keyring *ring, struct str row, struct st
                            struct buf *out, struct err *err);
 
 /* Open what seal_close made for that row.
- * Errors: CONFIG (the key is not in the ring), INTERNAL (damaged or of another row). */
+ * Errors: SECRET_UNREADABLE (the key is not in the ring), INTERNAL (damaged or of another row). */
 MUST_CHECK bool seal_open(const struct keyring *ring, struct str row, struct str blob,
                           struct secret *ret_plain, struct err *err);

@@ -70,6 +70,8 @@ static json_t *worker_json(struct worker *worker, const struct store_precheck_cl
                        "spool_quota_bytes", (json_int_t)worker->config->spool_quota_bytes,
                        "tasks_max", (json_int_t)worker->config->worker_tasks_max, "tasks_held",
                        (json_int_t)tasks_held, "pool", worker->config->worker_pool);
+    if (worker->egress)
+        json_object_set(object, "egress", worker->egress);
     if (neighbours)
         json_object_set_new(object, "neighbours", neighbours);
     if (store_precheck_contacts(worker->store, claim->id, &contacts, &ignored))

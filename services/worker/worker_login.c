@@ -12,6 +12,7 @@
 #include "services/worker/worker_secret.h"
 #include "sql/store_instance.h"
 #include "sql/store_role.h"
+#include "sql/store_secret.h"
 
 /* An instance's own owner may use what was known last for as long as the database is away. */
 enum { OWN_MS = 24 * 3600 * 1000 };
@@ -123,13 +124,34 @@ static bool of_instance(struct worker *worker, const struct worker_login *who, i
         log_event(LOG_LEVEL_WARN, "login.by-what-was-known", LOG_TEXT("job", who->id),
                   LOG_ERR(&why));
     }
-    ok = job_control_unseal(worker->ring, "instance", instance,
-                            buf_str(&who->cache->end[at].sealed), &opened, err);
+    ok = worker_secret_open(worker, "instance", instance, buf_str(&who->cache->end[at].sealed),
+                            &opened, err);
+    /* What was known last may be under a key that is gone; the database will tell what is. */
+    if (!ok && why.code == ERR_STORE)
+        *err = why;
     if (ok)
         *ret =
             secret_str(&opened).len ? json_loadb(opened.ptr, opened.len, 0, NULL) : json_object();
     secret_done(&opened);
     return ok && (*ret || err_set(err, ERR_INTERNAL, "the sealed credentials are not JSON"));
+}
+
+/* Its own row's. They may have been sealed anew since they were read, and the old key taken away.
+ */
+static bool open_own(struct worker *worker, const struct worker_login *who, struct secret *ret,
+                     struct err *err) {
+    struct buf fresh = BUF_INIT(STORE_SEALED_MAX);
+    bool ok;
+
+    if (worker_secret_open(worker, who->row, who->id, who->sealed, ret, err))
+        return true;
+    if (err->code != ERR_SECRET_UNREADABLE)
+        return false;
+    err_clear(err);
+    ok = store_secret_get(worker->store, who->row, who->id, &fresh, err) &&
+         worker_secret_open(worker, who->row, who->id, buf_str(&fresh), ret, err);
+    buf_done(&fresh);
+    return ok;
 }
 
 bool worker_login(struct worker *worker, const struct worker_login *who, const char *end,
@@ -143,8 +165,7 @@ bool worker_login(struct worker *worker, const struct worker_login *who, const c
         return err_set(err, ERR_PROTOCOL, "there is no end \"%.16s\"", end);
     if (reference)
         return of_instance(worker, who, strcmp(end, ends[1]) == 0, reference, ret, err);
-    ok = job_control_unseal(worker->ring, who->row, who->id, who->sealed, &opened, err) &&
-         job_spec_credentials(&opened, end, &login, err) &&
+    ok = open_own(worker, who, &opened, err) && job_spec_credentials(&opened, end, &login, err) &&
          worker_secret_read(worker->config, who->spec, end, &login, err);
     if (ok)
         *ret = credentials_to_json(&login);

@@ -8,6 +8,7 @@
 #include "services/common/log.h"
 #include "services/flow/child.h"
 #include "services/job/job_control.h"
+#include "services/worker/worker_secret.h"
 
 enum { DEADLINE_MS = 30000 };
 
@@ -61,8 +62,8 @@ static void answer_login(struct worker *worker, struct worker_look *look) {
     struct err why = ERR_INIT;
     json_t *login = NULL, *message;
 
-    if (job_control_unseal(worker->ring, "instance", look->work.id, buf_str(&look->work.sealed),
-                           &opened, &why))
+    if (worker_secret_open(worker, "instance", look->work.id, buf_str(&look->work.sealed), &opened,
+                           &why))
         login =
             secret_str(&opened).len ? json_loadb(opened.ptr, opened.len, 0, NULL) : json_object();
     secret_done(&opened);

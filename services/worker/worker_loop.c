@@ -1,10 +1,8 @@
 #include "services/worker/worker_loop.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "services/common/clock.h"
 #include "services/common/failpoint.h"
@@ -12,13 +10,15 @@
 #include "services/common/metric_server.h"
 #include "services/common/process.h"
 #include "services/worker/worker_check.h"
+#include "services/worker/worker_drain.h"
 #include "services/worker/worker_guard.h"
+#include "services/worker/worker_hello.h"
 #include "services/worker/worker_look.h"
 #include "services/worker/worker_metrics.h"
+#include "services/worker/worker_secret.h"
 #include "services/worker/worker_series.h"
 #include "services/worker/worker_sweep.h"
 #include "sql/store_listen.h"
-#include "sql/store_worker.h"
 
 enum {
     REPORT_MS = 1000, /* also renews: far below the lease */
@@ -49,9 +49,9 @@ struct loop {
     int signal_fd;
     int64_t report_ms, claim_ms, hello_ms, sweep_ms, store_ms; /* monotonic: next time */
     bool store_was_up;
-    bool is_drained; /* a person wants it to take nothing more */
     bool is_leaving;
-    char host[64];
+    struct worker_hello hello;
+    struct store_worker_wish wish; /* as of the last hello */
 };
 
 /* ---- the control database ---- */
@@ -134,15 +134,17 @@ static bool claim_all(struct loop *l, struct err *err) {
     return true;
 }
 
+/* A worker that is drained looks often whether somebody has come to take its tasks. */
 static bool say_hello(struct loop *l, struct err *err) {
-    const struct store_worker me = {.id = l->worker.identity->id,
-                                    .host = l->host,
-                                    .pool = l->worker.config->worker_pool,
-                                    .version = KF_VERSION,
-                                    .pid = (int)getpid(),
-                                    .tasks_held = (int)l->task_count};
+    json_t *staying = worker_drain_staying(l->tasks, l->task_count, &l->wish);
+    bool ok = worker_hello_say(&l->hello, &l->worker, l->task_count, staying, &l->wish, err);
 
-    return store_worker_seen(l->worker.store, &me, &l->is_drained, err);
+    json_decref(staying);
+    if (!ok)
+        return false;
+    worker_drain(l->tasks, l->task_count, &l->wish);
+    l->hello_ms = clock_mono_ms() + (l->wish.drain && l->task_count > 0 ? REPORT_MS : HELLO_MS);
+    return true;
 }
 
 static bool report(struct loop *l, struct err *err) {
@@ -161,6 +163,8 @@ static bool work_store(struct loop *l, int64_t now, struct err *err) {
         if (!report(l, err))
             return false;
         l->report_ms = now + REPORT_MS;
+        if (worker_secret_look(&l->worker))
+            l->hello_ms = 0; /* which key seals here is told */
     }
     for (size_t i = 0; i < l->task_count; i++) {
         if (worker_task_has_news(l->tasks[i]) && !worker_task_flush(&l->worker, l->tasks[i], err))
@@ -174,12 +178,9 @@ static bool work_store(struct loop *l, int64_t now, struct err *err) {
         if (!worker_check_flush(&l->worker, l->checks[i], err))
             return false;
     }
-    if (now >= l->hello_ms) {
-        if (!say_hello(l, err))
-            return false;
-        l->hello_ms = now + HELLO_MS;
-    }
-    if (now >= l->claim_ms && !l->is_drained) {
+    if (now >= l->hello_ms && !say_hello(l, err))
+        return false;
+    if (now >= l->claim_ms && !l->wish.drain) {
         if (!claim_all(l, err))
             return false;
         l->claim_ms = now + CLAIM_MS;
@@ -272,7 +273,7 @@ static int time_to_wait(const struct loop *l) {
     int64_t now = clock_mono_ms(), next = earlier(l->report_ms, now + REPORT_MS);
 
     if (!l->is_leaving)
-        next = earlier(next, earlier(l->claim_ms, l->hello_ms));
+        next = earlier(next, l->wish.drain ? l->hello_ms : earlier(l->claim_ms, l->hello_ms));
     if (next < l->store_ms)
         next = l->store_ms;
     for (size_t i = 0; i < l->task_count; i++)
@@ -309,6 +310,8 @@ static void serve_wakes(struct loop *l) {
         if (wake.kind == STORE_WAKE_NONE)
             return;
         /* A hint: look at everything that may have changed. */
+        if (strcmp(wake.channel, STORE_CHANNEL_WORKER) == 0)
+            l->hello_ms = 0;
         l->claim_ms = 0;
         l->worker.wants_report = true;
     }
@@ -368,7 +371,7 @@ static void leave(struct loop *l) {
         struct store_lease lease = worker_task_lease(&l->worker, l->tasks[i]);
 
         task_run_kill(l->tasks[i]->run);
-        if (!store_task_release(l->worker.store, &lease, &err))
+        if (!store_task_hand_over(l->worker.store, &lease, &err))
             err_clear(&err); /* it expires, and this worker knows it by its identity */
     }
     if (!store_worker_gone(l->worker.store, l->worker.identity->id, &err))
@@ -388,6 +391,8 @@ static void loop_done(struct loop *l) {
     free(l->fds);
     store_listen_close(l->listen);
     store_close(l->worker.store);
+    worker_hello_done(&l->hello);
+    json_decref(l->worker.egress);
 }
 
 static bool loop_open(struct loop *l, struct err *err) {
@@ -400,9 +405,8 @@ static bool loop_open(struct loop *l, struct err *err) {
                     sizeof(struct pollfd));
     if (!l->tasks || !l->fds)
         abort();
-    if (gethostname(l->host, sizeof(l->host) - 1) != 0)
-        snprintf(l->host, sizeof(l->host), "unknown");
-    if (!metric_server_open(config->worker_metrics_listen, METRIC_OF_WORKER, &l->metrics, err) ||
+    if (!worker_hello_open(&l->hello, config, err) ||
+        !metric_server_open(config->worker_metrics_listen, METRIC_OF_WORKER, &l->metrics, err) ||
         !store_open(config->database_url, "keyferry-worker", &l->worker.store, err))
         return false;
     worker_guard_database(l->worker.store);
@@ -412,9 +416,9 @@ static bool loop_open(struct loop *l, struct err *err) {
            store_worker_return(l->worker.store, l->worker.identity->id, err) && say_hello(l, err);
 }
 
-bool worker_loop_run(const struct config *config, const struct keyring *ring,
+bool worker_loop_run(const struct config *config, struct keyring_file *keys,
                      const struct worker_identity *identity, int signal_fd, struct err *err) {
-    struct loop l = {.worker = {.ring = ring, .config = config, .identity = identity},
+    struct loop l = {.worker = {.keys = keys, .config = config, .identity = identity},
                      .signal_fd = signal_fd,
                      .store_was_up = true};
     bool ok = loop_open(&l, err);

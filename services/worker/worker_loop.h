@@ -13,6 +13,6 @@
  * return. `signal_fd` is process_signals_open()'s.
  * Errors: STORE and STORE_SCHEMA when the control database cannot be used at the
  * start; IO. */
-MUST_CHECK bool worker_loop_run(const struct config *config, const struct keyring *ring,
+MUST_CHECK bool worker_loop_run(const struct config *config, struct keyring_file *keys,
                                 const struct worker_identity *identity, int signal_fd,
                                 struct err *err);

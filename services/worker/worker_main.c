@@ -61,16 +61,15 @@ static int child_main(const char *duty, const char *label) {
 
 static bool supervise(const struct config *config, struct err *err) {
     struct worker_identity identity = WORKER_IDENTITY_INIT;
-    struct keyring ring = KEYRING_INIT;
+    struct keyring_file keys = KEYRING_FILE_INIT;
     int signal_fd;
-    bool ok =
-        process_signals_open(&signal_fd, err) &&
-        (config->master_key_file[0] == '\0' || keyring_open(&ring, config->master_key_file, err)) &&
-        worker_identity_take(config->spool_dir, &identity, err) &&
-        worker_loop_run(config, &ring, &identity, signal_fd, err);
+    bool ok = process_signals_open(&signal_fd, err) &&
+              keyring_file_open(&keys, config->master_key_file, err) &&
+              worker_identity_take(config->spool_dir, &identity, err) &&
+              worker_loop_run(config, &keys, &identity, signal_fd, err);
 
     worker_identity_drop(&identity);
-    keyring_done(&ring);
+    keyring_file_done(&keys);
     return ok;
 }
 

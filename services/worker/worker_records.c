@@ -9,6 +9,8 @@
 #include "proto/command/command.h"
 #include "services/common/clock.h"
 #include "services/common/log.h"
+#include "services/secret/seal.h"
+#include "services/worker/worker_secret.h"
 #include "sql/store_rejected.h"
 
 enum { COMMAND_MAX = 32 * 1024, SEALED_MAX = 64 * 1024, COUNT_MS = 30000 };
@@ -74,7 +76,7 @@ static bool keep_one(struct worker *worker, struct task_run *run, int64_t genera
     identity_of(run, generation, row.offset, identity, sizeof(identity));
     if (hex)
         ok = from_hex(hex, &command, err) &&
-             seal_close(worker->ring, str_from(identity), buf_str(&command), &sealed, err);
+             seal_close(&worker->keys->ring, str_from(identity), buf_str(&command), &sealed, err);
     row.sealed = buf_str(&sealed);
     ok = ok && store_rejected_add(worker->store, &row, err);
     buf_done(&command);
@@ -117,7 +119,9 @@ static bool next(struct worker *worker, struct task_run *run, const json_t *mess
             return true;
         }
         identity_of(run, row.generation, row.offset, identity, sizeof(identity));
-        ok = seal_open(worker->ring, str_from(identity), buf_str(&row.sealed), &opened, &why);
+        (void)worker_secret_look(worker);
+        ok =
+            seal_open(&worker->keys->ring, str_from(identity), buf_str(&row.sealed), &opened, &why);
         if (ok)
             *ret_answer = json_pack("{s:s, s:I, s:i, s:o}", "type", "records_answer", "replay",
                                     (json_int_t)row.replay, "db", row.database, "payload",

@@ -2,7 +2,31 @@
 
 #include <string.h>
 
+#include "services/common/log.h"
+#include "services/job/job_control.h"
 #include "services/secret/secret_file.h"
+
+bool worker_secret_look(struct worker *worker) {
+    struct err why = ERR_INIT;
+    bool changed = false;
+
+    if (!keyring_file_look(worker->keys, &changed, &why))
+        log_event(LOG_LEVEL_ERROR, "worker.master-keys-unchanged", LOG_ERR(&why));
+    if (changed)
+        log_event(LOG_LEVEL_INFO, "worker.master-keys-read",
+                  LOG_INT("keys", worker->keys->ring.count));
+    return changed;
+}
+
+bool worker_secret_open(struct worker *worker, const char *row, const char *id, struct str blob,
+                        struct secret *ret, struct err *err) {
+    if (job_control_unseal(&worker->keys->ring, row, id, blob, ret, err))
+        return true;
+    if (err->code != ERR_SECRET_UNREADABLE || !worker_secret_look(worker))
+        return false;
+    err_clear(err);
+    return job_control_unseal(&worker->keys->ring, row, id, blob, ret, err);
+}
 
 static const char *ref_of(const json_t *spec, const char *end) {
     const json_t *auth = json_object_get(json_object_get(spec, end), "auth");

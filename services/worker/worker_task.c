@@ -1,6 +1,5 @@
 #include "services/worker/worker_task.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "services/worker/task_spool.h"
 #include "services/worker/task_view.h"
 #include "services/worker/worker_facts.h"
+#include "services/worker/worker_full_sync.h"
 #include "services/worker/worker_move.h"
 #include "services/worker/worker_records.h"
 #include "services/worker/worker_series.h"
@@ -38,7 +38,8 @@ static void heed(struct worker_task *task, const char *state_name, const json_t 
     enum job_state state;
     enum task_goal goal;
 
-    if (!job_state_parse(state_name, &state))
+    /* What is wanted of one that is being handed over, its next worker heeds. */
+    if (!job_state_parse(state_name, &state) || task->is_leaving)
         return;
     task->drain_wanted = drain_of(wanted);
     task->is_state_known = true;
@@ -249,6 +250,11 @@ static bool is_over(const struct worker_task *task) {
     return !job_state_is_active(task->state) && !task->is_forgetting;
 }
 
+/* Its children ended at the border of a unit, for another worker to go on. */
+static bool is_handed_over(const struct worker_task *task) {
+    return task->is_leaving && task->run->outcome == TASK_PAUSED;
+}
+
 bool worker_task_has_news(const struct worker_task *task) {
     const struct task_asks *asks = &task->run->asks;
 
@@ -269,44 +275,6 @@ static bool lost_or_down(struct worker_task *task, struct err *err) {
         return true;
     }
     return false;
-}
-
-/* Counted by the address, and by the server that answers there: under another name it is the
- * same one, and one that was restarted, or replaced, is at the same address. */
-static bool take_full_sync(struct worker *worker, const struct task_run *run, bool *ret_allowed,
-                           int64_t *ret_retry_after_ms, struct err *err) {
-    /* A person who answered needs_recopy has asked for this very one. It counts all the same. */
-    int per_hour = run->is_sync_granted ? INT_MAX : (int)worker->config->full_syncs_per_hour;
-    char server[48];
-
-    if (!store_task_full_sync(worker->store, run->source_server, run->job, per_hour, ret_allowed,
-                              ret_retry_after_ms, err))
-        return false;
-    if (!*ret_allowed || !run->asks.full_sync_of[0])
-        return true;
-    snprintf(server, sizeof(server), "run:%s", run->asks.full_sync_of);
-    if (!store_task_full_sync(worker->store, server, run->job, per_hour, ret_allowed,
-                              ret_retry_after_ms, err))
-        return false;
-    return *ret_allowed ||
-           store_task_full_sync_unused(worker->store, run->source_server, run->job, err);
-}
-
-static bool answer_full_sync(struct worker *worker, struct task_run *run, struct err *err) {
-    int64_t retry_after = 0;
-    bool allowed = false;
-
-    if (!take_full_sync(worker, run, &allowed, &retry_after, err))
-        return false;
-    failpoint_pass(FAILPOINT_WORKER_FULL_SYNC_NOTED);
-    if (allowed) {
-        metric_add(METRIC_FULL_SYNCS, 1);
-        run->is_sync_granted = false;
-    }
-    log_event(LOG_LEVEL_INFO, "task.full-sync", LOG_TEXT("job", run->job),
-              LOG_TEXT("allowed", allowed ? "yes" : "no"), LOG_INT("retry_after_ms", retry_after));
-    task_run_full_sync(run, allowed, retry_after);
-    return true;
 }
 
 static bool answer_asks(struct worker *worker, struct worker_task *task, struct err *err) {
@@ -332,7 +300,7 @@ static bool answer_asks(struct worker *worker, struct worker_task *task, struct 
     }
     if (asks->records && !worker_records_answer(worker, task, err))
         return false;
-    if (asks->full_sync && !answer_full_sync(worker, run, err))
+    if (asks->full_sync && !worker_full_sync_answer(worker, run, err))
         return lost_or_down(task, err);
     return worker_facts_flush(worker, task, err) || lost_or_down(task, err);
 }
@@ -352,8 +320,10 @@ static void fill_report(struct worker *worker, struct worker_task *task,
         run->progress.keys_per_second = run->progress.commands_per_second = 0;
         run->progress.bytes_per_second = 0;
     }
-    *report = (struct store_report){
-        .task = (int)run->task, .lease_epoch = (int64_t)run->lease, .progress = &run->progress};
+    /* One that was handed over shows what it last did until the next worker does more. */
+    *report = (struct store_report){.task = (int)run->task,
+                                    .lease_epoch = (int64_t)run->lease,
+                                    .progress = is_handed_over(task) ? NULL : &run->progress};
     snprintf(report->job, sizeof(report->job), "%s", run->job);
     if (run->outcome == TASK_GOING && !task->is_forgetting)
         worker_series_take(worker, task);
@@ -416,7 +386,8 @@ static bool close_task(struct worker *worker, struct worker_task *task, struct e
     worker_series_leave(worker, task);
     failpoint_pass(FAILPOINT_WORKER_GIVES_BACK);
     if (!worker_task_login_end(worker, task, err) ||
-        !store_task_release(worker->store, &lease, err))
+        !(is_handed_over(task) ? store_task_hand_over(worker->store, &lease, err)
+                               : store_task_release(worker->store, &lease, err)))
         return false;
     failpoint_pass(FAILPOINT_WORKER_GAVE_BACK);
     if (job_state_is_final(task->state) &&
@@ -443,7 +414,7 @@ bool worker_task_flush(struct worker *worker, struct worker_task *task, struct e
         task->is_state_known = false;
         return false;
     }
-    if (!task->is_gone && is_over(task))
+    if (!task->is_gone && (is_over(task) || is_handed_over(task)))
         return close_task(worker, task, err);
     return true;
 }

@@ -8,7 +8,7 @@
 
 #include "services/common/config.h"
 #include "services/job/job_state.h"
-#include "services/secret/seal.h"
+#include "services/secret/keyring_file.h"
 #include "services/worker/gauges.h"
 #include "services/worker/task_run.h"
 #include "services/worker/worker_identity.h"
@@ -29,10 +29,11 @@ struct worker_series {
 /* What all tasks of a worker share. */
 struct worker {
     struct store *store;
-    const struct keyring *ring;
+    struct keyring_file *keys;
     const struct config *config;
     const struct worker_identity *identity;
     const char *faults; /* test builds; NULL = none */
+    json_t *egress;     /* addresses that connections come from, as text; owned */
     struct worker_series series;
     bool wants_report; /* somebody needs to know whether a lease is still ours */
 };
@@ -63,6 +64,7 @@ struct worker_task {
     bool shows_retry;                  /* the control database says that it is retried */
     int64_t counted_ms; /* monotonic: when the counts of commands were last mirrored */
     uint64_t counted;   /* their sum then */
+    bool is_leaving;    /* it is being handed over to another worker */
     bool is_final;      /* the last report was of a task that has ended */
     bool is_gone;       /* not ours any more, or all done: free it */
 };

@@ -4,6 +4,7 @@
 WITH waiting AS MATERIALIZED (
     SELECT id FROM instance
      WHERE work_state IN ('queued', 'running') AND work_until < now()
+       AND NOT EXISTS (SELECT 1 FROM worker d WHERE d.id = $1 AND d.draining)
      ORDER BY work_at
      LIMIT 1
        FOR UPDATE SKIP LOCKED

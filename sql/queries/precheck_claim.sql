@@ -6,6 +6,7 @@
 WITH waiting AS MATERIALIZED (
     SELECT id FROM precheck
      WHERE state IN ('queued', 'running') AND lease_until < now() AND worker_pool = $2
+       AND NOT EXISTS (SELECT 1 FROM worker d WHERE d.id = $1 AND d.draining)
      ORDER BY id
      LIMIT 1
        FOR UPDATE SKIP LOCKED

@@ -1,4 +1,5 @@
--- Lease the task that has waited longest. Repeated, it claims another.
+-- Lease the task that has waited longest. Repeated, it claims another. A worker that a person drains
+-- claims none.
 -- The epoch rises with every claim and each later write of the worker names it, so a worker that
 -- was presumed dead changes nothing. The states are those of job_state_is_active(); one of a job that
 -- has ended is claimed when its last key is to be removed.
@@ -13,6 +14,7 @@ WITH waiting AS MATERIALIZED (
        AND (j.state IN ('queued', 'starting', 'running', 'retrying', 'pausing', 'cutting_over', 'stopping')
             OR (j.state IN ('completed', 'stopped') AND j.wanted -> 'forget' = 'true'))
        AND j.worker_pool = $2
+       AND NOT EXISTS (SELECT 1 FROM worker d WHERE d.id = $1 AND d.draining)
      ORDER BY t.lease_until, t.job, t.number
      LIMIT 1
        FOR UPDATE OF t SKIP LOCKED

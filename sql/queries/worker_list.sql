@@ -1,8 +1,6 @@
 -- Workers seen within a day. Safe to repeat.
+-- $1 pool text or null   $2 state text or null
 -- Returns 1 row: array jsonb.
-SELECT coalesce(jsonb_agg(jsonb_build_object('id', id, 'host', host, 'pid', pid, 'pool', pool,
-           'version', version, 'tasks_held', tasks_held, 'draining', draining,
-           'seen_at', kf_time(seen_at), 'alive', seen_at > now() - interval '30 seconds') ORDER BY id),
-           '[]')
-  FROM worker
- WHERE seen_at > now() - interval '1 day'
+SELECT coalesce(jsonb_agg(shown ORDER BY id), '[]')
+  FROM worker_shown
+ WHERE ($1::text IS NULL OR pool = $1) AND ($2::text IS NULL OR shown ->> 'state' = $2)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "services/common/config.h"
+#include "services/secret/keyring_file.h"
 #include "services/secret/seal.h"
 #include "tests/support/cunit_run.h"
 
@@ -91,6 +92,44 @@ static void the_last_of_several_keys_seals(void) {
     CU_ASSERT_EQUAL(ring.keys[1].id, 7);
 }
 
+static void a_file_that_changes_is_read_again_and_a_broken_one_leaves_the_keys(void) {
+    struct keyring_file file = KEYRING_FILE_INIT;
+    struct err err = ERR_INIT;
+    bool changed = true;
+
+    unlink(path);
+    CU_ASSERT_FALSE(keyring_file_open(&file, path, &err));
+    CU_ASSERT_EQUAL(err.code, ERR_CONFIG);
+    err_clear(&err);
+    put("1 " KEY "\n", 0600);
+    CU_ASSERT_TRUE(keyring_file_open(&file, path, &err));
+    CU_ASSERT_TRUE(keyring_file_look(&file, &changed, &err));
+    CU_ASSERT_FALSE(changed);
+    put("1 " KEY "\n2 " KEY "\n", 0600);
+    CU_ASSERT_TRUE(keyring_file_look(&file, &changed, &err));
+    CU_ASSERT_TRUE(changed);
+    CU_ASSERT_EQUAL(file.ring.count, 2);
+    put("2 " KEY "\n1 00", 0600);
+    CU_ASSERT_FALSE(keyring_file_look(&file, &changed, &err));
+    CU_ASSERT_EQUAL(err.code, ERR_CONFIG);
+    err_clear(&err);
+    CU_ASSERT_TRUE(keyring_file_look(&file, &changed, &err)); /* said once */
+    CU_ASSERT_FALSE(changed);
+    CU_ASSERT_EQUAL(file.ring.count, 2);
+    CU_ASSERT_EQUAL(file.ring.keys[1].id, 2);
+    unlink(path);
+    CU_ASSERT_FALSE(keyring_file_look(&file, &changed, &err));
+    err_clear(&err);
+    put("2 " KEY "\n", 0600);
+    CU_ASSERT_TRUE(keyring_file_look(&file, &changed, &err));
+    CU_ASSERT_TRUE(changed);
+    CU_ASSERT_EQUAL(file.ring.count, 1);
+    keyring_file_done(&file);
+    CU_ASSERT_TRUE(keyring_file_open(&file, "", &err));
+    CU_ASSERT_TRUE(keyring_file_look(&file, &changed, &err));
+    keyring_file_done(&file);
+}
+
 static void a_file_of_settings_stands_below_the_environment(void) {
     char set[] = "KEYFERRY_LISTEN=here:2";
     char *const environment[] = {set, NULL};
@@ -119,6 +158,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_file_that_others_may_read_is_refused),
     CUNIT_TEST(a_damaged_file_is_refused_without_quoting_it),
     CUNIT_TEST(the_last_of_several_keys_seals),
+    CUNIT_TEST(a_file_that_changes_is_read_again_and_a_broken_one_leaves_the_keys),
     CUNIT_TEST(a_file_of_settings_stands_below_the_environment),
 };
 

@@ -124,8 +124,10 @@ struct call {
 static bool run_call(struct store *store, void *arg, struct err *err) {
     struct call *call = arg;
     struct store_answer answer = {.status = 0};
+    char hashes[2][STORE_REQUEST_HASH_SIZE] = {"7.of another key"};
 
-    if (!store_idempotency_begin(store, account, call->key, "POST /v1/jobs", call->hash,
+    snprintf(hashes[1], sizeof(hashes[1]), "%s", call->hash);
+    if (!store_idempotency_begin(store, account, call->key, "POST /v1/jobs", hashes, 2,
                                  &call->verdict, &answer, err))
         return false;
     if (call->verdict != STORE_IDEMPOTENCY_NEW) {
@@ -300,20 +302,78 @@ static void a_worker_is_listed_while_it_is_seen(void) {
     const struct store_worker worker = {
         .id = "w1", .host = "h", .pool = "shared", .version = "1", .pid = 7, .tasks_held = 3};
     struct err err = ERR_INIT;
+    struct store_worker_wish wish = {.drain = true, .places = -1};
     json_t *list;
-    bool drain = true;
 
-    CU_ASSERT_TRUE(store_worker_seen(store_fixture(), &worker, &drain, &err));
-    CU_ASSERT_FALSE(drain);
+    CU_ASSERT_TRUE(store_worker_seen(store_fixture(), &worker, &wish, &err));
+    CU_ASSERT_FALSE(wish.drain);
+    CU_ASSERT_EQUAL(wish.places, 0);
     CU_ASSERT_TRUE(store_worker_seen(store_fixture(), &worker, NULL, &err));
-    CU_ASSERT_TRUE(store_worker_list(store_fixture(), &list, &err));
+    CU_ASSERT_TRUE(store_worker_list(store_fixture(), NULL, NULL, &list, &err));
     CU_ASSERT_EQUAL(json_array_size(list), 1);
     CU_ASSERT_TRUE(json_is_true(json_object_get(json_array_get(list, 0), "alive")));
     json_decref(list);
     CU_ASSERT_TRUE(store_worker_gone(store_fixture(), "w1", &err));
-    CU_ASSERT_TRUE(store_worker_list(store_fixture(), &list, &err));
+    CU_ASSERT_TRUE(store_worker_list(store_fixture(), NULL, NULL, &list, &err));
     CU_ASSERT_EQUAL(json_array_size(list), 0);
     json_decref(list);
+}
+
+static void say_hello(const char *id, const char *pool, int held, int max,
+                      struct store_worker_wish *ret_wish) {
+    json_t *reported = json_pack("{s:i, s:[s], s:s}", "tasks_max", max, "egress", "203.0.113.7",
+                                 "egress_source", "configured");
+    const struct store_worker worker = {.id = id,
+                                        .host = "h",
+                                        .pool = pool,
+                                        .version = "1",
+                                        .tasks_held = held,
+                                        .reported = reported};
+    struct err err = ERR_INIT;
+
+    CU_ASSERT_TRUE(store_worker_seen(store_fixture(), &worker, ret_wish, &err));
+    json_decref(reported);
+}
+
+static void a_worker_is_told_of_a_drain_and_of_the_places_elsewhere(void) {
+    struct store_worker_wish wish;
+    struct err err = ERR_INIT;
+    bool found = false;
+
+    say_hello("d1", "north", 5, 10, NULL);
+    say_hello("d2", "north", 7, 10, NULL);
+    say_hello("d3", "south", 0, 10, NULL);
+    CU_ASSERT_TRUE(store_worker_drain(store_fixture(), "d1", true, &found, &err));
+    CU_ASSERT_TRUE(found);
+    say_hello("d1", "north", 5, 10, &wish);
+    CU_ASSERT_TRUE(wish.drain);
+    CU_ASSERT_EQUAL(wish.places, 3);
+    say_hello("d2", "north", 7, 10, &wish);
+    CU_ASSERT_FALSE(wish.drain);
+    CU_ASSERT_EQUAL(wish.places, 0); /* who is drained takes nothing */
+    CU_ASSERT_TRUE(store_worker_drain(store_fixture(), "d1", false, &found, &err));
+    say_hello("d1", "north", 5, 10, &wish);
+    CU_ASSERT_FALSE(wish.drain);
+    CU_ASSERT_TRUE(store_worker_drain(store_fixture(), "nobody", true, &found, &err));
+    CU_ASSERT_FALSE(found);
+}
+
+static void the_addresses_of_a_pool_are_those_its_workers_said(void) {
+    struct err err = ERR_INIT;
+    json_t *pools = NULL, *addresses;
+
+    say_hello("e1", "east", 0, 10, NULL);
+    say_hello("e2", "east", 0, 10, NULL);
+    CU_ASSERT_TRUE(store_worker_egress(store_fixture(), "east", &pools, &err));
+    CU_ASSERT_EQUAL_FATAL(json_array_size(pools), 1);
+    addresses = json_object_get(json_array_get(pools, 0), "addresses");
+    CU_ASSERT_EQUAL(json_array_size(addresses), 1);
+    CU_ASSERT_STRING_EQUAL(
+        json_string_value(json_object_get(json_array_get(addresses, 0), "address")), "203.0.113.7");
+    json_decref(pools);
+    CU_ASSERT_TRUE(store_worker_pools(store_fixture(), "east", &pools, &err));
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(json_array_get(pools, 0), "tasks_max")), 20);
+    json_decref(pools);
 }
 
 static const struct cunit_test tests[] = {
@@ -329,5 +389,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_key_is_found_by_its_prefix_and_known_by_its_hash),
     CUNIT_TEST(a_change_of_a_job_wakes_who_listens),
     CUNIT_TEST(a_worker_is_listed_while_it_is_seen),
+    CUNIT_TEST(a_worker_is_told_of_a_drain_and_of_the_places_elsewhere),
+    CUNIT_TEST(the_addresses_of_a_pool_are_those_its_workers_said),
 };
 STORE_FIXTURE_MAIN("store_conn", true, tests)

@@ -65,7 +65,7 @@ static void an_old_key_opens_and_the_last_one_seals(void) {
     CU_ASSERT_TRUE(seal_open(&ring, STR_LIT("r"), buf_str(&old), &plain, &err));
     ring = ring_of(2);
     CU_ASSERT_FALSE(seal_open(&ring, STR_LIT("r"), buf_str(&old), &plain, &err));
-    CU_ASSERT_EQUAL(err.code, ERR_CONFIG);
+    CU_ASSERT_EQUAL(err.code, ERR_SECRET_UNREADABLE);
     secret_done(&plain);
     buf_done(&old);
     buf_done(&new);

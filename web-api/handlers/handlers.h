@@ -17,11 +17,21 @@ HANDLER(platform_version);
 HANDLER(platform_me);
 HANDLER(platform_classes);
 HANDLER(platform_capabilities);
-HANDLER(platform_workers);
 HANDLER(platform_checks);
 HANDLER(platform_runbooks);
 HANDLER(platform_runbook);
 HANDLER(platform_commands);
+
+/* master_keys.c */
+HANDLER(master_keys_list);
+
+/* workers.c */
+HANDLER(workers_list);
+HANDLER(workers_get);
+HANDLER(workers_pools);
+HANDLER(workers_egress);
+HANDLER(workers_drain);
+HANDLER(workers_undrain);
 
 /* probes.c */
 HANDLER(probes_connectivity);

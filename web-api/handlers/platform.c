@@ -1,4 +1,4 @@
-/* What this service is and can, who is asking, and who works here. */
+/* What this service is and can, and who is asking. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +8,6 @@
 #include "services/precheck/check.h"
 #include "sql/store_account.h"
 #include "sql/store_key.h"
-#include "sql/store_worker.h"
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
 #include "web-api/json_time.h"
@@ -92,12 +91,6 @@ bool platform_capabilities(struct call *call, struct reply *reply, struct err *e
     (void)err;
     reply_json(reply, 200, json_loads(capabilities, 0, NULL));
     return true;
-}
-
-bool platform_workers(struct call *call, struct reply *reply, struct err *err) {
-    json_t *workers;
-
-    return store_worker_list(call->store, &workers, err) && reply_all(reply, workers);
 }
 
 /* How the tail treats a command. */
