@@ -72,7 +72,7 @@ void store_job_list_done(struct store_job *jobs, size_t count);
 MUST_CHECK bool store_job_summary(struct store *store, const char *account, json_t **ret_summary,
                                   struct err *err);
 
-/* [{"name", "state", "started_at", "finished_at"}]: precheck, full, incremental, those
+/* [{"name", "state", "started_at", "finished_at"}]: precheck, full, incremental, cutover, those
  * the job has. state: waiting, running, done, passed, failed, cancelled, paused, blocked,
  * stopped. *ret_steps is NULL when there is no such job. */
 MUST_CHECK bool store_job_steps(struct store *store, const char *job, json_t **ret_steps,

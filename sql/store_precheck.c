@@ -96,6 +96,39 @@ bool store_precheck_latest(struct store *store, const char *account, const char 
     return read_one(store, &sql_query_precheck_list, &p, ret, err);
 }
 
+bool store_precheck_reading(struct store *store, const char *account, const char *job,
+                            const char *purpose, struct store_precheck *ret, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_text(&p, account);
+    store_bind_text(&p, job);
+    store_bind_text(&p, purpose);
+    return read_one(store, &sql_query_reading_get, &p, ret, err);
+}
+
+bool store_precheck_own_keys(struct store *store, const char *id, json_t **ret, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_text(&p, id);
+    return store_exec_json(store, &sql_query_reading_own_keys, &p, ret, err);
+}
+
+bool store_precheck_reading_ask(struct store *store, const struct store_precheck_new *run,
+                                int max_age_s, bool *ret_open, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_text(&p, run->id);
+    store_bind_text(&p, run->account);
+    store_bind_text(&p, run->job);
+    store_bind_text(&p, run->options->purpose);
+    store_bind_json(&p, run->spec);
+    store_bind_bytes(&p, run->sealed);
+    store_bind_text(&p, run->spec_digest);
+    store_bind_text(&p, run->actor);
+    store_bind_i64(&p, max_age_s);
+    return store_exec_found(store, &sql_query_reading_ask, &p, ret_open, err);
+}
+
 bool store_precheck_list(struct store *store, const char *account, const char *job,
                          const char *before_id, int limit, struct store_precheck **ret,
                          size_t *ret_count, struct err *err) {

@@ -17,7 +17,8 @@ struct store_precheck_options {
     bool read_only;            /* probe: no probe key is written on either end */
     bool only_failed;          /* of a job: take over what passed in its latest run, when that was
                                   of this specification and is not too old */
-    const char *purpose;       /* precheck (NULL), connectivity, discover, start */
+    const char *purpose;       /* precheck (NULL), connectivity, discover, start; of a job whose
+                                  ends are looked at: counts, clients */
 };
 
 struct store_precheck {
@@ -53,6 +54,12 @@ MUST_CHECK bool store_precheck_list(struct store *store, const char *account, co
                                     const char *before_id, int limit, struct store_precheck **ret,
                                     size_t *ret_count, struct err *err);
 void store_precheck_list_done(struct store_precheck *list, size_t count);
+
+/* The last look at both ends of a job, of purpose counts or clients, that is over.
+ * Errors: NOT_FOUND. */
+MUST_CHECK bool store_precheck_reading(struct store *store, const char *account, const char *job,
+                                       const char *purpose, struct store_precheck *ret,
+                                       struct err *err);
 
 /* ---- for a worker ---- */
 
@@ -96,6 +103,11 @@ MUST_CHECK bool store_precheck_neighbours(struct store *store, const char *id,
                                           const char *const *states, size_t state_count,
                                           json_t **ret, struct err *err);
 
+/* The keys Keyferry itself has or may have at the ends of a run: {"source": [{"database", "key",
+ * "expires"}], "destination": [...]}. A new reference. */
+MUST_CHECK bool store_precheck_own_keys(struct store *store, const char *id, json_t **ret,
+                                        struct err *err);
+
 /* How many webhook endpoints of its account would be told what becomes of the run's job. */
 MUST_CHECK bool store_precheck_contacts(struct store *store, const char *id, int64_t *ret_count,
                                         struct err *err);
@@ -111,6 +123,12 @@ struct store_precheck_new {
 
 MUST_CHECK bool store_precheck_insert(struct store *store, const struct store_precheck_new *run,
                                       struct err *err);
+
+/* The same for a look at both ends of a job (`options` names the purpose), unless the last one is
+ * younger than max_age_s. While one is open it does nothing. *ret_open: one is. */
+MUST_CHECK bool store_precheck_reading_ask(struct store *store,
+                                           const struct store_precheck_new *run, int max_age_s,
+                                           bool *ret_open, struct err *err);
 
 /* How a run ended. */
 struct store_precheck_end {

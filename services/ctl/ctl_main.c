@@ -10,8 +10,10 @@
 #include "services/ctl/ctl_migrate.h"
 #include "services/ctl/ctl_precheck.h"
 #include "services/ctl/ctl_rdb.h"
+#include "services/ctl/ctl_report.h"
 #include "services/ctl/ctl_secrets.h"
 #include "services/ctl/ctl_settle.h"
+#include "services/ctl/ctl_top.h"
 #include "services/ctl/up.h"
 
 #define CLIENT (CTL_TAKES(URL) | CTL_TAKES(API_KEY_FILE) | CTL_TAKES(DATA_DIR) | CTL_TAKES(JSON))
@@ -65,6 +67,23 @@ static const struct ctl_word words[] = {
      .summary = "Check both ends and say what to fix. Changes nothing.",
      .examples = "  keyferry precheck redis://10.0.1.5 redis://10.0.2.9\n",
      .run = ctl_precheck_run},
+    {.name = "top",
+     .arguments = "",
+     .options = CLIENT | CTL_TAKES(ONCE) | CTL_TAKES(INTERVAL),
+     .summary = "All jobs, those that need somebody first. q or Ctrl-C ends it.",
+     .examples = "  keyferry top\n"
+                 "  keyferry top --once\n"
+                 "  keyferry top --json --interval 60 >> jobs.ndjson\n",
+     .run = ctl_top_run},
+    {.name = "report",
+     .arguments = "JOB",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .options = CLIENT | CTL_TAKES(MARKDOWN),
+     .summary = "The record of a migration: who, what, when, how it went, what holds.",
+     .examples = "  keyferry report job_01J...\n"
+                 "  keyferry report --markdown job_01J... > migration.md\n",
+     .run = ctl_report_run},
     {.name = "job list",
      .arguments = "",
      .options = CLIENT | CTL_TAKES(STATE),

@@ -118,6 +118,7 @@ struct control_block {
      * a long value, of a transaction) waits for more. Release, behind what is done. */
     _Atomic uint64_t copy_waits_at, tail_waits_at;
     _Atomic uint64_t keys_done;
+    _Atomic uint64_t copy_database;   /* of the source, the newest that is copied, + 1; 0 = none */
     _Atomic uint64_t copy_bytes_done; /* of the snapshot */
     _Atomic uint64_t copy_generation; /* which snapshot that is; after copy_bytes_done (release) */
     _Atomic uint64_t keys_expired;

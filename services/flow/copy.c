@@ -39,6 +39,7 @@ static void note_acknowledged(struct copy *c) {
     a->position.next = mark->at.offset;
     copy_mark_format(mark, a->position.mark);
     CONTROL_SET(a, keys_done, mark->keys_done);
+    CONTROL_SET(a, copy_database, (uint64_t)mark->at.db + 1);
     CONTROL_SET(a, keys_expired, mark->keys_expired);
     CONTROL_SET(a, keys_conflict, mark->keys_conflict);
     CONTROL_SET(a, field_expiries_dropped, mark->field_expiries_dropped);

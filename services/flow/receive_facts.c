@@ -6,14 +6,27 @@
 
 enum { JUDGE_MS = 1000 };
 
+/* What there was to copy, database by database; NULL when it does not tell. */
+static json_t *databases(const struct redis_info *info) {
+    json_t *list = info->has_keyspace ? json_array() : NULL;
+
+    for (uint32_t i = 0; list && i < info->database_count; i++)
+        json_array_append_new(list,
+                              json_pack("{s:i, s:I, s:I}", "number", info->databases[i].number,
+                                        "keys", (json_int_t)info->databases[i].keys, "expires",
+                                        (json_int_t)info->databases[i].expires));
+    return list;
+}
+
 bool receive_say_source(struct receiver *r, struct err *err) {
     static const char *const words[] = {
         [RECEIVE_EXACT] = "exact", [RECEIVE_NOT_GUARANTEED] = "not_guaranteed"};
     const char *address = r->side.client.conn ? conn_peer(r->side.client.conn) : NULL;
-    json_t *facts = json_pack("{s:s, s:s, s:s, s:s*, s:s, s:s, s:s*}", "type", "facts", "end",
-                              "source", "run_id", r->source.run_id, "address", address, "product",
-                              redis_product_name(r->source.product), "version", r->source.version,
-                              "consistency", words[r->consistency]);
+    json_t *facts =
+        json_pack("{s:s, s:s, s:s, s:s*, s:s, s:s, s:s*, s:o*}", "type", "facts", "end", "source",
+                  "run_id", r->source.run_id, "address", address, "product",
+                  redis_product_name(r->source.product), "version", r->source.version,
+                  "consistency", words[r->consistency], "databases", databases(&r->source));
     bool ok = facts ? child_send(r->socket_fd, facts, err)
                     : err_set(err, ERR_INTERNAL, "the facts of the source are no JSON");
 

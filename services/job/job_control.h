@@ -90,7 +90,16 @@ MUST_CHECK bool job_control_precheck(struct store *store, const struct keyring *
                                      const struct store_precheck_options *options,
                                      char ret_id[STORE_ID_SIZE], struct err *err);
 
-/* The same for a specification that is not saved. Of a connectivity test one end may be missing;
+/* Ask a worker to look at both ends of a saved job, over connections of its own: purpose "counts"
+ * or "clients". The job moves nowhere. Not when the last look is younger than max_age_s, and while
+ * one of that purpose is open another is not asked. *ret_open: one is open now.
+ * Errors: ROLE_NOT_TRUSTED, ROLE_PERMISSION, STORE, as seal_open. */
+MUST_CHECK bool job_control_reading(struct store *store, const struct keyring *ring,
+                                    const struct store_job *job, const char *purpose,
+                                    const char *actor, int max_age_s, bool *ret_open,
+                                    struct err *err);
+
+/* A precheck of a specification that is not saved. Of a connectivity test one end may be missing;
  * a discovery looks at the source. */
 MUST_CHECK bool job_control_precheck_alone(struct store *store, const struct keyring *ring,
                                            const char *account, const char *actor,

@@ -121,6 +121,10 @@ json_t *check_facts(const struct check_run *run) {
             number_or_null(run->sampled ? run->writes_per_second : REDIS_INFO_UNKNOWN));
         json_object_set_new(source, "backlog_bytes", number_or_null(run->source.info.backlog_size));
     }
+    if (run->source.reading)
+        json_object_set(source, "reading", run->source.reading);
+    if (run->destination.reading)
+        json_object_set(destination, "reading", run->destination.reading);
     return json_pack("{s:o, s:o, s:i}", "source", source, "destination", destination, "probe_keys",
                      probe_keys(&run->source) + probe_keys(&run->destination));
 }

@@ -204,6 +204,7 @@ static void beside(struct check_run *run, void (*work)(struct check_run *, struc
 static bool run_all(struct check_run *run, struct err *err) {
     beside(run, open_end);
     check_shards_meet(run);
+    beside(run, check_reading);
     beside(run, run_rows);
     if (!run->talk->is_over) {
         check_shards_share(run);
@@ -230,6 +231,8 @@ static void end(struct check_run *run) {
     check_sample_done(run);
     check_end_close(&run->source);
     check_end_close(&run->destination);
+    json_decref(run->source.reading);
+    json_decref(run->destination.reading);
     free(run);
     pthread_mutex_destroy(&talk->lock);
 }

@@ -91,6 +91,7 @@ struct check_end {
     int64_t opened_ms;                    /* monotonic: when its INFO was asked */
     int probe_keys;                       /* written to try it, and removed */
     int64_t connect_us, tls_us, login_us; /* of the attempt that counts; UNKNOWN = not reached */
+    json_t *reading;                      /* owned; what check_reading.c found; NULL = nothing */
 };
 
 /* What the threads of a run share: one at a time asks and tells through the hooks. */
@@ -289,6 +290,24 @@ bool check_selects(const struct check_run *run, int database, struct str name);
 
 /* The instance by which the destination is marked as in use by applications; NULL = none. */
 const char *check_live_instance(const struct check_run *run);
+
+/* ---- looks at an end of a job that lives (check_reading.c) ---- */
+
+/* What the run's message asks to be read ("reading": "counts" or "clients") of an end that was
+ * opened: leaves end->reading. Nothing when it asks for none. Never fails: what could not be read
+ * is said in it. */
+void check_reading(struct check_run *run, struct check_end *end);
+
+/* The answer to CLIENT LIST, for "clients" (check_clients.c). Groups of connections that look the
+ * same to a person; pure. */
+struct check_clients;
+struct check_clients *check_clients_new(void);
+void check_clients_free(struct check_clients *clients);
+/* Several looks may be taken, one after the other: a client that was seen to write once writes. */
+void check_clients_look(struct check_clients *clients, struct str text);
+/* {"looks", "connections", "groups": [...], "connections_left_out"}. With is_foreign no address is
+ * told. A new reference. */
+json_t *check_clients_json(const struct check_clients *clients, bool is_foreign);
 
 /* ---- estimates (check_facts.c): a person wants to know whether it is seconds or hours ---- */
 int64_t check_copy_seconds(const struct check_run *run);

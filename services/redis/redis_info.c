@@ -55,6 +55,7 @@ static const struct {
     TEXT(maxmemory_policy, "maxmemory_policy"),
     TEXT(last_bgsave_status, "rdb_last_bgsave_status"),
     TEXT(master_failover_state, "master_failover_state"),
+    TEXT(expired_stale_percent, "expired_stale_perc"),
 #undef TEXT
 };
 

@@ -54,6 +54,7 @@ struct redis_info {
     int64_t latest_fork_usec;
     char last_bgsave_status[8];     /* "ok", "err" */
     char master_failover_state[24]; /* "no-failover" */
+    char expired_stale_percent[12]; /* of keys with an expiry, by its sample: "0.35"; "" */
     int64_t connected_clients;
     int64_t cached_scripts;
     bool has_keyspace; /* the Keyspace section was there */

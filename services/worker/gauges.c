@@ -185,6 +185,7 @@ void gauges_sample(struct gauges *g, const struct control_block *block, int64_t 
     p->generation = to_i64(READ(snapshot_generation));
     p->keys_done = to_i64(READ(keys_done));
     p->keys_total = to_i64(READ(source_keys));
+    p->copy_database = to_i64(READ(copy_database));
     p->keys_expired = to_i64(READ(keys_expired));
     p->keys_filtered = to_i64(READ(keys_filtered));
     p->keys_conflict = to_i64(READ(keys_conflict));
@@ -240,6 +241,7 @@ void gauges_seed(struct control_block *block, const struct store_progress *p) {
     SEED(snapshot_bytes_total, p->bytes_total);
     SEED(source_keys, p->keys_total);
     SEED(keys_done, p->keys_done);
+    SEED(copy_database, p->copy_database);
     SEED(copy_bytes_done, p->bytes_done);
     SEED(keys_expired, p->keys_expired);
     SEED(keys_filtered, p->keys_filtered);

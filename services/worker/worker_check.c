@@ -29,6 +29,11 @@ static bool is_for(const struct store_precheck_claim *claim, const char *purpose
     return strcmp(claim->purpose, purpose) == 0;
 }
 
+/* A look at both ends of a job that lives: no checks. */
+static bool is_reading(const struct store_precheck_claim *claim) {
+    return is_for(claim, "counts") || is_for(claim, "clients");
+}
+
 /* What is discovered stands at both ends: what it would be as either. */
 static const char *end_meant(const struct store_precheck_claim *claim, const char *end) {
     return is_for(claim, "discover") ? "source" : end;
@@ -82,13 +87,24 @@ static json_t *worker_json(struct worker *worker, const struct store_precheck_cl
     return object;
 }
 
+static void add_reading(struct worker *worker, const struct store_precheck_claim *claim,
+                        json_t *message) {
+    struct err ignored = ERR_INIT;
+    json_t *keys = NULL;
+
+    json_object_set_new(message, "reading", json_string(claim->purpose));
+    if (store_precheck_own_keys(worker->store, claim->id, &keys, &ignored) && keys)
+        json_object_set_new(message, "own_keys", keys);
+}
+
 static json_t *message_of(struct worker *worker, const struct store_precheck_claim *claim,
                           size_t tasks_held, struct err *err) {
     json_t *message =
         json_pack("{s:s, s:s, s:s, s:s, s:O, s:s, s:b}", "type", "spec", "precheck", claim->id,
                   "job", claim->job, "probe", claim->probe, "spec", claim->spec, "import_dir",
                   worker->config->import_dir, "discover", is_for(claim, "discover"));
-    json_t *checks = check_purpose(claim->purpose, claim->carried);
+    json_t *checks =
+        is_reading(claim) ? json_array() : check_purpose(claim->purpose, claim->carried);
 
     if (!message) {
         json_decref(checks);
@@ -97,7 +113,10 @@ static json_t *message_of(struct worker *worker, const struct store_precheck_cla
     }
     if (checks)
         json_object_set_new(message, "checks", checks);
-    json_object_set_new(message, "worker", worker_json(worker, claim, tasks_held));
+    if (is_reading(claim))
+        add_reading(worker, claim, message);
+    else
+        json_object_set_new(message, "worker", worker_json(worker, claim, tasks_held));
     if (add_ends(claim, message, err))
         return message;
     json_decref(message);

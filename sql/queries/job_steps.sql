@@ -10,6 +10,13 @@ WITH begun AS (
            max(at) FILTER (WHERE type IN ('copied', 'completed')) AS copied_at
       FROM job_event e, begun
      WHERE e.job = $1 AND e.number > begun.number
+), switched AS (
+    SELECT max(at) FILTER (WHERE type = 'cutover.started') AS started_at,
+           max(at) FILTER (WHERE type = 'cutover.finished') AS finished_at,
+           max(at) FILTER (WHERE type = 'cutover.aborted') AS aborted_at,
+           max(at) FILTER (WHERE type = 'cutover.failed') AS failed_at
+      FROM job_event e, begun
+     WHERE e.job = $1 AND e.number > begun.number
 ), step AS (
     SELECT 1 AS number, 'precheck' AS name,
            CASE WHEN p.state = 'queued' THEN 'running' ELSE coalesce(p.state, 'waiting') END AS state,
@@ -38,6 +45,17 @@ WITH begun AS (
            CASE WHEN t.copied_at >= t.full_at THEN j.finished_at END
       FROM job j, told t
      WHERE j.id = $1 AND coalesce((j.spec -> 'migration' ->> 'incremental')::bool, true)
+    UNION ALL
+    SELECT 4, 'cutover',
+           CASE WHEN finished_at >= started_at THEN 'done'
+                WHEN failed_at >= started_at THEN 'failed'
+                WHEN aborted_at >= started_at THEN 'cancelled'
+                ELSE 'running' END,
+           started_at,
+           CASE WHEN finished_at >= started_at THEN finished_at
+                WHEN failed_at >= started_at THEN failed_at
+                WHEN aborted_at >= started_at THEN aborted_at END
+      FROM switched WHERE started_at IS NOT NULL
 )
 SELECT jsonb_agg(jsonb_build_object('name', name, 'state', state, 'started_at', kf_time(started_at),
                                     'finished_at', kf_time(finished_at)) ORDER BY number)

@@ -5,7 +5,8 @@
 WITH over AS (
     UPDATE precheck p
        SET state = CASE WHEN $6::text IS NOT NULL
-                          OR NOT EXISTS (SELECT 1 FROM precheck_item WHERE precheck = p.id)
+                          OR p.purpose NOT IN ('counts', 'clients') AND
+                             NOT EXISTS (SELECT 1 FROM precheck_item WHERE precheck = p.id)
                           OR EXISTS (SELECT 1 FROM precheck_item i
                                       WHERE i.precheck = p.id
                                         AND (i.result IN ('fail', 'error') OR

@@ -77,6 +77,14 @@ HANDLER(job_rejected_list);
 HANDLER(job_rejected_replay);
 HANDLER(job_views_logs);
 
+/* job_readings.c */
+HANDLER(job_readings_counts);
+HANDLER(job_readings_clients);
+
+/* job_objects.c, job_report.c */
+HANDLER(job_objects_list);
+HANDLER(job_report_get);
+
 /* job_charts.c */
 HANDLER(job_charts_metrics);
 

@@ -8,6 +8,7 @@
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
 #include "web-api/job_view.h"
+#include "web-api/json_time.h"
 #include "web-api/page.h"
 
 /* A list that is always whole. */
@@ -20,8 +21,10 @@ bool job_views_steps(struct call *call, struct reply *reply, struct err *err) {
     json_t *steps;
     bool ok = call_job(call, &job, err) && store_job_steps(call->store, job.id, &steps, err);
 
-    if (ok)
+    if (ok) {
+        job_view_steps(&job, steps);
         reply_all(reply, steps);
+    }
     store_job_done(&job);
     return ok;
 }
@@ -52,36 +55,128 @@ static const char *log_key(const json_t *item) {
     return json_string_value(json_object_get(item, "key"));
 }
 
+/* ---- log ---- */
+
+enum { READ_AT_ONCE = 200, READ_MAX = 5000, Q_MAX = 100 };
+
+struct log {
+    struct page page;
+    const char *level, *code, *text; /* NULL = any */
+    int64_t from_ms, to_ms;
+    int64_t read; /* the number of the last event looked at */
+    json_t *items;
+};
+
+static bool read_text(struct call *call, const char *name, const char **ret, struct err *err) {
+    struct str text;
+
+    if (!request_query(call->request, name, &text))
+        return true;
+    *ret = arena_dup(call->arena, text);
+    return (text.len > 0 && text.len <= Q_MAX) ||
+           err_set(err, ERR_VALIDATION, "%s: must be 1 to %d bytes", name, Q_MAX);
+}
+
+static bool read_time(struct call *call, const char *name, int64_t *ms, struct err *err) {
+    struct str text;
+    json_t *json;
+    bool ok;
+
+    if (!request_query(call->request, name, &text))
+        return true;
+    json = json_stringn(text.ptr, text.len);
+    ok = json_time_parse(json, ms);
+    json_decref(json);
+    return ok ||
+           err_set(err, ERR_VALIDATION, "%s: must be a time like 2026-11-20T09:54:00.000Z", name);
+}
+
+static bool read_log(struct call *call, struct log *log, struct err *err) {
+    static const char *const levels[] = {"info", "warn", "error"};
+    bool is_level = false;
+
+    if (!page_parse(call->request, "logs", &log->page, err) ||
+        !read_text(call, "level", &log->level, err) || !read_text(call, "code", &log->code, err) ||
+        !read_text(call, "q", &log->text, err) || !read_time(call, "from", &log->from_ms, err) ||
+        !read_time(call, "to", &log->to_ms, err))
+        return false;
+    for (size_t i = 0; log->level && i < LENGTH_OF(levels); i++)
+        is_level = is_level || strcmp(log->level, levels[i]) == 0;
+    return !log->level || is_level ||
+           err_set(err, ERR_VALIDATION, "level: must be info, warn or error");
+}
+
+static bool contains(const json_t *event, const char *member, const char *text) {
+    const char *value = json_string_value(json_object_get(event, member));
+
+    return value && strcasestr(value, text);
+}
+
+static bool is_wanted(const struct log *log, const json_t *event) {
+    const char *type = json_string_value(json_object_get(event, "type"));
+    int64_t at = 0;
+
+    (void)!json_time_parse(json_object_get(event, "at"), &at);
+    return (!log->level || strcmp(level_of(type), log->level) == 0) &&
+           (!log->code || (type && strcmp(type, log->code) == 0)) &&
+           (!log->text || contains(event, "sentence", log->text) ||
+            contains(event, "detail", log->text)) &&
+           (!log->from_ms || at >= log->from_ms) && (!log->to_ms || at < log->to_ms);
+}
+
+static void add_line(struct log *log, const json_t *event) {
+    json_t *line = json_copy((json_t *)(uintptr_t)event);
+
+    json_object_del(line, "number");
+    json_object_set_new(line, "level",
+                        json_string(level_of(json_string_value(json_object_get(event, "type")))));
+    json_object_set_new(line, "key", json_sprintf("%lld", (long long)log->read));
+    json_array_append_new(log->items, line);
+}
+
+/* Until the page is full, or the history or what one call may look at is through. */
+static bool fill(struct call *call, const char *job, struct log *log, struct err *err) {
+    size_t wanted = (size_t)log->page.limit + 1;
+    size_t seen = 0;
+
+    while (json_array_size(log->items) < wanted && seen < READ_MAX) {
+        json_t *events, *event;
+        size_t count, i;
+
+        if (!store_event_list(call->store, job, log->read, READ_AT_ONCE, &events, err))
+            return false;
+        count = json_array_size(events);
+        json_array_foreach(events, i, event) {
+            log->read = json_integer_value(json_object_get(event, "number"));
+            if (json_array_size(log->items) < wanted && is_wanted(log, event))
+                add_line(log, event);
+        }
+        seen += count;
+        json_decref(events);
+        if (count < READ_AT_ONCE)
+            break;
+    }
+    return true;
+}
+
 /* The job's history as a log: what happened, oldest first. */
 bool job_views_logs(struct call *call, struct reply *reply, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
-    json_t *events, *event, *items, *answer;
-    struct page page;
+    struct log log = {.items = json_array()};
+    json_t *answer, *line;
     size_t i;
     bool ok;
 
-    if (!page_parse(call->request, "logs", &page, err) || !call_job(call, &job, err))
-        return false;
-    ok = store_event_list(call->store, job.id, strtoll(page.after, NULL, 10), page.limit + 1,
-                          &events, err);
+    ok = read_log(call, &log, err) && call_job(call, &job, err);
+    log.read = ok ? strtoll(log.page.after, NULL, 10) : 0;
+    ok = ok && fill(call, job.id, &log, err);
     store_job_done(&job);
-    if (!ok)
+    if (!ok) {
+        json_decref(log.items);
         return false;
-    items = json_array();
-    json_array_foreach(events, i, event) {
-        const char *type = json_string_value(json_object_get(event, "type"));
-        json_t *line = json_copy(event);
-
-        json_object_del(line, "number");
-        json_object_set_new(line, "level", json_string(level_of(type)));
-        json_object_set_new(
-            line, "key",
-            json_sprintf("%lld", json_integer_value(json_object_get(event, "number"))));
-        json_array_append_new(items, line);
     }
-    json_decref(events);
-    answer = page_json(&page, items, log_key);
-    json_array_foreach(json_object_get(answer, "items"), i, event) json_object_del(event, "key");
+    answer = page_json(&log.page, log.items, log_key);
+    json_array_foreach(json_object_get(answer, "items"), i, line) json_object_del(line, "key");
     reply_json(reply, 200, answer);
     return true;
 }
