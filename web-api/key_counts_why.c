@@ -149,10 +149,6 @@ static void explain_selection(struct account *a) {
         explain(a, EITHER, ANY_KEY, "filtered", NO_BOUND,
                 json_string("Only keys with certain prefixes are migrated; the counts are of the "
                             "whole database"));
-    else if (job->progress.keys_filtered > 0)
-        explain(a, FEWER, ANY_KEY, "filtered", job->progress.keys_filtered,
-                json_sprintf("%lld keys were left out by the selection, over all databases",
-                             (long long)job->progress.keys_filtered));
     if (json_array_size(json_object_get(scan, "types")) > 0 ||
         json_is_string(json_object_get(scan, "match")))
         explain(a, FEWER, ANY_KEY, "filtered", NO_BOUND,

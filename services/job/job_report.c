@@ -87,8 +87,8 @@ static void cell(const struct page *page, const json_t *value, char dst[2 * CELL
         snprintf(dst, 2 * CELL_MAX, "-");
 }
 
-static bool row_text(const struct page *page, const json_t *row) {
-    const char *name, *between = "  ";
+static bool row_text(const struct page *page, const json_t *row, bool is_deep) {
+    const char *name, *between = is_deep ? "    " : "  ";
     json_t *value;
 
     json_object_foreach((json_t *)(uintptr_t)row, name, value) {
@@ -153,17 +153,21 @@ static bool list(const struct page *page, const char *label, const json_t *items
         !buf_printf(page->out, page->err, page->is_markdown ? "\n%s:\n\n" : "  %s:\n", label))
         return false;
     if (page->is_markdown && json_is_object(json_array_get(items, 0)))
-        return table(page, items);
+        return table(page, items) && (!label[0] || buf_printf(page->out, page->err, "\n"));
     json_array_foreach(items, i, item) {
         char shown[2 * CELL_MAX];
 
         if (json_is_object(item)) {
-            if (!row_text(page, item))
+            if (!row_text(page, item, label[0] != '\0'))
                 return false;
             continue;
         }
         scalar(page, item, shown);
-        if (!buf_printf(page->out, page->err, "%s%s\n", page->is_markdown ? "- " : "  ", shown))
+        if (!buf_printf(page->out, page->err, "%s%s\n",
+                        page->is_markdown ? "- "
+                        : label[0]        ? "    "
+                                          : "  ",
+                        shown))
             return false;
     }
     return true;

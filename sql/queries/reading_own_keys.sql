@@ -18,7 +18,7 @@ WITH run AS (
       JOIN job j ON j.destination_key = a.address
       JOIN task t ON t.job = j.id
     UNION ALL
-    SELECT a.side, b.written_at,
+    SELECT a.side, t.updated_at,
            jsonb_build_object('database', coalesce((SELECT min((d ->> 'source')::int)
                                                       FROM jsonb_array_elements(
                                                            CASE jsonb_typeof(j.spec -> 'objects' -> 'databases')
@@ -26,8 +26,9 @@ WITH run AS (
                               'key', b.key || ':' || j.id || ':' || b.task, 'expires', true)
       FROM heartbeat b
       JOIN job j ON j.id = b.job
+      JOIN task t ON t.job = b.job AND t.number = b.task AND t.updated_at > now() - interval '10 minutes'
       JOIN address a ON a.address = kf_end(j.spec -> 'source')
-     WHERE b.written_at > now() - interval '10 minutes'
+     WHERE b.state = 1
 ), numbered AS (
     SELECT side, item, row_number() OVER (PARTITION BY side ORDER BY at DESC NULLS LAST) AS place FROM own
 )
