@@ -23,7 +23,7 @@ WITH run AS (
                                                       FROM jsonb_array_elements(
                                                            CASE jsonb_typeof(j.spec -> 'objects' -> 'databases')
                                                            WHEN 'array' THEN j.spec -> 'objects' -> 'databases' END) d), 0),
-                              'key', b.key || ':' || j.id || ':' || b.task, 'expires', true)
+                              'key', b.key, 'expires', true)
       FROM heartbeat b
       JOIN job j ON j.id = b.job
       JOIN task t ON t.job = b.job AND t.number = b.task AND t.updated_at > now() - interval '10 minutes'

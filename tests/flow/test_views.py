@@ -132,6 +132,7 @@ def test_a_difference_that_nothing_explains_is_called_so(service, source, destin
     job.stop()
 
 
+@pytest.mark.full
 def test_what_a_job_that_stands_has_not_applied_explains_a_difference(service, source, destination):
     source.client().set("a", 1)
     job = started(service, source, destination)
@@ -145,6 +146,7 @@ def test_what_a_job_that_stands_has_not_applied_explains_a_difference(service, s
     job.stop()
 
 
+@pytest.mark.full
 def test_what_the_destination_had_and_kept_is_told(service, source, destination):
     source.client().mset({"a": 1, "b": 2})
     destination.client().mset({"b": "theirs", "old1": 1, "old2": 2})
@@ -157,6 +159,7 @@ def test_what_the_destination_had_and_kept_is_told(service, source, destination)
     job.stop()
 
 
+@pytest.mark.full
 def test_without_info_keys_are_counted_by_dbsize_and_a_dead_end_is_said(service, source, redis_server):
     destination = redis_server()
     destination.client().execute_command(
@@ -176,6 +179,7 @@ def test_without_info_keys_are_counted_by_dbsize_and_a_dead_end_is_said(service,
     assert counts["databases"][0]["destination"] is None and counts["verdict"] == "unknown"
 
 
+@pytest.mark.full
 def test_a_reading_is_answered_again_until_it_is_old(service, source, destination):
     job = started(service, source, destination)
     job.wait_caught_up()
@@ -249,6 +253,7 @@ def test_objects_tell_what_the_selection_resolves_to(service, source, destinatio
     job.stop()
 
 
+@pytest.mark.full
 def test_objects_tell_which_database_is_being_copied(service, source, destination):
     for db in (0, 1, 2):
         source.client(db).mset({"k%d" % i: "x" * 200 for i in range(400)})
@@ -418,7 +423,7 @@ class Terminal:
         os.close(self.slave)
 
 
-@pytest.mark.parametrize("how", ["q", "ctrl-c"])
+@pytest.mark.parametrize("how", ["q", pytest.param("ctrl-c", marks=pytest.mark.full)])
 def test_top_refreshes_in_place_fits_the_terminal_and_gives_it_back(service, source, destination, how):
     job = started(service, source, destination, name="n" * 120)
     job.wait_caught_up()
