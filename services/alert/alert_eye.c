@@ -78,11 +78,15 @@ static struct alert_seen look_memory(const struct alert_job *job) {
                 (double)p->destination_memory_max_bytes);
 }
 
+static struct alert_seen look_days(int64_t until_ms, int64_t now_ms) {
+    return know(until_ms > 0 ? (double)(until_ms - now_ms) / 86400000 : ALERT_NO_END);
+}
+
 static struct alert_seen look_safe_for(const struct alert_job *job) {
     struct job_safe_for safe = job_health_safe_for(&job->seen);
 
     /* Nothing in sight is as good as it gets. */
-    return know(safe.limited_by ? (double)safe.seconds : 1e12);
+    return know(safe.limited_by ? (double)safe.seconds : ALERT_NO_END);
 }
 
 struct alert_seen alert_eye_look(const struct alert_rule *rule, const struct alert_job *job) {
@@ -131,6 +135,12 @@ struct alert_seen alert_eye_look(const struct alert_rule *rule, const struct ale
     case ALERT_SAFE_FOR:
         seen = look_safe_for(job);
         break;
+    case ALERT_CERTIFICATE_EXPIRING:
+        seen = look_days(job->progress.certificate_until_ms, job->seen.now_ms);
+        break;
+    case ALERT_ROLE_EXPIRING:
+        seen = look_days(job->progress.role_until_ms, job->seen.now_ms);
+        break;
     case ALERT_TYPE_COUNT:
         break;
     }
@@ -144,7 +154,7 @@ void alert_eye_describe(const struct alert_rule *rule, const struct alert_job *j
 
     if (seen->is_over)
         snprintf(dst, size, "The job %s has ended", job->name ? job->name : job->id);
-    else if (type->has_threshold && seen->is_known && seen->value < 1e11)
+    else if (type->side && seen->is_known && seen->value < ALERT_NO_END)
         snprintf(dst, size, "%s: job %s, %.1f %s; the rule says %g", type->title,
                  job->name ? job->name : job->id, seen->value, type->unit, rule->threshold);
     else

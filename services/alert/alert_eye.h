@@ -22,6 +22,9 @@ struct alert_job {
 /* False for a row that is none. */
 MUST_CHECK bool alert_job_from_row(const json_t *row, int64_t now_ms, struct alert_job *ret);
 
+/* The value of what is not in sight: as good as it gets, and not to be shown. */
+#define ALERT_NO_END 1e12
+
 /* What the rule makes of it. */
 struct alert_seen alert_eye_look(const struct alert_rule *rule, const struct alert_job *job);
 

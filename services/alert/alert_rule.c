@@ -3,10 +3,10 @@
 #include <string.h>
 
 static const struct alert_type_row types[] = {
-#define ALERT_TYPE(symbol, name, has_threshold, threshold, lowest, highest, for_seconds, severity, \
-                   unit, title)                                                                    \
-    [ALERT_##symbol] = {name,        has_threshold, threshold, lowest, highest,                    \
-                        for_seconds, severity,      unit,      title},
+#define ALERT_TYPE(symbol, name, side, threshold, lowest, highest, for_seconds, severity, unit,    \
+                   title)                                                                          \
+    [ALERT_##symbol] = {name,        ALERT_SIDE_##side, threshold, lowest, highest,                \
+                        for_seconds, severity,          unit,      title},
 #include "services/alert/alert_types.def"
 #undef ALERT_TYPE
 };
@@ -68,14 +68,25 @@ bool alert_rule_covers(const struct alert_rule *rule, const char *account, const
 }
 
 bool alert_rule_is_bad(const struct alert_rule *rule, double value) {
-    if (!types[rule->type].has_threshold)
-        return value > 0;
-    return rule->type == ALERT_SAFE_FOR ? value < rule->threshold : value > rule->threshold;
+    switch (types[rule->type].side) {
+    case ALERT_SIDE_ABOVE:
+        return value > rule->threshold;
+    case ALERT_SIDE_BELOW:
+        return value < rule->threshold;
+    case ALERT_SIDE_NONE:
+        break;
+    }
+    return value > 0;
 }
 
 bool alert_rule_is_well(const struct alert_rule *rule, double value) {
-    if (!types[rule->type].has_threshold)
-        return value <= 0;
-    return rule->type == ALERT_SAFE_FOR ? value >= rule->resolve_threshold
-                                        : value <= rule->resolve_threshold;
+    switch (types[rule->type].side) {
+    case ALERT_SIDE_ABOVE:
+        return value <= rule->resolve_threshold;
+    case ALERT_SIDE_BELOW:
+        return value >= rule->resolve_threshold;
+    case ALERT_SIDE_NONE:
+        break;
+    }
+    return value <= 0;
 }

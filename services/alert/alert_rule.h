@@ -18,9 +18,11 @@ enum alert_type {
     ALERT_TYPE_COUNT
 };
 
+enum alert_side { ALERT_SIDE_NONE, ALERT_SIDE_ABOVE, ALERT_SIDE_BELOW };
+
 struct alert_type_row {
     const char *name;
-    bool has_threshold;
+    enum alert_side side; /* of the threshold, on which a value is bad; NONE = there is none */
     double threshold, lowest, highest; /* default and range */
     int for_seconds;
     const char *severity, *unit, *title;

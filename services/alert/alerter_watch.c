@@ -66,8 +66,7 @@ static bool tell(struct look *l, const struct alert_rule *rule, const struct ale
                   "job_name", text_or_null(job->name), "type", alert->type, "severity",
                   alert->severity, "state", alert->state, "value",
                   alert->has_value ? json_real(alert->value) : json_null(), "threshold",
-                  alert_type_row(rule->type)->has_threshold ? json_real(rule->threshold)
-                                                            : json_null(),
+                  alert_type_row(rule->type)->side ? json_real(rule->threshold) : json_null(),
                   "detail", alert->detail, "since", since, "doc_url", doc_url));
     out.body = body;
     ok = store_webhook_targets(l->a->store, rule->account, type, rule->contacts, &targets, err) &&
@@ -118,7 +117,7 @@ static bool write_down(struct look *l, const struct alert_rule *rule, const stru
         .severity = rule->severity,
         .state = states[open->state],
         .detail = detail,
-        .has_value = seen->is_known && seen->value < 1e11,
+        .has_value = seen->is_known && seen->value < ALERT_NO_END,
         .is_told = notice == ALERT_TELL_FIRING,
         .value = seen->value,
         .since_ms = open->since_ms,

@@ -276,6 +276,12 @@ static void each_type_has_a_side_on_which_it_fires_and_one_on_which_it_does_not(
                         "\"destination_memory_growth\":1")},
         {ALERT_SAFE_FOR, ROW("running", "\"certificate_until_ms\":3700000"),
          ROW("running", "\"certificate_until_ms\":3900000")},
+        {ALERT_CERTIFICATE_EXPIRING, ROW("running", "\"certificate_until_ms\":1211000000"),
+         ROW("running", "\"certificate_until_ms\":1212000000")},
+        {ALERT_CERTIFICATE_EXPIRING, ROW("paused", "\"certificate_until_ms\":1000"),
+         ROW("running", "")},
+        {ALERT_ROLE_EXPIRING, ROW("running", "\"role_until_ms\":1211000000"),
+         ROW("running", "\"role_until_ms\":1212000000")},
     };
     bool is_tried[ALERT_TYPE_COUNT] = {false};
 

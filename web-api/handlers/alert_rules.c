@@ -36,10 +36,10 @@ static bool number_or(struct call *call, const json_t *given, const char *name, 
 static void read_thresholds(struct call *call, const json_t *given, enum alert_type type,
                             json_t *rule) {
     const struct alert_type_row *row = alert_type_row(type);
-    bool below = type == ALERT_SAFE_FOR;
+    bool below = row->side == ALERT_SIDE_BELOW;
     double threshold = row->threshold, resolve;
 
-    if (!row->has_threshold) {
+    if (!row->side) {
         if (json_is_number(json_object_get(given, "threshold")) ||
             json_is_number(json_object_get(given, "resolve_threshold")))
             json_read_wrong(&call->fields, "/threshold", "invalid", "%s has none", row->name);
@@ -146,7 +146,7 @@ static void read_choices(struct call *call, const json_t *given, enum alert_type
 
 /* All members of a rule from what was given; what is missing has its type's default. */
 static bool read_rule(struct call *call, const json_t *given, json_t **ret_rule, struct err *err) {
-    static const char *const later[] = {"verification_diff", "role_expiring"};
+    static const char *const later[] = {"verification_diff"};
     const char *name = json_string_value(json_object_get(given, "type"));
     enum alert_type type = ALERT_LATENCY;
     json_t *rule = json_object();
@@ -240,10 +240,10 @@ bool alert_rules_types(struct call *call, struct reply *reply, struct err *err) 
         json_array_append_new(
             items, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:s}", "type", row->name, "title",
                              row->title, "unit", row->unit, "threshold",
-                             row->has_threshold ? json_real(row->threshold) : json_null(), "lowest",
-                             row->has_threshold ? json_real(row->lowest) : json_null(), "highest",
-                             row->has_threshold ? json_real(row->highest) : json_null(),
-                             "for_seconds", row->for_seconds, "severity", row->severity));
+                             row->side ? json_real(row->threshold) : json_null(), "lowest",
+                             row->side ? json_real(row->lowest) : json_null(), "highest",
+                             row->side ? json_real(row->highest) : json_null(), "for_seconds",
+                             row->for_seconds, "severity", row->severity));
     }
     reply_json(reply, 200, json_pack("{s:o}", "items", items));
     return true;
