@@ -40,6 +40,8 @@ bool store_role_put(struct store *store, const struct store_role *role, bool *re
     store_bind_i64(&p, role->not_after_ms);
     store_bind_i64(&p, role->max_session_seconds);
     store_bind_bool(&p, role->is_enabled);
+    store_bind_i64(&p, role->max_rps);
+    store_bind_i64(&p, role->max_bytes_per_second);
     return store_exec_found(store, &sql_query_role_put, &p, ret_written, err);
 }
 
@@ -51,6 +53,21 @@ bool store_role_delete(struct store *store, const char *account, const char *id,
     store_bind_text(&p, id);
     store_bind_i64(&p, version);
     return store_exec_found(store, &sql_query_role_delete, &p, ret_written, err);
+}
+
+bool store_role_sharers(struct store *store, const char *role, const char *instance,
+                        const char *job, int64_t *ret_count, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+    struct store_rows rows = STORE_ROWS_INIT;
+
+    store_bind_text(&p, role);
+    store_bind_text(&p, instance);
+    store_bind_text(&p, job);
+    if (!store_exec(store, &sql_query_role_sharers, &p, &rows, err))
+        return false;
+    *ret_count = store_i64(&rows, 0, 0);
+    store_rows_done(&rows);
+    return true;
 }
 
 bool store_role_find(struct store *store, const char *owner, const char *name, const char *instance,

@@ -22,6 +22,7 @@ struct store_role {
     const char *const *databases, *const *prefixes, *const *destinations; /* NULL = all */
     size_t database_count, prefix_count, destination_count;
     int64_t not_before_ms, not_after_ms, max_session_seconds;
+    int64_t max_rps, max_bytes_per_second; /* 0 = no limit */
     bool is_enabled;
 };
 
@@ -38,6 +39,10 @@ MUST_CHECK bool store_role_delete(struct store *store, const char *account, cons
 MUST_CHECK bool store_role_find(struct store *store, const char *owner, const char *name,
                                 const char *instance, json_t **ret_role, json_t **ret_endpoint,
                                 struct buf *ret_sealed, struct err *err);
+
+/* How many jobs share what the role lets through at that instance, this one among them. */
+MUST_CHECK bool store_role_sharers(struct store *store, const char *role, const char *instance,
+                                   const char *job, int64_t *ret_count, struct err *err);
 
 struct store_role_session {
     const char *id, *role, *owner, *account, *job, *end, *instance, *worker;

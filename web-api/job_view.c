@@ -169,6 +169,16 @@ static json_t *view_cutover(const struct store_job *job) {
                      text_or_null(p->cutover_because), "detail", text_or_null(p->cutover_detail));
 }
 
+/* Its share of what the owners of its ends let through; null where none limits it. */
+static json_t *view_role_limits(const struct store_job *job) {
+    const struct store_progress *p = &job->progress;
+
+    if (p->role_rps <= 0 && p->role_bytes_per_second <= 0)
+        return json_null();
+    return json_pack("{s:o, s:o}", "rps", positive_or_null(p->role_rps), "bytes_per_second",
+                     positive_or_null(p->role_bytes_per_second));
+}
+
 /* Our key on the destination: does anything keep what we start there from writing? */
 static json_t *view_seal(const struct store_job *job) {
     const char *position = job->progress.position_state;
@@ -357,6 +367,7 @@ json_t *job_view(const struct store_job *job, int64_t now_wall_ms) {
                         json_pack("{s:o, s:o}", "used_bytes",
                                   positive_or_null(p->destination_memory_bytes), "max_bytes",
                                   positive_or_null(p->destination_memory_max_bytes)));
+    json_object_set_new(view, "role_limits", view_role_limits(job));
     json_object_set_new(view, "consistency", view_consistency(job));
     json_object_set_new(view, "warnings", view_warnings(job));
     json_object_set_new(view, "worker", text_or_null(job->worker));

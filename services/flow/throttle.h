@@ -13,6 +13,13 @@
 #define THROTTLE_HALT UINT64_MAX /* as a limit: nothing may move */
 #define THROTTLE_HALT_US 200000  /* look again then */
 
+/* Of two limits the one that lets less through; 0 is none. What is halted stays halted. */
+static inline uint64_t throttle_stricter(uint64_t a, uint64_t b) {
+    if (a == THROTTLE_HALT || b == THROTTLE_HALT)
+        return THROTTLE_HALT;
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
 struct throttle {
     double level; /* what may be taken now; negative = overdrawn */
     bool rests;   /* it was overdrawn and is not half full yet */

@@ -277,3 +277,14 @@ void throttle_plan_at(const json_t *throttle, int64_t wall_ms, struct throttle_l
         return;
     }
 }
+
+void throttle_plan_cap(struct throttle_limits *limits, uint64_t per_second,
+                       uint64_t bytes_per_second) {
+    uint64_t *const counted[] = {&limits->full_keys, &limits->full_source_commands,
+                                 &limits->tail_commands};
+
+    for (size_t i = 0; i < LENGTH_OF(counted); i++)
+        *counted[i] = throttle_stricter(*counted[i], per_second);
+    limits->full_bytes = throttle_stricter(limits->full_bytes, bytes_per_second);
+    limits->tail_bytes = throttle_stricter(limits->tail_bytes, bytes_per_second);
+}

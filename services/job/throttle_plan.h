@@ -30,6 +30,10 @@ enum { THROTTLE_WINDOWS_MAX = 24 };
  * canonical, whose other members are read already. */
 void throttle_plan_read(const json_t *given, json_t *throttle, struct spec_report *report);
 
+/* What roles let through goes on top; 0 is no limit. */
+void throttle_plan_cap(struct throttle_limits *limits, uint64_t per_second,
+                       uint64_t bytes_per_second);
+
 /* The limits at a moment. *ret_window is the window that holds, or -1. */
 void throttle_plan_at(const json_t *throttle, int64_t wall_ms, struct throttle_limits *ret_limits,
                       int *ret_window);

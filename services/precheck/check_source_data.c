@@ -5,6 +5,7 @@
 
 #include "proto/resp/resp_write.h"
 #include "services/precheck/check_run.h"
+#include "services/redis/redis_scan.h"
 
 enum {
     BIG_KEY_BYTES = 64 * 1024 * 1024,
@@ -220,25 +221,22 @@ static void glob_of(const char *prefix, char dst[160]) {
 /* Names of others under the prefix, in the selected database. */
 static bool count_colliding(struct check_run *run, const char *glob, int64_t *ret_foreign,
                             bool *ret_refused, struct err *err) {
-    char cursor[24] = "0";
+    char cursor[REDIS_SCAN_CURSOR_SIZE] = "0";
 
     for (int call = 0; call < COLLISION_SCANS; call++) {
         struct arena arena = ARENA_INIT;
-        const struct resp_value *reply;
+        const struct resp_value *reply, *keys = NULL;
         bool ok = check_ask(run, &run->source, &arena, &reply, err, "SCAN", cursor, "MATCH", glob,
                             "COUNT", "1000");
-        bool is_list = ok && reply->type == RESP_ARRAY && reply->count == 2 &&
-                       reply->items[0].str.len < sizeof(cursor);
+        bool is_list = ok && redis_scan_reply(reply, cursor, &keys);
 
-        for (size_t i = 0; is_list && i < reply->items[1].count; i++)
-            *ret_foreign += !is_heartbeat(run, reply->items[1].items[i].str);
-        if (is_list)
-            snprintf(cursor, sizeof(cursor), STR_FMT, STR_ARG(reply->items[0].str));
+        for (size_t i = 0; is_list && i < keys->count; i++)
+            *ret_foreign += !is_heartbeat(run, keys->items[i].str);
         *ret_refused = *ret_refused || (ok && !is_list);
         arena_done(&arena);
         if (!ok || !is_list)
             return ok;
-        if (strcmp(cursor, "0") == 0)
+        if (redis_scan_is_over(cursor))
             return true;
     }
     return true;

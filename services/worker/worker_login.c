@@ -48,6 +48,23 @@ static bool judge(struct worker *worker, const char *account, const json_t *spec
     return ok;
 }
 
+/* What the role lets through is for all jobs that use it there together: each takes an equal part,
+ * and looks every few seconds how many they are. */
+static bool take_share(struct worker *worker, const struct worker_login *who, int at,
+                       const json_t *role, struct err *err) {
+    int64_t rps = json_integer_value(json_object_get(role, "max_rps")), sharers = 1;
+    int64_t bytes = json_integer_value(json_object_get(role, "max_bytes_per_second"));
+    const char *instance = text_of(job_reference_of(who->spec, ends[at]), "instance_id");
+
+    if ((rps > 0 || bytes > 0) &&
+        !store_role_sharers(worker->store, text_of(role, "id"), instance, who->id, &sharers, err))
+        return false;
+    who->cache->end[at].rps = (uint64_t)(rps > 0 && rps < sharers ? 1 : rps / sharers);
+    who->cache->end[at].bytes_per_second =
+        (uint64_t)(bytes > 0 && bytes < sharers ? 1 : bytes / sharers);
+    return true;
+}
+
 static int64_t seconds_of(const json_t *role) {
     return json_integer_value(json_object_get(role, "max_session_seconds"));
 }
@@ -84,6 +101,7 @@ static bool fetch(struct worker *worker, const struct worker_login *who, int at,
 
     if (ok && job_reference_is_shared(reference)) {
         ok = judge(worker, account, who->spec, ends[at], &role, &sealed, err) &&
+             take_share(worker, who, at, role, err) &&
              open_session(worker, who, ends[at], account, role, err);
         lasts_ms = seconds_of(role) * 1000;
     } else if (ok) {
@@ -195,19 +213,20 @@ static void note_end_of_role(const json_t *role, int64_t *until_ms) {
 }
 
 static bool watch_end(struct worker *worker, const struct worker_login *who, const char *account,
-                      const char *end, struct err *err) {
+                      int at, struct err *err) {
     struct buf sealed = BUF_INIT(STORE_SEALED_MAX);
     json_t *role = NULL;
     bool revoked = false;
-    bool ok = judge(worker, account, who->spec, end, &role, &sealed, err) &&
-              store_role_session_renew(worker->store, who->id, end, who->lease_epoch,
+    bool ok = judge(worker, account, who->spec, ends[at], &role, &sealed, err) &&
+              take_share(worker, who, at, role, err) &&
+              store_role_session_renew(worker->store, who->id, ends[at], who->lease_epoch,
                                        seconds_of(role), &revoked, err);
 
     note_end_of_role(role, &who->cache->roles_until_ms);
     buf_done(&sealed);
     json_decref(role);
     if (ok && revoked)
-        return err_set(err, ERR_ROLE_REVOKED, "the sessions of the %s were revoked", end);
+        return err_set(err, ERR_ROLE_REVOKED, "the sessions of the %s were revoked", ends[at]);
     return ok;
 }
 
@@ -222,7 +241,7 @@ bool worker_login_watch(struct worker *worker, const struct worker_login *who, b
         return false;
     for (int i = 0; i < 2; i++) {
         if (!job_reference_is_shared(job_reference_of(who->spec, ends[i])) ||
-            watch_end(worker, who, account, ends[i], &why))
+            watch_end(worker, who, account, i, &why))
             continue;
         if (why.code == ERR_STORE || why.code == ERR_STORE_CONFLICT) {
             *err = why;

@@ -26,8 +26,10 @@ struct worker_login {
 struct worker_login_cache {
     struct {
         struct buf sealed;
-        char instance[STORE_ID_SIZE]; /* "" = nothing is kept */
-        int64_t until_ms;             /* monotonic */
+        char instance[STORE_ID_SIZE];   /* "" = nothing is kept */
+        int64_t until_ms;               /* monotonic */
+        uint64_t rps, bytes_per_second; /* this job's share of what the role lets through; 0 = no
+                                           limit */
     } end[2];
     int64_t
         roles_until_ms; /* wall clock: the earliest end of the roles, as last watched; 0 = none */

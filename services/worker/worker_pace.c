@@ -27,13 +27,6 @@ static uint64_t above_us(const json_t *adaptive, const char *name, uint64_t late
     return latency_us > most_us ? latency_us - most_us : 0;
 }
 
-/* What is halted stays halted. */
-static uint64_t stricter(uint64_t a, uint64_t b) {
-    if (a == THROTTLE_HALT)
-        return a;
-    return a == 0 || (b != 0 && b < a) ? b : a;
-}
-
 /* The source is asked for much by a copy alone: a tail takes what comes. */
 static void adapt(struct pace *pace, const json_t *adaptive, struct control_block *block,
                   struct throttle_limits *limits) {
@@ -63,9 +56,9 @@ static void adapt(struct pace *pace, const json_t *adaptive, struct control_bloc
         pace->moved_ms = now;
     }
     if (copies)
-        limits->full_keys = stricter(limits->full_keys, pace->cap);
+        limits->full_keys = throttle_stricter(limits->full_keys, pace->cap);
     else
-        limits->tail_commands = stricter(limits->tail_commands, pace->cap);
+        limits->tail_commands = throttle_stricter(limits->tail_commands, pace->cap);
 }
 
 void worker_pace(struct pace *pace, const json_t *throttle, struct task_run *run) {
@@ -77,7 +70,8 @@ void worker_pace(struct pace *pace, const json_t *throttle, struct task_run *run
         return;
     pace->due_ms = clock_mono_ms() + LOOK_MS;
     throttle_plan_at(throttle, clock_wall_ms(), &limits, &window);
-    limits.tail_commands = stricter(limits.tail_commands, pace->class_cap);
+    limits.tail_commands = throttle_stricter(limits.tail_commands, pace->class_cap);
+    throttle_plan_cap(&limits, pace->role_rps, pace->role_bytes);
     if (json_is_true(json_object_get(adaptive, "enabled")))
         adapt(pace, adaptive, run->control, &limits);
     else

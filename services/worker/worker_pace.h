@@ -13,7 +13,8 @@ struct pace {
     uint64_t moved, cap;
     uint32_t unused;
     int64_t moved_ms;
-    uint32_t class_cap; /* commands a second of the job's class; 0 = none */
+    uint32_t class_cap;            /* commands a second of the job's class; 0 = none */
+    uint64_t role_rps, role_bytes; /* what roles let through in a second; 0 = no limit */
 };
 
 /* Look, when it is time, and tell the children. Call it often. */

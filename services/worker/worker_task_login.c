@@ -4,6 +4,7 @@
 
 #include "services/common/clock.h"
 #include "services/common/log.h"
+#include "services/flow/throttle.h"
 #include "services/worker/worker_login.h"
 
 enum { WATCH_MS = 5000 };
@@ -31,6 +32,22 @@ static struct worker_login login_of(const struct worker_task *task) {
                                  .cache = task->logins};
 }
 
+/* The stricter share of both ends goes on top of the job's own limits. */
+static void heed_shares(struct worker_task *task) {
+    uint64_t rps = 0, bytes = 0;
+
+    for (int i = 0; i < 2; i++) {
+        rps = throttle_stricter(rps, task->logins->end[i].rps);
+        bytes = throttle_stricter(bytes, task->logins->end[i].bytes_per_second);
+    }
+    if (rps != task->pace.role_rps || bytes != task->pace.role_bytes)
+        task->pace.due_ms = 0;
+    task->pace.role_rps = rps;
+    task->pace.role_bytes = bytes;
+    task->run->progress.role_rps = (int64_t)rps;
+    task->run->progress.role_bytes_per_second = (int64_t)bytes;
+}
+
 void worker_task_login(struct worker *worker, struct worker_task *task, enum task_duty duty) {
     const struct worker_login who = login_of(task);
     struct err why = ERR_INIT;
@@ -39,6 +56,7 @@ void worker_task_login(struct worker *worker, struct worker_task *task, enum tas
     if (!worker_login(worker, &who, task->run->child[duty].login_end, &object, &why))
         log_event(LOG_LEVEL_ERROR, "task.no-credentials", LOG_TEXT("job", task->run->job),
                   LOG_ERR(&why));
+    heed_shares(task);
     task_run_login(task->run, duty, object, &why);
     json_decref(object);
 }
@@ -59,6 +77,7 @@ bool worker_task_login_watch(struct worker *worker, struct worker_task *task, st
         return false;
     task->watch_ms = clock_mono_ms() + WATCH_MS;
     task->run->progress.role_until_ms = task->logins->roles_until_ms;
+    heed_shares(task);
     if (!allowed)
         task_run_block(task->run, &why);
     return true;

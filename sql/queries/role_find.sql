@@ -8,7 +8,8 @@ SELECT json_build_object(
            'prefixes', r.prefixes, 'destinations', r.destinations,
            'not_before_ms', kf_ms(r.not_before), 'not_after_ms', kf_ms(r.not_after),
            'now_ms', kf_ms(clock_timestamp()), 'max_session_seconds', r.max_session_seconds,
-           'enabled', r.is_enabled),
+           'enabled', r.is_enabled, 'max_rps', r.max_rps,
+           'max_bytes_per_second', r.max_bytes_per_second),
        i.sealed, i.endpoint
   FROM role r
   LEFT JOIN instance i ON i.id = $3 AND i.account = r.account AND i.id = ANY (r.instances)

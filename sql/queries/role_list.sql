@@ -8,7 +8,8 @@ SELECT coalesce(json_agg(shown ORDER BY id DESC), '[]')
                    'external_id', external_id, 'instances', instances, 'permissions', permissions,
                    'databases', databases, 'prefixes', prefixes, 'destinations', destinations,
                    'not_before', kf_time(not_before), 'not_after', kf_time(not_after),
-                   'max_session_seconds', max_session_seconds, 'enabled', is_enabled,
+                   'max_session_seconds', max_session_seconds, 'max_rps', max_rps,
+                   'max_bytes_per_second', max_bytes_per_second, 'enabled', is_enabled,
                    'created_at', kf_time(created_at), 'updated_at', kf_time(updated_at),
                    'version', version) AS shown
           FROM role

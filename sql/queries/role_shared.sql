@@ -12,7 +12,8 @@ SELECT coalesce(json_agg(shown ORDER BY key), '[]')
                    'label', CASE WHEN 'instance.describe' = ANY (r.permissions) THEN i.endpoint ->> 'label' END,
                    'permissions', r.permissions, 'databases', r.databases, 'prefixes', r.prefixes,
                    'destinations', r.destinations, 'not_before', kf_time(r.not_before),
-                   'not_after', kf_time(r.not_after), 'external_id_required', r.external_id IS NOT NULL) AS shown
+                   'not_after', kf_time(r.not_after), 'max_rps', r.max_rps,
+                   'max_bytes_per_second', r.max_bytes_per_second, 'external_id_required', r.external_id IS NOT NULL) AS shown
           FROM role r
           JOIN instance i ON i.account = r.account AND i.id = ANY (r.instances)
          WHERE r.trusted_accounts @> ARRAY[$1::text] AND r.is_enabled

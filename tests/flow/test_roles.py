@@ -149,6 +149,61 @@ def test_r_110_a_rotated_password_is_tried_first_and_reaches_a_running_job(servi
     assert "fresh-word" not in json.dumps(service.logs()) + owner.call("GET", path).text + owner.call("GET", "/v1/audit").text
 
 
+def speed_of(destination, seconds=1.5):
+    """Keys that arrive a second, counted by the destination itself."""
+    client = destination.client()
+    before, began = client.dbsize(), time.monotonic()
+    time.sleep(seconds)
+    return (client.dbsize() - before) / (time.monotonic() - began)
+
+
+def until(condition, what, timeout=30):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+def test_a_role_caps_what_all_its_jobs_together_may_move(service, owner, guest, guarded, redis_server):
+    pipe = guarded.client().pipeline(transaction=False)
+    for i in range(20000):
+        pipe.set("k%d" % i, i)
+    pipe.execute()
+    instance = register(owner, guarded)
+    for members in ({"max_rps": 0}, {"max_rps": "many"}, {"max_bytes_per_second": 1000}):
+        refused = owner.call("POST", "/v1/roles", dict({
+            "name": "r", "trusted_accounts": [guest.id], "instances": [instance["id"]], "permissions": ["data.read"]},
+            **members))
+        assert refused.status_code == 422 and refused.json()["errors"][0]["pointer"] == "/" + list(members)[0]
+    first_end, second_end = redis_server(), redis_server()
+    role, first = shared_job(service, owner, guest, instance, first_end, max_rps=400, max_bytes_per_second=10 ** 7)
+    (shared,) = guest.ok("GET", "/v1/shared-instances?account=" + owner.id)["items"]
+    assert (shared["max_rps"], shared["max_bytes_per_second"]) == (400, 10 ** 7)
+    first.check_and_start(ignore_warnings=True)
+    first.wait(lambda j: j["progress"]["full"]["keys_done"] > 0, "the copy moves")
+    assert first.get()["role_limits"] == {"rps": 400, "bytes_per_second": 10 ** 7}
+    effective = guest.ok("GET", first.path + "/throttle")["effective"]
+    assert effective["full"]["rps"] == effective["incremental"]["rps"] == 400
+    alone = speed_of(first_end)
+    assert 150 < alone < 550, alone
+    # Another job by the same role, and each has the half.
+    second = Job(service.with_key(guest.key), guest.ok("POST", "/v1/jobs", {
+        "kind": "migration", "destination": {"url": second_end.url()},
+        "source": {"account_id": owner.id, "role_name": "migration", "instance_id": instance["id"]}})["id"])
+    second.check_and_start(ignore_warnings=True)
+    until(lambda: [j.get()["role_limits"]["rps"] for j in (first, second) if j.get()["role_limits"]] == [200, 200],
+          "they do not share")
+    second.wait(lambda j: j["progress"]["full"]["keys_done"] > 0, "the second copy moves")
+    together = speed_of(first_end) + speed_of(second_end)
+    assert together < 550, together
+    # The owner takes the cap away, and what was held back goes on; without it nothing holds it back.
+    owner.ok("PATCH", "/v1/roles/" + role["id"], {"max_rps": None, "max_bytes_per_second": None})
+    for job in (first, second):
+        job.wait_caught_up()
+        assert job.get()["role_limits"] is None
+        job.stop(drain=False)
+
+
 def test_an_instance_is_looked_at(service, owner, guarded):
     guarded.client(db=3).set("a", 1)
     instance = register(owner, guarded)

@@ -169,6 +169,22 @@ static void a_wrong_window_is_named(void) {
     }
 }
 
+static void what_a_role_lets_through_goes_on_top(void) {
+    struct throttle_limits l = {
+        .full_keys = 100, .tail_commands = 5000, .full_bytes = THROTTLE_HALT};
+
+    throttle_plan_cap(&l, 1000, 70000);
+    CU_ASSERT_EQUAL(l.full_keys, 100);
+    CU_ASSERT_EQUAL(l.full_source_commands, 1000);
+    CU_ASSERT_EQUAL(l.tail_commands, 1000);
+    CU_ASSERT_EQUAL(l.full_bytes, THROTTLE_HALT);
+    CU_ASSERT_EQUAL(l.tail_bytes, 70000);
+    throttle_plan_cap(&l, 0, 0);
+    CU_ASSERT_EQUAL(l.full_keys, 100);
+    CU_ASSERT_EQUAL(l.tail_commands, 1000);
+    CU_ASSERT_EQUAL(l.tail_bytes, 70000);
+}
+
 static void a_slow_end_halves_the_pace_and_a_quick_one_raises_it(void) {
     struct pace pace = {0};
 
@@ -205,6 +221,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_zone_moves_the_window),
     CUNIT_TEST(factor_zero_halts_everything),
     CUNIT_TEST(a_wrong_window_is_named),
+    CUNIT_TEST(what_a_role_lets_through_goes_on_top),
     CUNIT_TEST(a_slow_end_halves_the_pace_and_a_quick_one_raises_it),
     CUNIT_TEST(a_pace_that_nobody_uses_is_taken_away),
 };

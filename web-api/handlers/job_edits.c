@@ -70,15 +70,15 @@ static json_t *limit_view(uint64_t limit) {
                                     : json_integer((json_int_t)limit);
 }
 
-static json_t *effective_view(const json_t *throttle, const char *instance_class) {
+static json_t *effective_view(const json_t *throttle, const char *instance_class,
+                              const struct store_progress *p) {
     uint32_t cap = job_class_cap(instance_class);
     struct throttle_limits l;
     int window;
 
     throttle_plan_at(throttle, clock_wall_ms(), &l, &window);
-    if (cap &&
-        (l.tail_commands == 0 || (l.tail_commands != THROTTLE_HALT && cap < l.tail_commands)))
-        l.tail_commands = cap;
+    l.tail_commands = throttle_stricter(l.tail_commands, cap);
+    throttle_plan_cap(&l, (uint64_t)p->role_rps, (uint64_t)p->role_bytes_per_second);
     return json_pack("{s:{s:o, s:o, s:o}, s:{s:o, s:o}, s:o}", "full", "source_qps",
                      limit_view(l.full_source_commands), "rps", limit_view(l.full_keys),
                      "bytes_per_second", limit_view(l.full_bytes), "incremental", "rps",
@@ -107,7 +107,7 @@ static bool reply_throttle(struct call *call, struct reply *reply, const char *i
         return false;
     throttle = json_object_get(job.spec, "throttle");
     view = json_pack("{s:O?, s:o, s:o}", "configured", throttle, "effective",
-                     effective_view(throttle, job.instance_class), "measured",
+                     effective_view(throttle, job.instance_class, &job.progress), "measured",
                      measured_view(&job.progress));
     etag_add(view, job.version);
     store_job_done(&job);

@@ -22,12 +22,15 @@ enum {
     DESTINATIONS_MAX = 100,
     SESSION_DEFAULT_S = 3600,
     SESSION_LEAST_S = 900,
-    SESSION_MOST_S = 43200
+    SESSION_MOST_S = 43200,
+    BYTES_LEAST = 65536, /* as of a job's own limits */
 };
+
+#define RATE_MOST 1000000000000
 
 static const char *const role_members =
     "name trusted_accounts external_id instances permissions databases prefixes destinations "
-    "not_before not_after max_session_seconds enabled";
+    "not_before not_after max_session_seconds max_rps max_bytes_per_second enabled";
 
 /* A role as a request leaves it, over the one there is. */
 struct draft {
@@ -131,6 +134,9 @@ static void read_role(struct call *call, struct draft *d) {
         json_read_wrong(&call->fields, "/not_after", "out_of_range", "must lie behind not_before");
     json_read_int(d->whole, &call->fields, "max_session_seconds", SESSION_LEAST_S, SESSION_MOST_S,
                   &r->max_session_seconds);
+    json_read_int(d->whole, &call->fields, "max_rps", 1, RATE_MOST, &r->max_rps);
+    json_read_int(d->whole, &call->fields, "max_bytes_per_second", BYTES_LEAST, RATE_MOST,
+                  &r->max_bytes_per_second);
     json_read_bool(d->whole, &call->fields, "enabled", &enabled);
     r->is_enabled = enabled;
 }
