@@ -103,12 +103,17 @@ void task_run_block(struct task_run *run, const struct err *why) {
     task_inner_settle(run, TASK_BLOCKED);
 }
 
-/* A login that a file holds may be put right there at any time, so it is waited for. */
+/* A login that a file holds may be put right there at any time, so it is waited for. So is a
+ * right that the destination's account had as long as changes were applied: whoever took it away
+ * gives it back. The unit that was refused was so as a whole; of one that was refused in parts the
+ * code is DIVERGED, which no right puts right. */
 static enum err_retry class_of(const struct task_run *run, enum err_code code) {
     const char *end = code == ERR_SOURCE_AUTH ? "source"
                       : code == ERR_DEST_AUTH ? "destination"
                                               : NULL;
 
+    if (code == ERR_DEST_NOPERM && strcmp(run->progress.position_state, "tail") == 0)
+        return RETRY_LATER;
     return end && worker_secret_is_of_file(run->spec, end) ? RETRY_LATER : err_retry_class(code);
 }
 
