@@ -267,6 +267,18 @@ bool store_precheck_neighbours(struct store *store, const char *id, const char *
     return store_exec_json(store, &sql_query_precheck_neighbours, &p, ret, err);
 }
 
+bool store_precheck_known(struct store *store, const char *id, json_t **ret, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+    struct store_rows rows = STORE_ROWS_INIT;
+
+    store_bind_text(&p, id);
+    if (!store_exec(store, &sql_query_precheck_known, &p, &rows, err))
+        return false;
+    *ret = rows.count ? store_json(&rows, 0, 0) : NULL;
+    store_rows_done(&rows);
+    return true;
+}
+
 bool store_precheck_contacts(struct store *store, const char *id, int64_t *ret_count,
                              struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;

@@ -19,6 +19,7 @@ struct store_precheck_options {
                                   of this specification and is not too old */
     const char *purpose;       /* precheck (NULL), connectivity, discover, start; of a job whose
                                   ends are looked at: counts, clients */
+    const char *of_job;        /* connectivity: of the ends of this job as they would be; or NULL */
 };
 
 struct store_precheck {
@@ -111,6 +112,11 @@ MUST_CHECK bool store_precheck_own_keys(struct store *store, const char *id, jso
 /* How many webhook endpoints of its account would be told what becomes of the run's job. */
 MUST_CHECK bool store_precheck_contacts(struct store *store, const char *id, int64_t *ret_count,
                                         struct err *err);
+
+/* What is known of the ends of the job whose connectivity is tried: {"has_position", "history"};
+ * NULL = nothing, or it is no such run. A new reference. */
+MUST_CHECK bool store_precheck_known(struct store *store, const char *id, json_t **ret,
+                                     struct err *err);
 
 /* ---- for job_control.c ---- */
 

@@ -22,6 +22,7 @@
 enum { TAKE_STORE_MS = 3000, REFUSALS_PER_SECOND = 200 };
 
 struct app {
+    const struct config *config;
     struct store_pool *pool;
     struct stream_limit *streams;
     struct app_keys *keys;
@@ -41,6 +42,7 @@ bool app_new(const struct config *config, struct app **ret_app, struct err *err)
     if (!app)
         return err_set(err, ERR_MEMORY, "the application");
     app->streams = stream_limit_new((unsigned)config->api_connections_max);
+    app->config = config;
     app->by_key = rate_new((uint32_t)config->api_requests_per_second);
     app->by_peer = rate_new(REFUSALS_PER_SECOND);
     atomic_init(&app->stopping, false);
@@ -79,6 +81,10 @@ struct store_pool *app_pool(struct app *app) {
 
 struct stream_limit *app_streams(struct app *app) {
     return app->streams;
+}
+
+const struct config *app_config(struct app *app) {
+    return app->config;
 }
 
 const struct keyring *app_keyring(struct app *app) {
@@ -196,7 +202,8 @@ static bool run_handler(struct call *call, struct reply *reply, struct err *err)
         return false;
     if (call->route->scope == SCOPE_NONE)
         return call->route->handle(call, reply, err);
-    if (!store_pool_take(call->app->pool, TAKE_STORE_MS, &call->store, err))
+    if (!route_prepare(call, err) ||
+        !store_pool_take(call->app->pool, TAKE_STORE_MS, &call->store, err))
         return false;
 
     bool ok = idempotency_applies(call) ? idempotency_run(call, reply, err)

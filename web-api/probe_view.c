@@ -31,6 +31,7 @@ static const struct {
     {"connect", "src.connect", "dst.connect", "connect_us"},
     {"tls", "src.tls", "dst.tls", "tls_us"},
     {"login", "src.auth", "dst.auth", "login_us"},
+    {"identity", "src.identity", "dst.identity", NULL},
     {"ping", "src.loading", "dst.writable", NULL},
     {"role", "src.role", "dst.writable", NULL},
     {"replicate", "src.psync_permission", NULL, NULL},

@@ -64,4 +64,8 @@ struct route {
 extern const struct route routes[];
 extern const size_t route_count;
 
+/* What of a call has to wait for a worker, before anything is changed and outside of any
+ * transaction. Most have nothing. Errors: the handler's. */
+MUST_CHECK bool route_prepare(struct call *call, struct err *err);
+
 bool route_later(struct call *call, struct reply *reply, struct err *err);

@@ -145,6 +145,10 @@ const struct route routes[] = {
 };
 const size_t route_count = LENGTH_OF(routes);
 
+bool route_prepare(struct call *call, struct err *err) {
+    return call->route->handle != job_edits_patch || job_edits_prepare(call, err);
+}
+
 bool route_later(struct call *call, struct reply *reply, struct err *err) {
     (void)reply;
     return err_set(err, ERR_NOT_SUPPORTED_YET, "%s %s is part of the contract and not built yet",

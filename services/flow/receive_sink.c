@@ -40,7 +40,7 @@ bool receive_begin(struct receiver *r, const struct repl_position *at, struct er
         (!r->spec.incremental && !reading_mark_write(r->spool_fd, &r->mark, err)))
         return false;
     receive_publish(r);
-    return failpoint(FAILPOINT_RECEIVE_SNAPSHOT_BEGUN, err);
+    return failpoint(FAILPOINT_RECEIVE_SNAPSHOT_BEGUN, err) && receive_say_source(r, err);
 }
 
 /* A snapshot begins: what the logs held belongs to another history or time. */
@@ -74,7 +74,7 @@ static bool continue_stream(struct receiver *r, const struct repl_position *at, 
         !failpoint(FAILPOINT_RECEIVE_HISTORY_RENAMED, err))
         return false;
     atomic_fetch_add_explicit(&r->control->replid_changes, 1, memory_order_release);
-    return true;
+    return receive_say_source(r, err);
 }
 
 static bool on_answered(void *ctx, struct source_link *link, bool full, struct err *err) {

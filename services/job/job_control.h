@@ -99,8 +99,9 @@ MUST_CHECK bool job_control_reading(struct store *store, const struct keyring *r
                                     const char *actor, int max_age_s, bool *ret_open,
                                     struct err *err);
 
-/* A precheck of a specification that is not saved. Of a connectivity test one end may be missing;
- * a discovery looks at the source. */
+/* A precheck of a specification that is not saved. Of a connectivity test one end may be missing,
+ * and with options->of_job it also tells whether the ends are still the job's own; a discovery
+ * looks at the source. */
 MUST_CHECK bool job_control_precheck_alone(struct store *store, const struct keyring *ring,
                                            const char *account, const char *actor,
                                            const struct job_spec *spec,

@@ -104,6 +104,22 @@ bool job_edit_ends_keep(const struct store_job *job, const char *const *others,
     return true;
 }
 
+bool job_edit_ends_moves(const struct store_job *job, const json_t *spec, const char *end) {
+    static const char *const ways[] = {"auth", "tls", "connect_timeout_ms", "label"};
+    json_t *was = json_copy(json_object_get(job->spec, end));
+    json_t *is = json_copy(json_object_get(spec, end));
+    bool moves;
+
+    for (size_t i = 0; i < LENGTH_OF(ways); i++) {
+        json_object_del(was, ways[i]);
+        json_object_del(is, ways[i]);
+    }
+    moves = !json_equal(was, is);
+    json_decref(was);
+    json_decref(is);
+    return moves;
+}
+
 bool job_edit_ends_resumes(const struct store_job *job) {
     static const char *const codes[] = {"source_auth_failed",
                                         "source_permission_missing",

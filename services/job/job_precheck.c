@@ -120,6 +120,7 @@ bool job_control_precheck_alone(struct store *store, const struct keyring *ring,
     run = (struct store_precheck_new){
         .id = id,
         .account = account,
+        .job = options->of_job,
         .actor = actor,
         .spec_digest = spec->digest,
         .spec = spec->spec,
@@ -190,8 +191,8 @@ static bool finish_body(struct store *store, void *arg, struct err *err) {
     snprintf(actor, sizeof(actor), "worker:%s", f->worker);
     if (strcmp(end.purpose, "start") == 0)
         return after_start(store, &end, actor, err);
-    if (strcmp(end.purpose, "counts") == 0 || strcmp(end.purpose, "clients") == 0)
-        return true; /* a look moves nothing */
+    if (strcmp(end.purpose, "precheck") != 0)
+        return true; /* it only looked */
     event = strcmp(end.state, "passed") == 0 ? JOB_EV_PRECHECK_PASSED : JOB_EV_PRECHECK_FAILED;
     return move_along(store, end.job, event, actor, detail[0] ? detail : NULL, err);
 }

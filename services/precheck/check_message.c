@@ -105,12 +105,15 @@ static bool read_asked(const json_t *message, struct check_run *run, struct err 
 
     for (size_t row = 0; row < check_row_count; row++)
         run->asked[row] = !json_is_array(list);
+    run->asked[check_find("src.identity")] = run->asked[check_find("dst.identity")] =
+        !json_is_array(list) && check_identity_is_asked(run);
     json_array_foreach(list, i, id) {
         size_t row = json_is_string(id) ? check_find(json_string_value(id)) : check_row_count;
 
         if (row == check_row_count)
             return wrong(err, "checks");
-        run->asked[row] = true;
+        run->asked[row] =
+            strstr(check_rows[row].info.id, ".identity") == NULL || check_identity_is_asked(run);
     }
     return true;
 }

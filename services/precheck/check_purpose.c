@@ -7,10 +7,10 @@ static const struct {
     const char *purpose, *ids;
 } purposes[] = {
     {"connectivity",
-     "src.file src.dns src.connect src.tls src.auth src.loading src.topology src.role "
+     "src.file src.dns src.connect src.tls src.auth src.identity src.loading src.topology src.role "
      "src.psync_permission src.replconf_permission src.read_permission "
-     "dst.dns dst.connect dst.tls dst.auth dst.writable dst.permission dst.cluster_health "
-     "net.latency"},
+     "dst.dns dst.connect dst.tls dst.auth dst.identity dst.writable dst.permission "
+     "dst.cluster_health net.latency"},
     /* What nobody can wait for: the job is paused when one of these fails. Servers that are away,
      * busy or loading are the business of its retries. */
     {"start", "src.psync_permission src.replconf_permission dst.permission dst.same_instance "

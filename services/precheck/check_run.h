@@ -288,6 +288,9 @@ int64_t check_selected_percent(const struct check_run *run);
 bool check_has_prefixes(const struct check_run *run, int database);
 bool check_selects(const struct check_run *run, int database, struct str name);
 
+/* Is this a run for a job that knows its ends already (check_identity.c)? */
+bool check_identity_is_asked(const struct check_run *run);
+
 /* The instance by which the destination is marked as in use by applications; NULL = none. */
 const char *check_live_instance(const struct check_run *run);
 

@@ -179,7 +179,20 @@ bool check_src_bandwidth(struct check_run *run, struct check_finding *ret, struc
     check_threshold(ret, "%d h for all of it", COPY_HOURS_MAX);
     if (hours >= COPY_HOURS_MAX)
         return check_warn(ret, "At %s/s the copy takes about %" PRId64 " hours", shown, hours);
-    return check_pass(ret, "%s/s at least come through", shown);
+    if (run->incremental && !check_sample_writes(run, err))
+        return false;
+    if (run->incremental && stream_rate(run) * 100 > rate * RATE_PERCENT_MAX) {
+        char changes[32];
+
+        check_threshold(ret, "%s/s of changes, and some more",
+                        check_bytes(stream_rate(run), changes));
+        return check_warn(ret,
+                          "The source's changes are about %s/s, and %s/s come through: the job may "
+                          "never catch up",
+                          changes, shown);
+    }
+    return check_pass(ret, "%s/s at least come through, %" PRId64 " bytes/s of changes", shown,
+                      run->incremental && stream_rate(run) > 0 ? stream_rate(run) : 0);
 }
 
 static int64_t limit_of(const json_t *phase, const char *name) {

@@ -50,6 +50,7 @@ static const struct {
     TEXT(run_id, "run_id"),
     TEXT(role, "role"),
     TEXT(replid, "master_replid"),
+    TEXT(replid2, "master_replid2"),
     TEXT(master_host, "master_host"),
     TEXT(master_link_status, "master_link_status"),
     TEXT(maxmemory_policy, "maxmemory_policy"),

@@ -31,6 +31,7 @@ struct redis_info {
     char run_id[41];
     char role[16]; /* "master", "slave", … */
     char replid[41];
+    char replid2[41]; /* the history before a failover; zeros = none */
     int64_t repl_offset;
     char master_host[256]; /* of a replica */
     int64_t master_port;

@@ -62,7 +62,7 @@ static json_t *worker_json(struct worker *worker, const struct store_precheck_cl
     const char *states[JOB_STATE_COUNT];
     struct err ignored = ERR_INIT;
     char live[STORE_ID_SIZE], address[300];
-    json_t *neighbours = NULL, *object;
+    json_t *neighbours = NULL, *known = NULL, *object;
     int64_t contacts;
     size_t count = 0;
 
@@ -79,6 +79,8 @@ static json_t *worker_json(struct worker *worker, const struct store_precheck_cl
         json_object_set(object, "egress", worker->egress);
     if (neighbours)
         json_object_set_new(object, "neighbours", neighbours);
+    if (claim->job[0] && store_precheck_known(worker->store, claim->id, &known, &ignored) && known)
+        json_object_set_new(object, "known", known);
     if (store_precheck_contacts(worker->store, claim->id, &contacts, &ignored))
         json_object_set_new(object, "contacts", json_integer(contacts));
     role_judge_address(json_object_get(claim->spec, "destination"), address);

@@ -1,13 +1,14 @@
 """Passwords are rotated and servers move: a job that waits for it goes on by itself, where it was."""
 
 import os
+import time
 
 import pytest
 from support.chaos import QUICK_RETRY
 from support.compare import compare
 from support.proxy import Proxy
 from support.service import ApiError, wait_marker
-from support.workload import fill
+from support.workload import Writer, fill
 
 
 def rotate(server, password):
@@ -93,6 +94,31 @@ def test_a_server_that_moved_is_patched_while_it_is_retried(service, source, des
         assert compare(source.url(), destination.url()).equal
 
 
+def test_a_right_that_was_taken_away_while_changes_are_applied_is_waited_for(service, source, destination):
+    """Named, on the clock of other troubles, and gone on from by itself: no hole, nothing twice."""
+    fill(source.url(), 500)
+    admin = destination.client()
+    admin.execute_command("ACL", "SETUSER", "kf", "on", ">kf", "~*", "&*", "+@all")
+    job = service.job(source.url(), destination.url(user="kf:kf"), retry=QUICK_RETRY).check_and_start()
+    job.wait_caught_up()
+    wait_marker(source, destination, job=job)
+    with Writer(source.url(), rate=300, mix="model") as writer:
+        for word in ("-incr", "-exec", "-multi", "-hmget"):
+            admin.execute_command("ACL", "SETUSER", "kf", word)
+            answer = job.wait(lambda job: job["state"] == "retrying" and job["retry_state"]
+                              and job["retry_state"]["error"]["code"] == "destination_noperm", "a named wait")
+            assert answer["retry_state"]["kind"] == "other" and answer["retry_state"]["deadline_at"], answer
+            assert answer["attention"] is None, answer["attention"]
+            admin.execute_command("ACL", "SETUSER", "kf", "+@all")
+            wait_marker(source, destination, job=job)
+        assert job.get()["attention"] is None
+        assert writer.stop(), "nothing was written"
+        wait_marker(source, destination, job=job)
+    job.stop()
+    report = compare(source.url(), destination.url())
+    assert report.equal, report
+
+
 @pytest.mark.full
 def test_an_end_that_is_not_what_it_was_is_said(service, source, redis_server):
     destination = redis_server("--appendonly", "yes", "--appendfsync", "always")
@@ -117,31 +143,136 @@ def test_an_end_that_is_not_what_it_was_is_said(service, source, redis_server):
     job.stop()
 
 
-def test_another_server_in_the_place_of_the_destination_is_never_written(
-        job, source, redis_server):
-    other = redis_server()
+def started(service, source, destination):
+    """Of an end that is a Proxy another server may take the place."""
+    job = service.job(source.url(), destination.url(), retry=QUICK_RETRY).check_and_start()
+    job.wait_caught_up()
+    wait_marker(source, destination, job=job)
     job.pause()
-    patch(job, destination={"url": other.url()})
-    assert job.get()["state"] == "paused", "a pause is a person's wish"
-    job.act("resume")
-    answer = job.wait_state("blocked")
-    assert answer["attention"]["code"] == "needs_recopy", answer["attention"]
-    assert other.client().dbsize() == 0
-    job.act("stop", {"drain": False})
+    return job
+
+
+class Behind(Proxy):
+    """The address stays, the server behind it may change."""
+
+    def __init__(self, server):
+        super().__init__(server.port)
+        self.server = server
+
+    def url(self):
+        return self.server.url(port=self.port)
+
+    def client(self, *args):
+        return self.server.client(*args)
+
+
+def test_another_server_in_the_place_of_the_destination_is_never_written(service, source, redis_server):
+    other = redis_server()
+    with Behind(redis_server()) as destination:
+        job = started(service, source, destination)
+        destination.target = other.port
+        job.act("resume")
+        answer = job.wait_state("blocked")
+        assert answer["attention"]["code"] == "needs_recopy", answer["attention"]
+        assert other.client().dbsize() == 0
+        job.act("stop", {"drain": False})
 
 
 @pytest.mark.full
 def test_another_server_in_the_place_of_the_source_is_never_taken_for_it(
-        job, source, destination, redis_server):
+        service, destination, redis_server):
     other = redis_server()
     other.client().set("of another", 1)
+    with Behind(redis_server()) as source:
+        job = started(service, source, destination)
+        source.target = other.port
+        job.act("resume")
+        answer = job.wait_state("blocked")
+        assert answer["attention"]["code"] == "needs_recopy", answer["attention"]
+        assert destination.client().get("of another") is None
+        job.act("stop", {"drain": False})
+
+
+def identity(job, **members):
+    """What a trial of the patch says: {end: result}."""
+    test = job.service.request("PATCH", job.path + "?dry_run=true", members, headers={"Prefer": "wait=20"})
+    return {end["end"]: step["result"] for end in test["ends"] for step in end["steps"]
+            if step["step"] == "identity"}, test["state"]
+
+
+def test_a_new_address_where_another_server_answers_is_refused_and_named(job, source, destination, redis_server):
+    other = redis_server()
+    history = source.client().info("replication")["master_replid"]
     job.pause()
-    patch(job, source={"url": other.url()})
+    before = job.get()
+    for end, words in (("source", (history, other.client().info("replication")["master_replid"])),
+                       ("destination", ("position",))):
+        with pytest.raises(ApiError) as why:
+            patch(job, **{end: {"url": other.url()}})
+        problem = why.value.problem
+        assert (why.value.status, problem["code"]) == (409, "config_drift"), problem
+        assert problem["detail"].startswith(end + ": ") and "127.0.0.1:%d" % other.port in problem["detail"]
+        assert all(word in problem["detail"] for word in words), problem
+        assert identity(job, **{end: {"url": other.url()}})[0][end] == "fail"
+    after = job.get()
+    assert (after["source"], after["destination"]) == (before["source"], before["destination"])
+    assert other.client().dbsize() == 0
+    job.resume()
+    wait_marker(source, destination, job=job)
+    job.stop()
+
+
+def test_the_same_server_by_another_name_is_taken(job, source, destination):
+    job.pause()
+    for end, server in (("source", source), ("destination", destination)):
+        change = {end: {"url": server.url().replace("127.0.0.1", "localhost")}}
+        assert identity(job, **change) == ({"source": "pass", "destination": "pass"}, "passed")
+        assert patch(job, **change)[end]["label"].startswith("localhost:")
+    job.resume()
+    wait_marker(source, destination, job=job)
+    job.stop()
+    assert compare(source.url(), destination.url()).equal
+
+
+def replica_of(server, redis_server):
+    found = redis_server("--replicaof", "127.0.0.1 %d" % server.port)
+    deadline = time.monotonic() + 60
+    while found.client().info("replication")["master_link_status"] != "up":
+        assert time.monotonic() < deadline, "the replica does not come up"
+        time.sleep(0.05)
+    return found
+
+
+def test_a_replica_that_took_over_the_history_is_taken(job, source, destination, redis_server):
+    """Both ends fail over, to servers of other addresses that have the same data."""
+    job.pause()
+    ends = {}
+    for end, server in (("source", source), ("destination", destination)):
+        replica = replica_of(server, redis_server)
+        replica.client().execute_command("REPLICAOF", "NO", "ONE")
+        server.stop()
+        ends[end] = replica
+        patch(job, **{end: {"url": replica.url()}})
     job.act("resume")
-    answer = job.wait_state("blocked")
-    assert answer["attention"]["code"] == "needs_recopy", answer["attention"]
-    assert destination.client().get("of another") is None
-    job.act("stop", {"drain": False})
+    wait_marker(ends["source"], ends["destination"], job=job)
+    assert job.get()["attention"] is None
+    assert ends["source"].client().info("stats")["sync_full"] == 0, "the history goes on"
+    job.stop()
+    assert compare(ends["source"].url(), ends["destination"].url()).equal
+
+
+def test_an_address_where_nobody_answers_is_no_other_server(job, source, destination):
+    from support.ports import free_port
+
+    job.pause()
+    url = destination.url(port=free_port())
+    result, state = identity(job, destination={"url": url})
+    assert state == "failed" and result["destination"] == "skipped", result
+    assert patch(job, destination={"url": url})["destination"]["label"] == url[len("redis://"):]
+    patch(job, destination={"url": destination.url()})
+    job.resume()
+    wait_marker(source, destination, job=job)
+    job.stop()
 
 
 def test_what_may_change_is_how_an_end_is_reached_and_when(job, source, destination):

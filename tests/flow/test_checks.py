@@ -82,6 +82,13 @@ def test_it_passes_where_nothing_is(request, check_id):
     assert not item["remedy"], item
 
 
+def test_a_way_that_is_narrower_than_the_changes_is_warned_of(pair):
+    pair.writer("source", size=100_000)
+    pair.lie("source", delay=0.05)
+    item = pair.run("src.bandwidth")
+    assert item["result"] == "warn" and "never catch up" in item["message"] and item["ignorable"], item
+
+
 def test_only_what_is_selected_needs_memory(pair):
     pair.source.client().setrange("big", 20_000_000, "x")
     pair.source.client().set("app:1", 1)

@@ -349,6 +349,21 @@ def file(name):
     return make
 
 
+def known(**members):
+    """What the control database knows of the ends of the job that is tried."""
+    return lambda p: p.more.update(job="job_X", worker={"known": dict(
+        {"has_position": True, "history": "f" * 40}, **members)})
+
+
+def known_source(p):
+    known(history=p.source.client().info("replication")["master_replid"])(p)
+
+
+def known_destination(p):
+    p.destination.client().hset("{kf}:job_X:0", mapping={"v": 1, "state": "tail"})
+    known()(p)
+
+
 # id: (what is wrong, the result)
 CASES = {
     "src.file": (file("missing.rdb"), "fail"),
@@ -358,6 +373,7 @@ CASES = {
     "src.auth": (wrong_password("source"), "fail"),
     "src.secret_free": (no_password_given, "fail"),
     "src.role_session": (refused_by_role("source"), "fail"),
+    "src.identity": (known(), "fail"),
     "src.loading": (loading, "fail"),
     "src.version": (lies("source", redis_version="1.2.6"), "fail"),
     "src.edition": (lies("source", kvrocks_version="2.9.0"), "fail"),
@@ -389,6 +405,7 @@ CASES = {
     "dst.connect": (gone("destination"), "fail"),
     "dst.tls": (lambda p: p.tls("destination", "old"), "warn"),
     "dst.auth": (wrong_password("destination"), "fail"),
+    "dst.identity": (known(), "fail"),
     "dst.live": (others_write, "warn"),
     "dst.role_session": (refused_by_role("destination"), "fail"),
     "dst.writable": (replica_without_primary("destination"), "fail"),
@@ -426,6 +443,8 @@ CASES = {
 
 # Where a stock pair has nothing to look at.
 PASSES = {
+    "src.identity": known_source,
+    "dst.identity": known_destination,
     "src.file": file("dump.rdb"),
     "src.tls": lambda p: p.tls("source", "server"),
     "src.role_session": let_in_by_role("source"),

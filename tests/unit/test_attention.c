@@ -29,6 +29,7 @@ static const enum err_code never_from_a_child[] = {
     ERR_IN_USE,
     ERR_NAME_TAKEN,
     ERR_DESTINATION_LIVE,
+    ERR_CONFIG_DRIFT,
 };
 
 static bool from_a_child(enum err_code code) {

@@ -54,11 +54,15 @@ HANDLER(jobs_release);
 
 /* job_edits.c */
 HANDLER(job_edits_patch);
+bool job_edits_prepare(struct call *call, struct err *err);
 HANDLER(job_edits_throttle_get);
 HANDLER(job_edits_throttle_put);
 
 /* job_moves.c */
 HANDLER(job_moves_start);
+/* `acknowledge_limits` of a start: that the limits (GET /v1/capabilities) were seen. *ret_detail is
+ * what the history says of it; NULL = nothing. False: call->fields says what is wrong. */
+bool job_moves_acknowledged(struct call *call, const char **ret_detail);
 HANDLER(job_moves_purchase);
 HANDLER(job_moves_resize);
 HANDLER(job_moves_pause);

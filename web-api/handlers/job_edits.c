@@ -1,16 +1,20 @@
 /* Changes of a job that exists: its specification and its limits. */
+#include <poll.h>
 #include <string.h>
 
 #include "services/common/clock.h"
 #include "services/flow/throttle.h"
 #include "services/job/job_class.h"
 #include "services/job/job_edit.h"
+#include "services/job/job_edit_ends.h"
 #include "services/job/throttle_plan.h"
 
 #include "web-api/app.h"
 #include "web-api/call.h"
 #include "web-api/etag.h"
 #include "web-api/handlers/handlers.h"
+
+static const char *const ends[] = {"source", "destination"};
 
 /* Patch the job of the address under the caller's condition; ret_job is as it was. */
 static bool patch_job(struct call *call, const json_t *patch, struct store_job *ret_job,
@@ -23,29 +27,113 @@ static bool patch_job(struct call *call, const json_t *patch, struct store_job *
                           &call->fields, err);
 }
 
-/* Nothing is written: a worker looks whether both ends can be reached as they would then be. */
-static bool try_patch(struct call *call, struct reply *reply, struct err *err) {
-    static const struct store_precheck_options options = {.purpose = "connectivity",
-                                                          .read_only = true};
+/* What the patch would make of the job, and a worker that looks at `ends` of that (all of them, or
+ * those only that move). *ret_id is "" when there is none to be looked at. */
+static bool queue_look(struct call *call, bool moved_only, char ret_id[STORE_ID_SIZE],
+                       struct err *err) {
+    struct store_precheck_options options = {.purpose = "connectivity", .read_only = true};
     struct store_job job = STORE_JOB_INIT;
     struct job_move move = call_move(call);
     struct job_spec spec = {0};
-    char id[STORE_ID_SIZE];
+    size_t left = LENGTH_OF(ends);
     bool ok = call_job(call, &job, err) &&
               call_if_match(call, job.version, &move.expected_version, err) &&
               job_edit_try(call->store, app_keyring(call->app), &job, &move, call->body, &spec,
-                           &call->fields, err) &&
-              job_control_precheck_alone(call->store, app_keyring(call->app), call->caller.account,
-                                         call->caller.actor, &spec, &options, id, err);
+                           &call->fields, err);
 
+    ret_id[0] = '\0';
+    for (size_t i = 0; ok && moved_only && i < LENGTH_OF(ends); i++) {
+        if (job.started_ms == 0 || !job_edit_ends_moves(&job, spec.spec, ends[i])) {
+            json_object_del(spec.spec, ends[i]);
+            left--;
+        }
+    }
+    if (job.started_ms != 0)
+        options.of_job = job.id;
+    if (ok && left > 0)
+        ok = job_control_precheck_alone(call->store, app_keyring(call->app), call->caller.account,
+                                        call->caller.actor, &spec, &options, ret_id, err);
     job_spec_done(&spec);
     store_job_done(&job);
-    if (!ok)
+    return ok;
+}
+
+/* Nothing is written: a worker looks whether both ends can be reached as they would then be, and
+ * whether they are still the job's own. */
+static bool try_patch(struct call *call, struct reply *reply, struct err *err) {
+    char id[STORE_ID_SIZE];
+
+    if (!queue_look(call, false, id, err))
         return false;
     call->wait_for = WAIT_FOR_PRECHECK;
     memcpy(call->wait_id, id, strlen(id) + 1);
     reply_header(reply, "Location", arena_printf(call->arena, "/v1/connectivity-tests/%s", id));
     return call_reply_precheck(call, reply, 202, id, err);
+}
+
+/* ---- a new address is looked at before it is taken ---- */
+
+enum { TAKE_STORE_MS = 3000, LOOK_MS = 15000, CLAIM_MS = 4000, PAUSE_MS = 60 };
+
+/* An end that turned out to be another server. Errors: CONFIG_DRIFT. */
+static bool judge(const struct store_precheck *run, struct err *err) {
+    static const char *const ids[] = {"src.identity", "dst.identity"};
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(run->items, i, item) {
+        const char *id = json_string_value(json_object_get(item, "id"));
+        const char *result = json_string_value(json_object_get(item, "result"));
+        const char *message = json_string_value(json_object_get(item, "message"));
+
+        for (size_t k = 0; k < LENGTH_OF(ids); k++) {
+            if (id && result && strcmp(id, ids[k]) == 0 && strcmp(result, "fail") == 0)
+                return err_set(err, ERR_CONFIG_DRIFT, "%s: %s", ends[k], message ? message : "");
+        }
+    }
+    return true;
+}
+
+/* Look at the run once. *ret_over: it has ended, or no worker has taken it in time. */
+static bool look(struct call *call, const char *id, bool is_late, bool *ret_over, struct err *err) {
+    struct store_precheck run = {0};
+    bool ok = store_pool_take(app_pool(call->app), TAKE_STORE_MS, &call->store, err);
+
+    if (!ok)
+        return false;
+    ok = store_precheck_get(call->store, call->caller.account, id, &run, err);
+    store_pool_give(app_pool(call->app), call->store);
+    call->store = NULL;
+    if (ok) {
+        *ret_over = strcmp(run.state, "queued") == 0 ? is_late : strcmp(run.state, "running") != 0;
+        ok = judge(&run, err);
+    }
+    store_precheck_done(&run);
+    return ok;
+}
+
+/* Whoever cannot be reached, or is not looked at in time, is not called another server: the worker
+ * that connects is careful all the same. */
+bool job_edits_prepare(struct call *call, struct err *err) {
+    int64_t began = clock_mono_ms();
+    char id[STORE_ID_SIZE];
+    bool over = false, dry_run = false, ok;
+
+    if (!call_query_flag(call, "dry_run", &dry_run, err))
+        return false;
+    if (dry_run || (!json_object_get(call->body, ends[0]) && !json_object_get(call->body, ends[1])))
+        return true;
+    if (!store_pool_take(app_pool(call->app), TAKE_STORE_MS, &call->store, err))
+        return false;
+    ok = queue_look(call, true, id, err);
+    store_pool_give(app_pool(call->app), call->store);
+    call->store = NULL;
+    while (ok && id[0] && !over && !app_is_stopping(call->app) &&
+           clock_mono_ms() - began < LOOK_MS) {
+        poll(NULL, 0, PAUSE_MS);
+        ok = look(call, id, clock_mono_ms() - began >= CLAIM_MS, &over, err);
+    }
+    return ok;
 }
 
 bool job_edits_patch(struct call *call, struct reply *reply, struct err *err) {
