@@ -65,6 +65,7 @@ bool job_request_whole(const json_t *spec, const struct secret *sealed, json_t *
         }
         put_secret(form, "auth", "password", secret_str(&cred.password));
         put_secret(form, "tls", "client_key_pem", secret_str(&cred.client_key_pem));
+        put_secret(form, "sentinel", "password", secret_str(&cred.sentinel_password));
         put_end(body, ends[i], form);
         credentials_done(&cred);
     }
@@ -91,6 +92,8 @@ json_t *job_request_shown(const json_t *spec) {
             put_secret(form, "auth", "password", stand_ins[i]);
         if (json_is_true(json_object_get(json_object_get(stored, "tls"), "client_key_configured")))
             put_secret(form, "tls", "client_key_pem", STR_LIT("<client key>"));
+        if (json_is_true(json_object_get(json_object_get(stored, "sentinel"), "configured")))
+            put_secret(form, "sentinel", "password", STR_LIT("<Sentinels' password>"));
         put_end(body, ends[i], form);
     }
     return body;

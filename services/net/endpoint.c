@@ -26,6 +26,7 @@ void endpoint_done(struct endpoint *ep) {
 void credentials_done(struct credentials *cred) {
     secret_done(&cred->password);
     secret_done(&cred->client_key_pem);
+    secret_done(&cred->sentinel_password);
 }
 
 struct endpoint endpoint_dup(const struct endpoint *ep) {

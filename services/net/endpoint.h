@@ -62,6 +62,8 @@ struct endpoint {
     bool cluster; /* the addresses are those of members of a cluster, any of them */
     struct endpoint_mapping *address_map; /* owned; NULL = none. The first row that fits counts */
     size_t map_count;
+    char sentinel_username[ENDPOINT_USERNAME_MAX + 1]; /* of the Sentinels themselves */
+    bool sentinel_has_password;
     char username[ENDPOINT_USERNAME_MAX + 1]; /* "" = the default user */
     bool has_password;                        /* a password belongs to it: auth.configured */
     char secret_ref[ENDPOINT_FILE_MAX + 1];   /* not "": the password is in this file below
@@ -81,12 +83,14 @@ struct endpoint {
 
 /* What a login needs beside the endpoint. */
 struct credentials {
-    struct secret password;       /* none = no AUTH is sent */
-    struct secret client_key_pem; /* none = no client certificate */
+    struct secret password;          /* none = no AUTH is sent */
+    struct secret client_key_pem;    /* none = no client certificate */
+    struct secret sentinel_password; /* none = no AUTH is sent to Sentinels */
 };
 
 #define CREDENTIALS_INIT                                                                           \
-    ((struct credentials){.password = SECRET_INIT, .client_key_pem = SECRET_INIT})
+    ((struct credentials){                                                                         \
+        .password = SECRET_INIT, .client_key_pem = SECRET_INIT, .sentinel_password = SECRET_INIT})
 
 void endpoint_done(struct endpoint *ep);
 void credentials_done(struct credentials *cred);
@@ -136,10 +140,9 @@ MUST_CHECK bool endpoint_parse_url(struct str url, struct endpoint *ret,
                                    struct secret *ret_password, struct err *err);
 
 /* Read an endpoint reference as a request carries it: {"url": …} or {"inline": …};
- * with a url, "tls" and "connect_timeout_ms" may stand beside it (rediss only for
- * tls). Unknown members are refused. On failure `ret_pointer` names the member by
- * a JSON pointer inside the reference ("" = the whole).
- * Errors: as endpoint_parse_url. */
+ * with a url, "tls", "connect_timeout_ms" and, of Sentinels, "sentinel" with their login may stand
+ * beside it (rediss only for tls). Unknown members are refused. On failure `ret_pointer` names the
+ * member by a JSON pointer inside the reference ("" = the whole). Errors: as endpoint_parse_url. */
 MUST_CHECK bool endpoint_parse_reference(const json_t *reference, struct endpoint *ret,
                                          struct credentials *ret_credentials,
                                          char ret_pointer[ENDPOINT_POINTER_SIZE], struct err *err);
@@ -147,15 +150,15 @@ MUST_CHECK bool endpoint_parse_reference(const json_t *reference, struct endpoin
 /* The `inline` object: what is stored in a job and put into a child's specification. It
  * holds no secret. A new reference; never NULL. Shape:
  *   {"endpoints":[{"host","port"}, …] (a socket's without port),
- * "topology":"standalone"|"sentinel"|"cluster", "sentinel":{"master_name"} (of that topology),
- * "address_map":[{"announced","dial"}, …] (where there is one),
+ * "topology":"standalone"|"sentinel"|"cluster", "sentinel":{"master_name","username",
+ * "configured"} (of that topology), "address_map":[{"announced","dial"}, …] (where there is one),
  * "database":n|null, "auth":{"username","configured"},
  * "tls":{"enabled","verify","server_name","ca_pem", "client_cert_pem"}, "connect_timeout_ms":n,
  * "label"} or, of a file, {"file", "label"}. */
 json_t *endpoint_to_json(const struct endpoint *ep);
 
 /* Read what endpoint_to_json wrote, or the `inline` object of a request (then with
- * auth.password and tls.client_key_pem, which go to *ret_credentials; NULL there
+ * auth.password, tls.client_key_pem and sentinel.password, which go to *ret_credentials; NULL there
  * refuses them).
  * Errors: VALIDATION, NOT_SUPPORTED_YET; ret_pointer as above (may be NULL). */
 MUST_CHECK bool endpoint_from_json(const json_t *inline_form, struct endpoint *ret,

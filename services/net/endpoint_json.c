@@ -40,9 +40,9 @@ static bool read_others(struct endpoint_reading *r, const json_t *list, struct e
 }
 
 static bool read_sentinel(struct endpoint_reading *r, const json_t *from, bool is_sentinel,
-                          struct endpoint *ep) {
-    static const char *const known[] = {"master_name", NULL};
-    static const char *const later[] = {"username", "password", NULL};
+                          struct endpoint *ep, struct credentials *cred) {
+    static const char *const known[] = {"master_name", "username", "password", "configured", NULL};
+    static const char *const later[] = {NULL};
     const json_t *object = json_object_get(from, "sentinel");
     struct str name;
     bool given;
@@ -55,7 +55,8 @@ static bool read_sentinel(struct endpoint_reading *r, const json_t *from, bool i
     return endpoint_read_members(r, "/sentinel", object, known, later) &&
            endpoint_read_text(r, object, "master_name", "/sentinel/master_name", &name, &given) &&
            (endpoint_set_sentinel_master(ep, name, r->err) ||
-            endpoint_read_wrong_at(r, "/sentinel/master_name"));
+            endpoint_read_wrong_at(r, "/sentinel/master_name")) &&
+           endpoint_read_sentinel_login(r, object, ep, cred);
 }
 
 static bool read_topology(struct endpoint_reading *r, struct str name, struct endpoint *ep) {
@@ -71,7 +72,8 @@ static bool read_topology(struct endpoint_reading *r, struct str name, struct en
                                "must be auto, standalone, sentinel or cluster");
 }
 
-static bool read_address(struct endpoint_reading *r, const json_t *object, struct endpoint *ep) {
+static bool read_address(struct endpoint_reading *r, const json_t *object, struct endpoint *ep,
+                         struct credentials *cred) {
     static const char *const known[] = {"host", "port", NULL};
     static const char *const later[] = {"role", NULL};
     const json_t *list = json_object_get(object, "endpoints"), *first;
@@ -98,7 +100,7 @@ static bool read_address(struct endpoint_reading *r, const json_t *object, struc
     if (given && !read_topology(r, topology, ep))
         return false;
     if (!read_others(r, list, ep) ||
-        !read_sentinel(r, object, given && str_equal(topology, STR_LIT("sentinel")), ep))
+        !read_sentinel(r, object, given && str_equal(topology, STR_LIT("sentinel")), ep, cred))
         return false;
     ep->port = (uint16_t)port;
     ep->database = (int)database;
@@ -141,7 +143,7 @@ static bool read_inline(struct endpoint_reading *r, const json_t *from, struct e
 
     if (json_object_get(from, "file"))
         return read_file(r, from, ep) && read_label(r, from, ep);
-    if (!endpoint_read_members(r, "", from, known, later) || !read_address(r, from, ep) ||
+    if (!endpoint_read_members(r, "", from, known, later) || !read_address(r, from, ep, cred) ||
         !endpoint_read_auth(r, json_object_get(from, "auth"), ep, cred) ||
         !endpoint_read_tls(r, json_object_get(from, "tls"), NULL, ep, cred) ||
         !read_timeout(r, from, ep) ||
@@ -152,10 +154,12 @@ static bool read_inline(struct endpoint_reading *r, const json_t *from, struct e
 
 static bool read_url(struct endpoint_reading *r, const json_t *from, struct endpoint *ep,
                      struct credentials *cred) {
-    static const char *const known[] = {"url",         "auth", "tls", "connect_timeout_ms",
-                                        "address_map", NULL};
+    static const char *const known[] = {"url",      "auth",        "tls", "connect_timeout_ms",
+                                        "sentinel", "address_map", NULL};
+    static const char *const login[] = {"username", "password", NULL};
     static const char *const later[] = {NULL};
     static const char *const url_only[] = {"url", NULL};
+    const json_t *sentinel = json_object_get(from, "sentinel");
     struct str url;
     bool given, scheme_tls;
 
@@ -166,6 +170,12 @@ static bool read_url(struct endpoint_reading *r, const json_t *from, struct endp
         return endpoint_read_wrong_at(r, "/url");
     if (endpoint_is_file(ep))
         return endpoint_read_members(r, "", from, url_only, later); /* it has no login and no TLS */
+    if (sentinel && !json_is_null(sentinel) && !ep->sentinel_master[0])
+        return endpoint_read_wrong(r, "/sentinel", ERR_VALIDATION, "the URL names no Sentinels");
+    if (sentinel && !json_is_null(sentinel) &&
+        (!endpoint_read_members(r, "/sentinel", sentinel, login, later) ||
+         !endpoint_read_sentinel_login(r, sentinel, ep, cred)))
+        return false;
     scheme_tls = ep->tls;
     return endpoint_read_auth(r, json_object_get(from, "auth"), ep, cred) &&
            endpoint_read_tls(r, json_object_get(from, "tls"), &scheme_tls, ep, cred) &&
@@ -261,7 +271,9 @@ json_t *endpoint_to_json(const struct endpoint *ep) {
     if (ep->sentinel_master[0]) {
         json_object_set_new(root, "topology", json_string("sentinel"));
         json_object_set_new(root, "sentinel",
-                            json_pack("{s:s}", "master_name", ep->sentinel_master));
+                            json_pack("{s:s, s:s, s:b}", "master_name", ep->sentinel_master,
+                                      "username", ep->sentinel_username, "configured",
+                                      ep->sentinel_has_password));
     }
     if (endpoint_is_cluster(ep))
         json_object_set_new(root, "topology", json_string("cluster"));
@@ -275,27 +287,32 @@ json_t *endpoint_to_json(const struct endpoint *ep) {
 json_t *credentials_to_json(const struct credentials *cred) {
     json_t *root = json_object();
     struct str password = secret_str(&cred->password), key = secret_str(&cred->client_key_pem);
+    struct str sentinel = secret_str(&cred->sentinel_password);
 
     if (password.len > 0)
         json_object_set_new(root, "password", json_stringn(password.ptr, password.len));
     if (key.len > 0)
         json_object_set_new(root, "client_key_pem", json_stringn(key.ptr, key.len));
+    if (sentinel.len > 0)
+        json_object_set_new(root, "sentinel_password", json_stringn(sentinel.ptr, sentinel.len));
     return root;
 }
 
 bool credentials_from_json(const json_t *from, struct credentials *ret, struct err *err) {
     struct endpoint_reading r = {.pointer = NULL, .err = err};
     struct credentials cred = CREDENTIALS_INIT;
-    struct str password, key;
+    struct str password, key, sentinel;
     bool given;
 
     if (!json_is_object(from))
         return err_set(err, ERR_PROTOCOL, "credentials are not an object");
     if (!endpoint_read_text(&r, from, "password", "/password", &password, &given) ||
-        !endpoint_read_text(&r, from, "client_key_pem", "/client_key_pem", &key, &given))
+        !endpoint_read_text(&r, from, "client_key_pem", "/client_key_pem", &key, &given) ||
+        !endpoint_read_text(&r, from, "sentinel_password", "/sentinel_password", &sentinel, &given))
         return false;
     secret_set(&cred.password, password);
     secret_set(&cred.client_key_pem, key);
+    secret_set(&cred.sentinel_password, sentinel);
     *ret = cred;
     return true;
 }

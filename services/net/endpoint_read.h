@@ -42,6 +42,9 @@ MUST_CHECK bool endpoint_read_number(struct endpoint_reading *r, const json_t *o
  * secret. `scheme_tls`: what a URL beside it said; NULL when there is none. */
 MUST_CHECK bool endpoint_read_auth(struct endpoint_reading *r, const json_t *auth,
                                    struct endpoint *ep, struct credentials *cred);
+/* `username`, `password` and `configured` of the member `sentinel`, which is an object. */
+MUST_CHECK bool endpoint_read_sentinel_login(struct endpoint_reading *r, const json_t *sentinel,
+                                             struct endpoint *ep, struct credentials *cred);
 MUST_CHECK bool endpoint_read_tls(struct endpoint_reading *r, const json_t *tls,
                                   const bool *scheme_tls, struct endpoint *ep,
                                   struct credentials *cred);

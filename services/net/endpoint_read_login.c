@@ -116,6 +116,35 @@ bool endpoint_read_auth(struct endpoint_reading *r, const json_t *auth, struct e
            take_secret_ref(r, auth, has_password || has_secret, ep);
 }
 
+/* Sentinels have accounts of their own. */
+bool endpoint_read_sentinel_login(struct endpoint_reading *r, const json_t *sentinel,
+                                  struct endpoint *ep, struct credentials *cred) {
+    struct endpoint named = ENDPOINT_INIT;
+    struct str username, password;
+    bool has_username, has_password;
+
+    if (!endpoint_read_text(r, sentinel, "username", "/sentinel/username", &username,
+                            &has_username) ||
+        !endpoint_read_text(r, sentinel, "password", "/sentinel/password", &password,
+                            &has_password) ||
+        !endpoint_read_bool(r, sentinel, "configured", "/sentinel/configured",
+                            &ep->sentinel_has_password))
+        return false;
+    if (has_username && !endpoint_set_username(&named, username, r->err))
+        return endpoint_read_wrong_at(r, "/sentinel/username");
+    memcpy(ep->sentinel_username, named.username, sizeof(ep->sentinel_username));
+    if (!has_password)
+        return true;
+    if (!cred)
+        return endpoint_read_wrong(r, "/sentinel/password", ERR_VALIDATION,
+                                   "a stored endpoint holds no password");
+    if (!endpoint_check_password(password, r->err))
+        return endpoint_read_wrong_at(r, "/sentinel/password");
+    secret_set(&cred->sentinel_password, password);
+    ep->sentinel_has_password = password.len > 0;
+    return true;
+}
+
 static bool read_verify(struct endpoint_reading *r, const json_t *tls, struct endpoint *ep) {
     static const char *const names[] = {
         [ENDPOINT_VERIFY_FULL] = "full",

@@ -120,24 +120,26 @@ static bool ask_sentinel(const struct endpoint *sentinel, const char *master,
                          char ret_host[256], uint16_t *ret_port, struct err *err) {
     struct redis_client client = REDIS_CLIENT_INIT;
     struct endpoint ep = *sentinel;
-    struct credentials no_login = CREDENTIALS_INIT;
+    struct credentials login = CREDENTIALS_INIT;
     struct arena arena = ARENA_INIT;
     const struct resp_value *reply;
     bool ok;
 
-    /* The login is the server's; the client's certificate is for both. */
-    ep.username[0] = '\0';
-    ep.has_password = false;
+    /* Sentinels have a login of their own; the client's certificate is for both. */
+    memcpy(ep.username, sentinel->sentinel_username, sizeof(ep.username));
+    ep.has_password = sentinel->sentinel_has_password;
     ep.database = -1;
-    if (cred)
-        secret_set(&no_login.client_key_pem, secret_str(&cred->client_key_pem));
-    ok = redis_client_open(&client, &ep, &no_login, side, timeout_ms, err) &&
+    if (cred) {
+        secret_set(&login.client_key_pem, secret_str(&cred->client_key_pem));
+        secret_set(&login.password, secret_str(&cred->sentinel_password));
+    }
+    ok = redis_client_open(&client, &ep, &login, side, timeout_ms, err) &&
          redis_client_call(&client, &arena, &reply, err, "SENTINEL", "get-master-addr-by-name",
                            master, NULL) &&
          read_address(&client, reply, master, ret_host, ret_port, err);
     arena_done(&arena);
     redis_client_close(&client);
-    credentials_done(&no_login);
+    credentials_done(&login);
     return ok;
 }
 

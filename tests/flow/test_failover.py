@@ -86,6 +86,31 @@ def test_what_a_replica_evicted_in_an_earlier_life_does_not_count_when_it_is_pro
         job.wait_state("stopped")
 
 
+def test_sentinels_with_a_login_of_their_own_are_asked_with_it(service, redis_server):
+    destination = redis_server()
+    with Group(replicas=1, sentinels=1, sentinel_password="sentinels-own") as group:
+        fill(group.primary.url(), 500)
+        end = {"url": group.url(), "sentinel": {"password": "sentinels-own"}}
+        found = service.precheck(group.url(), destination.url())  # the control: without it
+        assert found["state"] == "failed" and "NOAUTH" in str(found["items"]), found["items"][:4]
+        job = service.job(group.url(), destination.url(), source=end, retry=QUICK_RETRY)
+        shown = job.get()["source"]
+        assert shown["sentinel"]["configured"] is True and "own" not in str(shown), shown
+        job.check_and_start(ignore_warnings=True)
+        job.wait_caught_up()
+        group.fail_over()
+        wait_marker(group.primary, destination, job=job)
+        # Another one is patched like any login.
+        job.pause()
+        primary, admin = group.primary, group.sentinels[0].client()
+        admin.execute_command("ACL", "SETUSER", "mover", "on", ">another", "+@all", "~*", "&*")
+        admin.execute_command("ACL", "SETUSER", "default", "off")
+        service.request("PATCH", job.path, {"source": {"sentinel": {"username": "mover", "password": "another"}}})
+        job.resume()
+        wait_marker(primary, destination, job=job)
+        job.stop()
+
+
 def lagging(group):
     """The replica stands still, so that it does not learn what its primary acknowledges."""
     (replica,) = group.replicas

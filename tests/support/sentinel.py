@@ -19,9 +19,10 @@ NAME = "kf"
 class _Sentinel(RedisServer):
     """RedisServer's life; a Sentinel needs a file that it may write to."""
 
-    def __init__(self, watched, quorum):
-        self.watched, self.quorum = watched, quorum
+    def __init__(self, watched, quorum, password=None):
+        self.watched, self.quorum, self.own_password = watched, quorum, password
         super().__init__()
+        self.password = password
 
     def start(self, timeout=15):
         config = self.directory / "sentinel.conf"
@@ -33,11 +34,14 @@ class _Sentinel(RedisServer):
                 "sentinel failover-timeout %s 4000\nsentinel parallel-syncs %s 1\n" % (
                     self.port, self.directory, self.log, NAME, self.watched, self.quorum,
                     NAME, NAME, NAME))
+            if self.own_password:  # of itself, and for asking the others
+                with config.open("a") as more:
+                    more.write("requirepass %s\nsentinel sentinel-pass %s\n" % ((self.own_password,) * 2))
         return self.start_command([self.binary, str(config), "--sentinel"], timeout)
 
 
 class Group:
-    def __init__(self, replicas=1, sentinels=3, arguments=()):
+    def __init__(self, replicas=1, sentinels=3, arguments=(), sentinel_password=None):
         self.arguments = arguments
         first = RedisServer(*arguments)
         self.servers = [first]
@@ -49,7 +53,7 @@ class Group:
             self._until(lambda: first.client().info("replication")["connected_slaves"] == replicas,
                         "the replicas are attached")
             for _ in range(sentinels):
-                self.sentinels.append(_Sentinel(first.port, sentinels // 2 + 1))
+                self.sentinels.append(_Sentinel(first.port, sentinels // 2 + 1, sentinel_password))
             for sentinel in self.sentinels:
                 self._until(lambda: self._knows(sentinel, replicas, sentinels),
                             "the Sentinels know each other")
