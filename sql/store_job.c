@@ -333,6 +333,26 @@ bool store_job_due(struct store *store, int limit, json_t **ret_ids, struct err 
     return store_exec_json(store, &sql_query_job_due, &p, ret_ids, err);
 }
 
+bool store_job_recovery(struct store *store, int pause_seconds, int limit, json_t **ret_ids,
+                        struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_i64(&p, pause_seconds);
+    if (!store_exec(store, &sql_query_job_recovery_plan, &p, NULL, err))
+        return false;
+    store_bind_i64(&p, limit);
+    return store_exec_json(store, &sql_query_job_recovery_due, &p, ret_ids, err);
+}
+
+bool store_job_share_retry(struct store *store, const char *job, const char *actor,
+                           struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_text(&p, job);
+    store_bind_text(&p, actor);
+    return store_exec(store, &sql_query_job_share_retry, &p, NULL, err);
+}
+
 bool store_job_left(struct store *store, const char *job, bool *ret_left, struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
     struct store_rows rows = STORE_ROWS_INIT;

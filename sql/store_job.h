@@ -88,6 +88,16 @@ MUST_CHECK bool store_job_note(struct store *store, const struct store_lease *le
 /* Ids of scheduled jobs whose time has come: an array of texts, a new reference. */
 MUST_CHECK bool store_job_due(struct store *store, int limit, json_t **ret_ids, struct err *err);
 
+/* Plan the next attempts of failed jobs with auto_recovery, `pause_seconds` after each failure.
+ * Ids of those that are due, at most `limit`: an array of texts, a new reference. */
+MUST_CHECK bool store_job_recovery(struct store *store, int pause_seconds, int limit,
+                                   json_t **ret_ids, struct err *err);
+
+/* Where retry.scope is shared: the job's retry times become those of the jobs of its account that
+ * share an end with it and want that, too. Each is told in its history. */
+MUST_CHECK bool store_job_share_retry(struct store *store, const char *job, const char *actor,
+                                      struct err *err);
+
 /* ---- for job_control.c and job_again.c ---- */
 
 /* Is something of it left at its destination, or somebody at work on it? */

@@ -16,7 +16,8 @@
 #include "web-api/server.h"
 #include "web-api/store_pool.h"
 
-/* Needs config->database_url and, to take passwords, config->master_key_file.
+/* Needs config->database_url and, to take passwords, config->master_key_file; `config` is borrowed
+ * for as long as the app lives.
  * The pool lends nothing before keeper.h has seen the schema.
  * Errors: CONFIG, IO, MEMORY. */
 MUST_CHECK bool app_new(const struct config *config, struct app **ret_app, struct err *err);
@@ -31,6 +32,7 @@ void app_stop(struct app *app);
 bool app_is_stopping(struct app *app);
 
 struct store_pool *app_pool(struct app *app);
+const struct config *app_config(struct app *app);
 /* The master keys as they are now; good for the length of a request. */
 const struct keyring *app_keyring(struct app *app);
 struct stream_limit *app_streams(struct app *app);

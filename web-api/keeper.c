@@ -8,6 +8,7 @@
 
 #include "services/common/log.h"
 #include "services/common/metric.h"
+#include "services/job/job_recovery.h"
 #include "services/job/job_schedule.h"
 #include "services/secret/reseal.h"
 #include "sql/store_job.h"
@@ -141,6 +142,17 @@ static void reseal(struct keeper *k, struct store *store) {
                   LOG_INT("unreadable", k->reseal.unreadable));
 }
 
+/* Failed jobs that are to be tried again by themselves. */
+static void recover(struct store *store, int pause_seconds) {
+    struct err err = ERR_INIT;
+    int count = 0;
+
+    if (!job_recovery_run(store, pause_seconds, &count, &err))
+        log_event(LOG_LEVEL_WARN, "api.recovery-failed", LOG_ERR(&err));
+    else if (count > 0)
+        log_event(LOG_LEVEL_INFO, "api.recovered", LOG_INT("jobs", count));
+}
+
 static void visit_store(struct keeper *k, unsigned round) {
     struct err err = ERR_INIT;
     struct store *store;
@@ -152,6 +164,7 @@ static void visit_store(struct keeper *k, unsigned round) {
     if (round % CHORES_EVERY == 0) {
         count_jobs(store);
         start_due(store);
+        recover(store, (int)app_config(k->app)->recovery_pause_seconds);
     }
     reseal(k, store);
     if (round % SWEEP_EVERY == 0 && !store_sweep(store, &err))

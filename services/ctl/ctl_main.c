@@ -50,8 +50,8 @@ static const struct ctl_word words[] = {
      .arguments = "SOURCE_URL DESTINATION_URL",
      .arguments_min = 2,
      .arguments_max = 2,
-     .options = CLIENT | ENDS | CTL_TAKES(IGNORE_WARNINGS) | CTL_TAKES(UNTIL) | CTL_TAKES(NAME) |
-                CTL_TAKES(PLAN),
+     .options = CLIENT | ENDS | CTL_TAKES(IGNORE_WARNINGS) | CTL_TAKES(ACKNOWLEDGE_LIMITS) |
+                CTL_TAKES(UNTIL) | CTL_TAKES(NAME) | CTL_TAKES(PLAN),
      .summary = "Check both ends, copy everything, follow every change. Ctrl-C leaves the job "
                 "running.",
      .examples = "  keyferry migrate redis://10.0.1.5 redis://10.0.2.9\n"

@@ -127,10 +127,14 @@ static bool check(struct migrate *m, int *ret_code, struct err *err) {
 }
 
 static bool start(struct migrate *m, struct err *err) {
+    bool seen = ctl_args_flag(m->args, CTL_ACKNOWLEDGE_LIMITS), ok;
+    json_t *body = seen ? json_pack("{s:b}", "acknowledge_limits", 1) : NULL;
     char path[160];
 
     snprintf(path, sizeof(path), "/v1/jobs/%s/start", m->job);
-    return api_client_call(&m->api, "POST", path, NULL, NULL, err);
+    ok = api_client_call(&m->api, "POST", path, body, NULL, err);
+    json_decref(body);
+    return ok;
 }
 
 static bool carry_out(struct migrate *m, int *ret_code, struct err *err) {

@@ -214,7 +214,7 @@ bool job_control_create(struct store *store, const struct keyring *ring, const c
         .destination_databases = spec->destination_databases,
         .destination_database_count = spec->destination_database_count,
     };
-    ok = ok && store_job_insert(store, &job, err);
+    ok = ok && store_job_insert(store, &job, err) && store_job_share_retry(store, id, actor, err);
     buf_done(&sealed);
     if (ok)
         snprintf(ret_id, STORE_ID_SIZE, "%s", id);

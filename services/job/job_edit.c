@@ -7,6 +7,7 @@
 #include "services/job/job_reference.h"
 #include "services/job/job_request.h"
 #include "services/job/job_spec_conflict.h"
+#include "sql/store_job.h"
 #include "sql/store_job_edit.h"
 #include "sql/store_txn.h"
 
@@ -40,8 +41,8 @@ void job_edit_merge(json_t *target, const json_t *patch) {
     }
 }
 
-static const char *const light_members[] = {"name",  "labels",   "environment", "resource_group",
-                                            "retry", "throttle", NULL};
+static const char *const light_members[] = {
+    "name", "labels", "environment", "resource_group", "retry", "auto_recovery", "throttle", NULL};
 enum { LIGHT_COUNT = LENGTH_OF(light_members) - 1 };
 
 /* What a command of the stream is met with. It takes effect with the next claim, so it changes
@@ -289,6 +290,14 @@ static bool read_edited(struct store *store, const struct edit *e, const struct 
                   job_reference_check(store, job->account, x->spec.spec, err));
 }
 
+/* The newest retry times are those of every job that shares an end and wants that. */
+static bool share_retry(struct store *store, const struct edit *e, struct err *err) {
+    bool may_differ = json_object_get(e->patch, "retry") || json_object_get(e->patch, "source") ||
+                      json_object_get(e->patch, "destination");
+
+    return !may_differ || store_job_share_retry(store, e->job, e->move->actor, err);
+}
+
 static bool apply(struct store *store, const struct edit *e, const struct store_job *job,
                   struct err *err) {
     struct edited x = {.is_light = false};
@@ -303,7 +312,7 @@ static bool apply(struct store *store, const struct edit *e, const struct store_
         ok = (x.is_light || take_precheck_back(store, e, job, &x.spec, err)) &&
              write_down(store, e, &x.spec, name, job->version + !x.is_light, x.is_light, err);
     job_spec_done(&x.spec);
-    return ok;
+    return ok && share_retry(store, e, err);
 }
 
 bool job_edit_try(struct store *store, const struct keyring *ring, const struct store_job *job,

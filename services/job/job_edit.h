@@ -1,10 +1,10 @@
 /* job_edit.h - changing a job that exists.
  *
  * A change is an RFC 7396 merge patch of the specification. `name`, `labels`,
- * `environment`, `resource_group`, `retry` and `throttle` may change at any time while
- * the job is not released, and a worker that holds it heeds them within a second or two. Everything
- * else may change before the start only, and takes the precheck back. An end is replaced as a
- * whole:
+ * `environment`, `resource_group`, `retry`, `auto_recovery` and `throttle` may change at any time
+ * while the job is not released, and a worker that holds it heeds them within a second or two.
+ * Everything else may change before the start only, and takes the precheck back. An end is replaced
+ * as a whole:
  * {"source": {"url": …}}; the other end keeps its credentials.
  */
 #pragma once

@@ -200,6 +200,12 @@ static bool limits_following(const struct reading *r) {
     return json_is_true(json_object_get(json_object_get(throttle, "incremental"), "enabled"));
 }
 
+static bool limits_copy(const struct reading *r) {
+    const json_t *throttle = json_object_get(r->spec->spec, "throttle");
+
+    return json_is_true(json_object_get(json_object_get(throttle, "full"), "enabled"));
+}
+
 static void check_together(struct reading *r) {
     const json_t *backoff = json_object_get(json_object_get(r->spec->spec, "retry"), "backoff");
     int64_t connection = number(r, "retry", "connection_minutes");
@@ -211,10 +217,13 @@ static void check_together(struct reading *r) {
     else if (!flag(r, "migration", "full"))
         spec_report_add(r->report, "/migration/full", "not_supported_yet",
                         "following changes without a full copy is not built yet");
-    else if (!flag(r, "migration", "incremental") && limits_following(r))
+    if (!flag(r, "migration", "full") && flag(r, "migration", "incremental") && limits_copy(r))
+        spec_report_add(r->report, "/throttle/full/enabled", "invalid",
+                        "the job makes no full copy: there is nothing to be limited");
+    if (flag(r, "migration", "full") && !flag(r, "migration", "incremental") && limits_following(r))
         spec_report_add(r->report, "/throttle/incremental/enabled", "invalid",
                         "the job follows no changes: there is nothing to be limited");
-    else if (!flag(r, "migration", "incremental"))
+    else if (flag(r, "migration", "full") && !flag(r, "migration", "incremental"))
         warn(r, "/migration/incremental", "full_only",
              "What is written to the source during the copy may be missing or half there");
     check_extension(r, flag(r, "migration", "incremental"));

@@ -280,7 +280,6 @@ static void what_is_not_built_yet_is_refused_by_its_pointer(void) {
         {", \"verification\": {\"after_full\": true}", "/verification"},
         {", \"alerts\": [{\"type\": \"latency\"}]", "/alerts"},
         {", \"transform\": [{}]", "/transform"},
-        {", \"retry\": {\"scope\": \"shared\"}", "/retry/scope"},
     };
 
     for (size_t i = 0; i < LENGTH_OF(cases); i++) {

@@ -88,6 +88,23 @@ static bool read_class(struct call *call, const char **instance_class, struct er
     return json_read_end(call->fields, err);
 }
 
+bool job_moves_acknowledged(struct call *call, const char **ret_detail) {
+    bool said = json_object_get(call->body, "acknowledge_limits") != NULL, value = true;
+
+    *ret_detail = NULL;
+    json_read_bool(call->body, &call->fields, "acknowledge_limits", &value);
+    if (!value)
+        json_read_wrong(&call->fields, "/acknowledge_limits", "invalid",
+                        "must be true: GET /v1/capabilities tells the limits");
+    else if (!said && strcmp(app_config(call->app)->acknowledge_limits, "required") == 0)
+        json_read_wrong(&call->fields, "/acknowledge_limits", "required",
+                        "is missing: GET /v1/capabilities tells the limits, and a start here needs "
+                        "that they were seen");
+    else if (said)
+        *ret_detail = "the limits were acknowledged";
+    return !call->fields;
+}
+
 struct start {
     struct call *call;
     const struct store_job *job;
@@ -139,12 +156,15 @@ bool job_moves_start(struct call *call, struct reply *reply, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
     struct job_move move;
     struct start s = {.call = call, .job = &job, .move = &move};
+    const char *seen;
     bool ok;
 
-    json_read_known(call->body, &call->fields, "instance_class");
+    json_read_known(call->body, &call->fields, "instance_class acknowledge_limits");
+    (void)job_moves_acknowledged(call, &seen);
     if (!call_query_flag(call, "ignore_warnings", &s.ignore_warnings, err) ||
         !read_class(call, &s.instance_class, err) || !begin(call, &job, &move, err))
         return false;
+    move.detail = seen;
     /* Confirming moves the job, so its version; the condition was held above. */
     if (s.ignore_warnings)
         move.expected_version = 0;
@@ -207,15 +227,23 @@ bool job_moves_purchase(struct call *call, struct reply *reply, struct err *err)
     struct job_move move;
     struct start s = {.call = call, .job = &job, .move = &move};
     bool auto_start = false, ok;
+    const char *seen = NULL;
 
-    json_read_known(call->body, &call->fields, "instance_class resource_group auto_start");
+    json_read_known(call->body, &call->fields,
+                    "instance_class resource_group auto_start acknowledge_limits");
     json_read_text(call->body, &call->fields, "resource_group", 1, 64, &s.resource_group);
     json_read_bool(call->body, &call->fields, "auto_start", &auto_start);
+    if (auto_start)
+        (void)job_moves_acknowledged(call, &seen);
+    else if (json_object_get(call->body, "acknowledge_limits"))
+        json_read_wrong(&call->fields, "/acknowledge_limits", "invalid",
+                        "belongs to a start: auto_start");
     if (!json_object_get(call->body, "instance_class"))
         json_read_wrong(&call->fields, "/instance_class", "required", "is missing");
     if (!call_query_flag(call, "ignore_warnings", &s.ignore_warnings, err) ||
         !read_class(call, &s.instance_class, err) || !begin(call, &job, &move, err))
         return false;
+    move.detail = seen;
     ok = store_txn(call->store, auto_start ? purchase_and_start_body : purchase_body, &s, err);
     if (ok && auto_start)
         ok = accepted(call, reply, job.id, err);

@@ -97,12 +97,14 @@ static bool resume_one(struct call *call, const char *id, const struct job_move 
     return ok;
 }
 
-static bool act(struct call *call, const char *action, const char *id, struct err *err) {
+static bool act(struct call *call, const char *action, const char *seen, const char *id,
+                struct err *err) {
     struct job_move move = call_move(call);
     /* As the action alone with an empty body: what was chosen another time counts no more. */
     json_t *wanted = json_pack("{s:s, s:b}", "on_full_resync_needed", "fail", "drain", 1);
     bool ok;
 
+    move.detail = seen;
     if (strcmp(action, "start") == 0) {
         ok = start_one(call, id, &move, err);
     } else if (strcmp(action, "delete") == 0) {
@@ -142,12 +144,12 @@ static bool outcome(struct call *call, const char *id, bool done, const struct e
 
 /* Each on its own: one that is refused keeps no other from going on. */
 bool job_repeats_batch(struct call *call, struct reply *reply, struct err *err) {
-    const char *action = NULL, *ids[BATCH_MAX];
+    const char *action = NULL, *seen = NULL, *ids[BATCH_MAX];
     size_t count = 0;
     json_t *items;
     bool ok = true;
 
-    json_read_known(call->body, &call->fields, "action ids");
+    json_read_known(call->body, &call->fields, "action ids acknowledge_limits");
     json_read_choice(call->body, &call->fields, "action", "start|pause|resume|stop|delete",
                      &action);
     json_read_texts(call->body, &call->fields, "ids", BATCH_MAX, STORE_ID_SIZE - 1, ids, &count);
@@ -155,12 +157,16 @@ bool job_repeats_batch(struct call *call, struct reply *reply, struct err *err) 
         json_read_wrong(&call->fields, "/action", "required", "is missing");
     if (count == 0 && !call->fields)
         json_read_wrong(&call->fields, "/ids", "required", "name at least one job");
+    if (action && strcmp(action, "start") == 0)
+        (void)job_moves_acknowledged(call, &seen);
+    else if (json_object_get(call->body, "acknowledge_limits"))
+        json_read_wrong(&call->fields, "/acknowledge_limits", "invalid", "belongs to a start");
     if (!json_read_end(call->fields, err))
         return false;
     items = json_array();
     for (size_t i = 0; ok && i < count; i++) {
         struct err why = ERR_INIT;
-        bool done = act(call, action, ids[i], &why);
+        bool done = act(call, action, seen, ids[i], &why);
 
         if (!done && err_http(why.code) >= 500) {
             *err = why;

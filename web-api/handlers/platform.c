@@ -84,7 +84,19 @@ static const char capabilities[] =
     " \"expiry\": [\"held\", \"exact\"], \"migrations\": [\"full\", \"full+incremental\"],"
     " \"limits\": {\"body_bytes_max\": 1048576, \"list_limit_max\": 200, \"wait_seconds_max\": 30,"
     "  \"idempotency_hours\": 24, \"precheck_valid_hours\": 24, \"batch_max\": 50,"
-    "  \"schedule_days_max\": 30}}";
+    "  \"schedule_days_max\": 30},"
+    /* What a person has to know before a start; a console shows it above its button. */
+    " \"notices\": ["
+    "  \"Nothing else should write to the keys that are migrated on the destination before the job "
+    "has"
+    " ended\","
+    "  \"Expiries are held back on the destination while a job follows: stop it or cut over before"
+    " clients are switched\","
+    "  \"The source gets one replica more: one fork for the snapshot, and its writes are sent once"
+    " more\","
+    "  \"A copy without its changes may miss what is written to the source meanwhile\","
+    "  \"A destination that evicts keys stops a job that follows: maxmemory-policy noeviction\","
+    "  \"A key of a module's type stops the copy\"]}";
 
 bool platform_capabilities(struct call *call, struct reply *reply, struct err *err) {
     (void)call;
