@@ -1,12 +1,12 @@
 /* openapi_json - the build step that turns openapi.yaml into a C constant.
  *
- *     openapi_json openapi.yaml out.c VERSION
+ *     openapi_json openapi.yaml examples.json out.c VERSION
  *
  * It reads a small part of YAML: block mappings and sequences, flow [..] and {..}
  * on one line, plain and quoted scalars on one line, literal `|` and folded `>`
  * text, comments. Everything else is an error with its line: the document is ours,
- * so a reader that guesses would hide mistakes. info.version becomes VERSION, and the codes of
- * problems come from err_codes.def.
+ * so a reader that guesses would hide mistakes. info.version becomes VERSION, the codes of
+ * problems come from err_codes.def, and examples from the other file (openapi_examples.h).
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "proto/base/buf.h"
+#include "web-api/openapi_examples.h"
 
 enum { LINES_MAX = 20000, TEXT_MAX = 4 * 1024 * 1024 };
 
@@ -389,13 +390,19 @@ static void add_codes(json_t *document) {
 int main(int argc, char **argv) {
     struct buf text = BUF_INIT(TEXT_MAX);
     struct reader r = {.lines = calloc(LINES_MAX, sizeof(struct line))};
-    json_t *document;
+    json_t *document, *examples;
+    json_error_t why;
     char *json;
     int rc = 1;
 
-    if (argc != 4 || !r.lines || !read_file(argv[1], &text)) {
-        fprintf(stderr, "usage: openapi_json openapi.yaml out.c VERSION\n");
+    if (argc != 5 || !r.lines || !read_file(argv[1], &text)) {
+        fprintf(stderr, "usage: openapi_json openapi.yaml examples.json out.c VERSION\n");
         return 2;
+    }
+    examples = json_load_file(argv[2], 0, &why);
+    if (!examples) {
+        fprintf(stderr, "%s:%d: %s\n", argv[2], why.line, why.text);
+        return 1;
     }
     split_lines(&r, buf_str(&text));
     if (!peek(&r))
@@ -403,13 +410,15 @@ int main(int argc, char **argv) {
     document = read_block(&r, peek(&r)->indent);
     if (peek(&r))
         fail(peek(&r)->number, "not part of the document");
-    json_object_set_new(json_object_get(document, "info"), "version", json_string(argv[3]));
+    json_object_set_new(json_object_get(document, "info"), "version", json_string(argv[4]));
     add_codes(document);
+    openapi_examples_add(document, examples);
     json = json_dumps(document, JSON_COMPACT);
-    if (json && write_constant(argv[2], json))
+    if (json && write_constant(argv[3], json))
         rc = 0;
     free(json);
     json_decref(document);
+    json_decref(examples);
     free(r.lines);
     buf_done(&text);
     return rc;

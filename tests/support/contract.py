@@ -1,5 +1,6 @@
 """Answers held against /openapi.json: a small reader of the JSON Schema it uses."""
 
+import os
 import re
 
 
@@ -39,6 +40,7 @@ class Contract:
         assert answer, where + " is not in the contract"
         if response.status_code >= 300 and str(response.status_code) not in answers:
             assert response.status_code >= 400, where + ": not in the contract"
+        self.check_code(operation, response, where)
         if "content" not in answer:
             assert not response.content, where + ": the contract has no body"
             return
@@ -47,6 +49,19 @@ class Contract:
         if kind.endswith("json"):
             wrong = list(self.errors(answer["content"][kind]["schema"], response.json(), "$"))
             assert not wrong, "%s:\n%s\n%s" % (where, "\n".join(wrong), response.text[:2000])
+
+    @staticmethod
+    def check_code(operation, response, where):
+        """A problem that this operation does not name."""
+        kind = response.headers.get("Content-Type", "").split(";")[0]
+        if response.status_code < 400 or kind != "application/problem+json" or not response.content:
+            return
+        code = response.json()["code"]
+        log = os.environ.get("KF_PROBLEM_LOG")  # for whoever writes the lists
+        if log:
+            with open(log, "a") as out:
+                out.write("%s %s\n" % (operation["operationId"], code))
+        assert log or code in operation["x-problem-codes"], "%s: the code %s is not in the contract" % (where, code)
 
     TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
 
