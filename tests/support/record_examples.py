@@ -119,6 +119,15 @@ def walk_service(walk):
         walk("GET", path)
 
 
+def walk_workers(walk):
+    for path in ("/v1/worker-pools", "/v1/egress-addresses", "/v1/master-keys"):
+        walk("GET", path)
+    one = "/v1/workers/" + walk("GET", "/v1/workers")["items"][0]["id"]
+    walk("GET", one)
+    walk("POST", one + "/drain", {})
+    walk("DELETE", one + "/drain")
+
+
 def walk_tenants(walk):
     account = walk("POST", "/v1/accounts", {"name": "team cache", "quotas": {"jobs": 20, "running_jobs": 5}})
     one = "/v1/accounts/" + account["id"]
@@ -336,6 +345,7 @@ def record():
         instance = walk_instances(walk, source)
         walk_roles(walk, instance)
         walk("DELETE", "/v1/instances/" + instance["id"])
+        walk_workers(walk)
         walk("GET", "/v1/audit?limit=2")
         return walk
     finally:
