@@ -25,7 +25,7 @@ struct destination_gauge {
 
 void destination_gauge_init(struct destination_gauge *g, struct applier *a);
 
-/* Do what is due; call it every second or more often. Sets control.destination_memory_bytes,
+/* Do what is due; call it every few seconds or more often. Sets control.destination_memory_bytes,
  * destination_memory_max_bytes, destination_evicted_keys, destination_certificate_until_ms and
  * durable_offset. Its failures are nobody's: the lane has its own. */
 void destination_gauge_tick(struct destination_gauge *g);

@@ -19,11 +19,15 @@ enum {
     START_MS = 120000,
     ACK_MS = 1000,
     ACK_SOON_MS = 100, /* until a source that waits for it streams */
+    ACK_LATE_MS = 100, /* for a heartbeat that is just due */
     TRIM_MS = 500,
     SNAPSHOT_KEEP_MS = 10 * 60 * 1000,
     WAIT_MS = 200,
-    GATHER_US = 500,
+    CALM_MS = 2000, /* between two looks at a stream that nothing but bytes and bells can move */
+    GATHER_US = 1000,
+    GATHER_BEHIND_US = 2000,
     GATHER_WITHIN_US = 700,
+    BEHIND_BYTES = 256 * 1024,
 };
 
 /* ---- the spool's room --------------------------------------------------------------- */
@@ -137,9 +141,12 @@ static bool check_quota(const struct receiver *r, struct err *err) {
 /* An ACK a second; sooner while a source waits for one before it streams. One that is read
  * by SYNC waits for none, and an old one would answer it into the stream. */
 static bool acknowledge(struct receiver *r, struct err *err) {
-    int64_t now = clock_mono_ms();
+    int64_t now = clock_mono_ms(), due_ms = r->ack_at_ms;
 
-    if (now < r->ack_at_ms || r->main_link.stage != LINK_STREAM || r->main_link.options.sync)
+    /* Awake for the heartbeat anyway: one of the two moves to the other. */
+    if (r->stream_heard && now >= r->side.next_at_ms)
+        due_ms -= ACK_MS / 2;
+    if (now < due_ms || r->main_link.stage != LINK_STREAM || r->main_link.options.sync)
         return true;
     r->ack_at_ms = now + (r->stream_heard ? ACK_MS : ACK_SOON_MS);
     return failpoint(FAILPOINT_RECEIVE_ACK, err) &&
@@ -217,18 +224,41 @@ static bool sample_drain(struct receiver *r, struct err *err) {
     return true;
 }
 
-static void wait(struct receiver *r, bool read_snapshot, int timeout_ms) {
-    struct pollfd fds[3];
-    int n = 0;
+/* What moves a stream that runs and is applied says so: bytes, messages, the bell for what is
+ * wanted; only the ACK has its time. Everything else is looked at every 200 ms. */
+static int most_ms(const struct receiver *r, uint32_t want) {
+    uint32_t phase = atomic_load_explicit(&r->control->phase, memory_order_relaxed);
+    int64_t ack_ms = r->ack_at_ms + ACK_LATE_MS - clock_mono_ms();
+
+    if (want != CONTROL_RUN || phase != CONTROL_INCREMENTAL || !r->stream_heard ||
+        r->main_link.stage != LINK_STREAM || r->snapshot_link.stage != LINK_CLOSED)
+        return WAIT_MS;
+    return r->main_link.options.sync || ack_ms > CALM_MS ? CALM_MS : ack_ms < 0 ? 0 : (int)ack_ms;
+}
+
+/* `want` is what the loop has heeded: a newer one is not slept over. */
+static void wait(struct receiver *r, uint32_t want, bool read_snapshot, int timeout_ms) {
+    int most = most_ms(r, want), n = 0;
+    bool has_more = false;
+    struct pollfd fds[4];
 
     fds[n++] = (struct pollfd){.fd = r->socket_fd, .events = POLLIN};
-    if (r->main_link.stage != LINK_CLOSED && r->main_link.stage != LINK_ENDED)
+    fds[n++] = (struct pollfd){.fd = r->receive_bell, .events = POLLIN};
+    if (r->main_link.stage != LINK_CLOSED && r->main_link.stage != LINK_ENDED) {
         fds[n++] = (struct pollfd){.fd = conn_fd(r->main_link.conn),
                                    .events = source_link_events(&r->main_link, true)};
-    if (r->snapshot_link.stage != LINK_CLOSED && r->snapshot_link.stage != LINK_ENDED)
+        has_more = conn_has_pending(r->main_link.conn);
+    }
+    if (r->snapshot_link.stage != LINK_CLOSED && r->snapshot_link.stage != LINK_ENDED) {
         fds[n++] = (struct pollfd){.fd = conn_fd(r->snapshot_link.conn),
                                    .events = source_link_events(&r->snapshot_link, read_snapshot)};
-    (void)poll(fds, (nfds_t)n, timeout_ms < WAIT_MS ? timeout_ms : WAIT_MS);
+        has_more |= read_snapshot && conn_has_pending(r->snapshot_link.conn);
+    }
+    control_bell_arm(&r->control->receive_sleeps);
+    if (has_more || atomic_load(&r->control->want) != want)
+        timeout_ms = 0;
+    (void)poll(fds, (nfds_t)n, timeout_ms < most ? timeout_ms : most);
+    control_bell_clear(r->receive_bell, &r->control->receive_sleeps);
 }
 
 bool receive_turn(struct receiver *r, struct err *err) {
@@ -242,14 +272,20 @@ void receive_sleep(const struct receiver *r, int64_t at_most_ms) {
 }
 
 /* A stream that comes in drips thousands of times a second costs more in wake-ups than
- * in bytes. When the last look was so short ago, let more gather first: half a
- * millisecond under load, nothing on a quiet link. */
+ * in bytes. When the last look was so short ago, let more gather first: a millisecond
+ * under load, nothing on a quiet link; two while apply has enough to do as it is. */
 static void let_gather(struct receiver *r) {
     int64_t now_us = clock_mono_us();
-    struct timespec pause = {.tv_nsec = GATHER_US * 1000};
+    uint64_t applied = atomic_load_explicit(&r->control->applied_offset, memory_order_relaxed);
+    bool is_behind = applied > 0 && r->stream.end > applied + BEHIND_BYTES;
+    struct timespec pause = {.tv_nsec = (is_behind ? GATHER_BEHIND_US : GATHER_US) * 1000};
+    bool got = r->stream.end != r->gathered_end;
 
-    if (r->stream.end != r->gathered_end && now_us - r->gathered_at_us < GATHER_WITHIN_US)
+    /* Bytes twice in a row: one answer to one heartbeat is no stream. */
+    if (got && r->gathered_some && now_us - r->gathered_at_us < GATHER_WITHIN_US &&
+        r->stream.end - r->gathered_end < RECEIVER_BUFFER_BYTES)
         (void)nanosleep(&pause, NULL);
+    r->gathered_some = got;
     r->gathered_end = r->stream.end;
     r->gathered_at_us = clock_mono_us();
 }
@@ -269,10 +305,13 @@ static void note_link(struct receiver *r) {
 static bool loop(struct receiver *r, struct err *err) {
     struct source_link_sink sink = receive_sink(r);
 
-    while (!receive_over(r)) {
+    for (;;) {
+        uint32_t want = atomic_load(&r->control->want);
         bool read_snapshot = receive_has_room(r);
         int tick_ms;
 
+        if (receive_over(r))
+            return true;
         if (!source_link_pump(&r->main_link, &sink, r->buffer, RECEIVER_BUFFER_BYTES, true, err) ||
             !source_link_pump(&r->snapshot_link, &sink, r->buffer, RECEIVER_BUFFER_BYTES,
                               read_snapshot, err))
@@ -289,10 +328,9 @@ static bool loop(struct receiver *r, struct err *err) {
         tick_ms = receive_cutover_tick(r, tick_ms);
         if (r->main_link.options.sync)
             receive_marker_sent(r);
-        wait(r, read_snapshot,
+        wait(r, want, read_snapshot,
              r->main_link.stage == LINK_STREAM && !r->stream_heard ? ACK_SOON_MS : tick_ms);
     }
-    return true;
 }
 
 /* ---- beginning ---------------------------------------------------------------------------- */
@@ -400,6 +438,7 @@ int receive_main(int socket_fd) {
     r->socket_fd = socket_fd;
     r->spool_fd = -1;
     r->apply_bell = CHILD_FD_APPLY_BELL;
+    r->receive_bell = CHILD_FD_RECEIVE_BELL;
     r->snapshot = r->stream = SPOOL_WRITER_INIT;
     r->buffer = malloc(RECEIVER_BUFFER_BYTES);
     source_link_init(&r->main_link);

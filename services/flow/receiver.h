@@ -42,7 +42,7 @@ struct stream_marker {
 
 struct receiver {
     int socket_fd, spool_fd;
-    int apply_bell;
+    int apply_bell, receive_bell;
     struct task_spec spec;
     struct control_block *control;
     struct position position; /* what apply found when it claimed */
@@ -67,6 +67,7 @@ struct receiver {
     int64_t tail_since_ms; /* when the tail was first seen to run; 0 = not yet */
     uint64_t gathered_end; /* of the stream, when let_gather() last looked */
     int64_t gathered_at_us;
+    bool gathered_some; /* bytes came then */
     struct source_side side;
     struct receive_cutover cutover;
     struct stream_marker marker;

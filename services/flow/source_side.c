@@ -17,6 +17,7 @@ enum {
     BEAT_LATER_MS = 300000,  /* … that somebody has to take away */
     SHOW_AGAIN_MS = 3600000, /* a certificate that was renewed is seen on a new connect */
     CLOCK_EVERY_MS = 10000,
+    QUIET_SAMPLE_MS = 5000,
 };
 
 void source_side_init(struct source_side *side, const struct task_spec *spec,
@@ -183,7 +184,8 @@ uint64_t source_writes_between(const struct source_writes *then, const struct so
     return *ret_is_known ? (uint64_t)(now->count - then->count) : 0;
 }
 
-static void note_writes(struct source_side *side, const struct redis_info *info) {
+/* Did others write since the last sample? True also when that is not known. */
+static bool note_writes(struct source_side *side, const struct redis_info *info) {
     struct source_writes now = {.count = info->changes_since_save,
                                 .last_save_sec = info->last_save_sec};
     bool is_known;
@@ -193,7 +195,9 @@ static void note_writes(struct source_side *side, const struct redis_info *info)
         atomic_store_explicit(&side->control->source_written_at_ms, (uint64_t)clock_wall_ms(),
                               memory_order_relaxed);
     side->writes = now;
+    is_known &= writes <= (uint64_t)side->own_writes;
     side->own_writes = 0;
+    return !is_known;
 }
 
 static bool say_pause(struct source_side *side, const char *doing, const char *const words[4],
@@ -247,7 +251,7 @@ bool source_side_sample(struct source_side *side, const char *replid, uint64_t *
                      replid);
     if (ok) {
         *ret_end = (uint64_t)info->repl_offset + 1;
-        note_writes(side, info);
+        side->is_written = note_writes(side, info);
         atomic_store_explicit(&side->control->source_offset, *ret_end, memory_order_relaxed);
         atomic_store_explicit(&side->control->backlog_bytes,
                               info->backlog_size > 0 ? (uint64_t)info->backlog_size : 0,
@@ -282,10 +286,40 @@ void source_side_credentials(struct source_side *side, const json_t *answer) {
     credentials_done(&cred);
 }
 
+static bool is_beating(const struct source_side *side) {
+    return side->spec->heartbeat && !side->heartbeat_refused && !side->is_quiet;
+}
+
+/* Nothing came since the last tick but the heartbeat: byte for byte as much as when the source
+ * last said that nobody else writes. Then it need not be asked, which costs it more than the
+ * heartbeat does. */
+static bool is_as_quiet(struct source_side *side, int64_t now, uint64_t *ret_grown) {
+    uint64_t end = atomic_load_explicit(&side->control->stream_end, memory_order_relaxed);
+
+    *ret_grown = end - side->stream_end;
+    side->stream_end = end;
+    if (side->quiet_bytes == 0 || *ret_grown != side->quiet_bytes || !is_beating(side) ||
+        now - side->sampled_at_ms >= QUIET_SAMPLE_MS)
+        return false;
+    atomic_store_explicit(&side->control->source_offset, end, memory_order_relaxed);
+    return true;
+}
+
+static bool look(struct source_side *side, int64_t now, struct err *err) {
+    uint64_t end, grown;
+
+    if (side->no_offsets || is_as_quiet(side, now, &grown))
+        return true;
+    side->sampled_at_ms = now;
+    if (!source_side_sample(side, NULL, &end, err))
+        return false;
+    side->quiet_bytes = side->is_written ? 0 : grown;
+    return true;
+}
+
 int source_side_tick(struct source_side *side) {
     int64_t now = clock_mono_ms();
     struct err err = ERR_INIT;
-    uint64_t end;
 
     if (now < side->next_at_ms)
         return (int)(side->next_at_ms - now);
@@ -295,8 +329,7 @@ int source_side_tick(struct source_side *side) {
     if (!side->client.conn) {
         if (side->asked_at_ms == 0 || now - side->asked_at_ms > ASK_AGAIN_MS)
             ask_again(side, now);
-    } else if (!beat(side, &err) || !ask_clock(side, &err) ||
-               (!side->no_offsets && !source_side_sample(side, NULL, &end, &err))) {
+    } else if (!beat(side, &err) || !ask_clock(side, &err) || !look(side, now, &err)) {
         redis_client_close(&side->client);
         side->next_at_ms = now + REOPEN_MS;
     }

@@ -3,9 +3,10 @@
  * I/O, blocking for at most a second a call, also when it has to dial again. Once a heartbeat
  * interval it writes the heartbeat key (its way through the stream is the lag) and asks where the
  * source is (the bytes still to come), and one that tells relative times what its clock says. A
- * source that refuses the heartbeat is followed without it and asked again: after ten seconds where
- * the reason may pass, after five minutes where somebody has to give a right. A side that fails is
- * opened again later: nothing of the data depends on it, except the goal of a drain.
+ * stream that brings the heartbeat and nothing else tells as much: then the source is asked every
+ * few seconds. One that refuses the heartbeat is followed without it and asked again: after ten
+ * seconds where the reason may pass, after five minutes where somebody has to give a right. A side
+ * that fails is opened again later: nothing of the data depends on it, except the goal of a drain.
  */
 #pragma once
 
@@ -46,6 +47,10 @@ struct source_side {
 
     struct source_writes writes; /* as of the last sample */
     int64_t own_writes;          /* heartbeats since then */
+    bool is_written;             /* by others, between the last two; or that is not known */
+    int64_t sampled_at_ms;       /* monotonic */
+    uint64_t stream_end;         /* as of the last tick */
+    uint64_t quiet_bytes; /* the stream grows by so much while nobody else writes; 0 = unknown */
 };
 
 /* What its clock says now, by ours: a wall clock of ours that is set between two questions

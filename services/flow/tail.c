@@ -14,8 +14,10 @@
 #include "services/flow/throttle.h"
 
 enum {
-    WAIT_MS = 200,         /* wishes of the supervisor are looked at this often at least */
-    EMPTY_EVERY_MS = 1000, /* a position that only passed a PING is written so often */
+    WAIT_MS = 200,         /* whatever has no bell is looked at this often at least */
+    CALM_MS = 2000,        /* … when nothing of that kind is waited for */
+    EMPTY_EVERY_MS = 1500, /* a position that only passed a PING is written so often; the heartbeat
+                              of every second takes it along */
     TURNS_PER_TICK = 64,
     WINDOW_BYTES = 64 * 1024 * 1024,
     UNIT_OWN_SPARE = 176 * 1024 * 1024, /* what a rewritten transaction is longer by */
@@ -159,12 +161,16 @@ static int64_t throttled_us(struct tail *t) {
     return wait_us;
 }
 
+static int64_t empty_due_ms(const struct tail *t) {
+    return t->sent_at_ms + EMPTY_EVERY_MS - clock_mono_ms();
+}
+
 static bool worth_sending(const struct tail *t) {
     const struct stream_unit *u = t->filling;
 
     return u->unit.commands > 0 || u->reject_count > 0 ||
-           (u->next > 0 && (clock_mono_ms() - t->sent_at_ms >= EMPTY_EVERY_MS ||
-                            u->heartbeat_ms > 0 || applier_want(t->a) != CONTROL_RUN));
+           (u->next > 0 &&
+            (empty_due_ms(t) <= 0 || u->heartbeat_ms > 0 || applier_want(t->a) != CONTROL_RUN));
 }
 
 static bool send(struct tail *t, struct err *err) {
@@ -222,13 +228,27 @@ static void note_waiting(struct tail *t) {
         atomic_store_explicit(&t->a->control->tail_waits_at, t->seen_end, memory_order_release);
 }
 
-static void rest(struct tail *t, int64_t wait_us) {
+/* Bytes, limits, and what is wanted come with the bell. Beyond that there is a place that only
+ * passed a PING, and the end of anything but running. */
+static int most_ms(const struct tail *t, enum control_want want) {
+    int64_t due_ms = CALM_MS;
+
+    if (want != CONTROL_RUN || !t->said_caught_up || t->in_flight)
+        return WAIT_MS;
+    if (t->filling->next > 0 && empty_due_ms(t) < due_ms)
+        due_ms = empty_due_ms(t);
+    return due_ms > 0 ? (int)due_ms : 0;
+}
+
+/* `want` is what the loop has heeded: a newer one is not slept over. */
+static void rest(struct tail *t, enum control_want want, int64_t wait_us) {
     struct pollfd fds[2] = {
         {.fd = lane_fd(&t->lane), .events = lane_events(&t->lane)},
         {.fd = t->a->bell, .events = POLLIN},
     };
     struct control_block *control = t->a->control;
-    int timeout_ms = wait_us > 0 && wait_us / 1000 < WAIT_MS ? (int)(wait_us / 1000) + 1 : WAIT_MS;
+    int most = most_ms(t, want);
+    int timeout_ms = wait_us > 0 && wait_us / 1000 < most ? (int)(wait_us / 1000) + 1 : most;
 
     if (t->in_flight && stream_units_full(&t->units, t->filling)) {
         (void)poll(fds, 1, timeout_ms); /* more bytes would find no room: let the bell be */
@@ -237,8 +257,9 @@ static void rest(struct tail *t, int64_t wait_us) {
     control_bell_arm(&control->apply_sleeps);
     /* There is something to do at once only when bytes came since the last look and a
      * unit of them may go. */
-    if (wait_us > 0 || t->lane.state != LANE_READY ||
-        atomic_load(&control->stream_end) <= t->seen_end)
+    if ((wait_us > 0 || t->lane.state != LANE_READY ||
+         atomic_load(&control->stream_end) <= t->seen_end) &&
+        atomic_load(&control->want) == want)
         (void)poll(fds, 2, timeout_ms);
     control_bell_clear(t->a->bell, &control->apply_sleeps);
 }
@@ -305,7 +326,7 @@ static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
         }
         if (may_send)
             note_waiting(t);
-        rest(t, wait_us);
+        rest(t, want, wait_us);
     }
 }
 
