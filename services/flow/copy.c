@@ -143,7 +143,9 @@ static bool step(struct copy *c, struct err *err) {
     if (starved && !c->in_flight)
         atomic_store_explicit(&c->a->control->copy_waits_at, c->seen_end, memory_order_release);
     if (starved || c->in_flight || wait_us > 0)
-        rest(c, starved, wait_us > 0 ? (int)(wait_us / 1000) + 1 : COPY_WAIT_MS);
+        rest(c, starved,
+             wait_us > 0 && wait_us / 1000 < COPY_WAIT_MS ? (int)(wait_us / 1000) + 1
+                                                          : COPY_WAIT_MS);
     return true;
 }
 

@@ -43,6 +43,24 @@ static bool say_how_many(struct copy *c, struct str rest, struct err *err) {
                     more + 1);
 }
 
+/* A value in pieces counts as it goes, or a large one would wait for minutes and then go at
+ * full speed. */
+static void pay(struct copy *c) {
+    uint64_t done =
+        copy_encoder_in_pieces(&c->encoder) ? copy_encoder_passed(&c->encoder) : c->piece_bytes;
+
+    if (done <= c->piece_paid)
+        return;
+    throttle_take(&c->bytes, done - c->piece_paid);
+    c->piece_paid = done;
+}
+
+static void begin_paying(struct copy *c, uint64_t size) {
+    c->piece_bytes = size;
+    c->piece_paid = 0;
+    pay(c);
+}
+
 static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *unit,
                      struct err *err) {
     struct str key;
@@ -58,16 +76,17 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
         return true;
     }
     throttle_take(&c->keys, 1);
-    throttle_take(&c->bytes, ev->size);
     /* A copy without a tail writes true expiries, and what is past is gone. */
     if (!c->a->spec.incremental && ev->key.expire_at_ms >= 0 &&
         ev->key.expire_at_ms <= clock_wall_ms() - (int64_t)c->a->spec.extend_ttl_ms) {
+        throttle_take(&c->bytes, ev->size);
         c->keys_expired++;
         return true;
     }
     if (!copy_ask_kept(c, ev->offset, &kept, err))
         return false;
     if (kept) {
+        throttle_take(&c->bytes, ev->size);
         if (c->a->spec.conflict == TASK_CONFLICT_FAIL)
             return conflict(database, key, err);
         c->keys_conflict++;
@@ -88,6 +107,7 @@ static bool take_key(struct copy *c, const struct rdb_event *ev, struct unit *un
             .stream_db = c->stream_db,
             .temporary = c->encoder.pieces.temporary,
         };
+    begin_paying(c, ev->size);
     c->keys_done++;
     return true;
 }
@@ -163,12 +183,22 @@ int64_t copy_throttled_us(struct copy *c) {
     uint64_t keys_max = CONTROL_GET(c->a, full_keys_per_second_max);
     int64_t bytes_us, keys_us, now;
 
-    if (bytes_max == 0 && keys_max == 0)
-        return 0; /* asked per record: not even the clock then */
+    if (bytes_max == 0 && keys_max == 0) { /* asked per record: not even the clock then */
+        throttle_lift(&c->bytes);
+        throttle_lift(&c->keys);
+        return 0;
+    }
     now = clock_mono_us();
     bytes_us = throttle_wait_us(&c->bytes, bytes_max, now);
     keys_us = throttle_wait_us(&c->keys, keys_max, now);
     return bytes_us > keys_us ? bytes_us : keys_us;
+}
+
+/* Under a limit no more than a tenth of a second's worth. */
+static size_t piece_max(const struct copy *c) {
+    uint64_t limit = CONTROL_GET(c->a, full_bytes_per_second_max);
+
+    return limit == 0 || limit / 10 > COPY_PIECE_BYTES ? COPY_PIECE_BYTES : (size_t)limit / 10 + 1;
 }
 
 /* Nothing that is still to be sent points into the mapping. */
@@ -208,8 +238,9 @@ bool copy_fill(struct copy *c, bool *ret_starved, struct err *err) {
         if (copy_throttled_us(c) > 0)
             return true;
         if (copy_encoder_in_pieces(&c->encoder)) {
-            if (!copy_encoder_fill(&c->encoder, COPY_PIECE_BYTES, unit, err))
+            if (!copy_encoder_fill(&c->encoder, piece_max(c), unit, err))
                 return false;
+            pay(c);
             copy_pass(c, c->before.at.offset + copy_encoder_passed(&c->encoder));
             continue;
         }

@@ -56,6 +56,7 @@ struct copy {
     bool ended;          /* the snapshot's last record was taken */
     struct rdb_mark end; /* where that record begins */
     struct throttle bytes, keys;
+    uint64_t piece_bytes, piece_paid; /* of the value in pieces: all, and what was counted so far */
     struct destination_gauge gauge;
     int64_t waits_since_us; /* for one of them; 0 = it does not */
 };

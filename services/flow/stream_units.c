@@ -22,7 +22,8 @@ void stream_units_init(struct stream_units *s, struct applier *a, uint64_t start
                                .start = start,
                                .at = start,
                                .source_db = source_db,
-                               .commands_max = STREAM_UNIT_COMMANDS};
+                               .commands_max = STREAM_UNIT_COMMANDS,
+                               .bytes_max = STREAM_UNIT_BYTES};
     s->scan.stream_offset = start;
     stream_heartbeat_key(&a->spec, s->heartbeat, sizeof(s->heartbeat));
     s->keeper.never[0] = STR_LIT(POSITION_PREFIX);
@@ -350,7 +351,7 @@ bool stream_units_take(struct stream_units *s, struct str view, struct stream_un
     bool ok = true;
 
     while (ok && !full && !stream_units_full(s, out) &&
-           out->unit.bytes + s->run_len < STREAM_UNIT_BYTES) {
+           out->unit.bytes + s->run_len < s->bytes_max) {
         struct str rest = str_skip(view, s->at - base);
         struct resp_command command;
         enum resp_status status;

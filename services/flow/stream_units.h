@@ -77,6 +77,7 @@ struct stream_units {
     bool keeps_others; /* a flush looks for keys of other jobs first: it may ask the destination */
     char heartbeat[160];   /* our own key */
     uint32_t commands_max; /* of one unit; small under a throttle */
+    size_t bytes_max;      /* likewise; a command that is longer goes alone */
 };
 
 /* Bytes from `start` on; source_db is selected there. */
@@ -104,7 +105,7 @@ MUST_CHECK bool stream_units_replay(struct stream_units *s, int db, struct str b
 
 /* `u` is to be sent before more is taken. */
 static inline bool stream_units_full(const struct stream_units *s, const struct stream_unit *u) {
-    return u->alone || u->unit.commands >= s->commands_max || u->unit.bytes >= STREAM_UNIT_BYTES ||
+    return u->alone || u->unit.commands >= s->commands_max || u->unit.bytes >= s->bytes_max ||
            u->reject_count >= STREAM_REJECTS_WANTED;
 }
 

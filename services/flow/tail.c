@@ -43,6 +43,7 @@ struct tail {
     bool said_caught_up;
     uint32_t turns;
     struct throttle bytes, commands;
+    bool is_free; /* `filling` was begun before the limits were lowered */
     struct destination_gauge gauge;
     int64_t waits_since_us; /* for one of them; 0 = it does not */
     uint64_t replayed_upto; /* of control.replay_wanted */
@@ -140,17 +141,34 @@ static bool refresh_replid(struct tail *t, struct err *err) {
     return failpoint(FAILPOINT_TAIL_HISTORY_RENAMED, err);
 }
 
+/* A tenth of a second's worth: a unit is never split. */
+static uint64_t unit_max(uint64_t per_second, uint64_t most) {
+    return per_second == 0 || per_second / 10 >= most ? most : per_second / 10 + 1;
+}
+
+/* What was gathered under another limit goes at once, and is not owed for a minute: a change
+ * is for what comes after it. */
+static void note_limits(struct tail *t, uint64_t bytes_max, uint64_t commands_max) {
+    uint64_t bytes = unit_max(bytes_max, STREAM_UNIT_BYTES);
+    uint64_t commands = unit_max(commands_max, STREAM_UNIT_COMMANDS);
+
+    if (bytes < t->units.bytes_max / 2 || commands < t->units.commands_max / 2)
+        t->is_free = true;
+    t->units.bytes_max = (size_t)bytes;
+    t->units.commands_max = (uint32_t)commands;
+}
+
 static int64_t throttled_us(struct tail *t) {
     uint64_t bytes_max = CONTROL_GET(t->a, tail_bytes_per_second_max);
     uint64_t commands_max = CONTROL_GET(t->a, tail_commands_per_second_max);
     int64_t bytes_us, commands_us, wait_us, now;
 
-    /* A unit is never split: under a limit it is a tenth of a second's worth at most. */
-    t->units.commands_max = commands_max == 0 || commands_max / 10 >= STREAM_UNIT_COMMANDS
-                                ? STREAM_UNIT_COMMANDS
-                                : (uint32_t)(commands_max / 10) + 1;
-    if (bytes_max == 0 && commands_max == 0 && t->waits_since_us == 0)
+    note_limits(t, bytes_max, commands_max);
+    if (bytes_max == 0 && commands_max == 0 && t->waits_since_us == 0) {
+        throttle_lift(&t->bytes);
+        throttle_lift(&t->commands);
         return 0;
+    }
     now = clock_mono_us();
     bytes_us = throttle_wait_us(&t->bytes, bytes_max, now);
     commands_us = throttle_wait_us(&t->commands, commands_max, now);
@@ -184,8 +202,9 @@ static bool send(struct tail *t, struct err *err) {
     if (!failpoint(FAILPOINT_TAIL_UNIT_FILLED, err) ||
         (u->reject_count > 0 && !tail_records_keep(t->a, u, err)))
         return false;
-    throttle_take(&t->bytes, u->unit.bytes);
-    throttle_take(&t->commands, u->commands);
+    throttle_take(&t->bytes, t->is_free ? 0 : u->unit.bytes);
+    throttle_take(&t->commands, t->is_free ? 0 : u->commands);
+    t->is_free = false;
     t->sent_at_ms = clock_mono_ms();
     t->replid_flying = t->replid_pending;
     t->replid_pending = false;

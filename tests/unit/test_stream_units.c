@@ -204,6 +204,18 @@ static void a_full_unit_waits_with_the_rest(void) {
     free(bytes);
 }
 
+static void a_unit_under_a_limit_of_bytes_ends_there(void) {
+    size_t one = stream_of("SET a 0123456789").len;
+    struct str bytes = stream_of("SET a 0123456789|SET b 0123456789|SET c 0123456789");
+
+    begin();
+    s.bytes_max = one + 1;
+    CU_ASSERT_TRUE(take(bytes));
+    CU_ASSERT_EQUAL(out.next, 1 + 2 * one); /* the one that passes the limit is not split */
+    CU_ASSERT_TRUE(stream_units_full(&s, &out));
+    end();
+}
+
 static const struct cunit_test tests[] = {
     CUNIT_TEST(data_passes_as_it_came),
     CUNIT_TEST(select_is_followed_not_copied),
@@ -225,5 +237,6 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_flush_of_everything_spares_what_is_not_mapped),
     CUNIT_TEST(what_cannot_be_exact_stops),
     CUNIT_TEST(a_full_unit_waits_with_the_rest),
+    CUNIT_TEST(a_unit_under_a_limit_of_bytes_ends_there),
 };
 CUNIT_MAIN("stream_units", tests)

@@ -52,6 +52,30 @@ static void what_is_taken_in_a_second_is_the_rate(void) {
     }
 }
 
+static void what_went_without_a_limit_is_not_owed_under_one(void) {
+    struct throttle t = {0};
+    int64_t now = 1000000;
+
+    CU_ASSERT_EQUAL(throttle_wait_us(&t, 0, now), 0);
+    throttle_take(&t, 10000000);
+    CU_ASSERT_EQUAL(throttle_wait_us(&t, 100, now), 0);
+    throttle_take(&t, 1000);
+    CU_ASSERT(throttle_wait_us(&t, 100, now) > 9000000);
+    throttle_lift(&t);
+    throttle_take(&t, 1000);
+    CU_ASSERT_EQUAL(throttle_wait_us(&t, 100, now), 0);
+}
+
+static void what_is_owed_under_a_high_limit_is_paid_as_soon_under_a_low_one(void) {
+    struct throttle t = {0};
+
+    (void)throttle_wait_us(&t, 50000, 1000000);
+    throttle_take(&t, 5000); /* a tenth of a second */
+    CU_ASSERT(throttle_wait_us(&t, 50000, 1000000) < 200000);
+    CU_ASSERT(throttle_wait_us(&t, 100, 1000000) < 200000);
+    CU_ASSERT(throttle_wait_us(&t, 50000, 1000000) < 200000);
+}
+
 static void a_halt_is_waited_for_and_no_limit_is_not(void) {
     struct throttle t = {0};
 
@@ -214,6 +238,8 @@ static void a_pace_that_nobody_uses_is_taken_away(void) {
 
 static const struct cunit_test tests[] = {
     CUNIT_TEST(what_is_taken_in_a_second_is_the_rate),
+    CUNIT_TEST(what_went_without_a_limit_is_not_owed_under_one),
+    CUNIT_TEST(what_is_owed_under_a_high_limit_is_paid_as_soon_under_a_low_one),
     CUNIT_TEST(a_halt_is_waited_for_and_no_limit_is_not),
     CUNIT_TEST(time_that_is_waited_counts_once),
     CUNIT_TEST(a_limit_that_is_not_enabled_is_none),
