@@ -153,7 +153,7 @@ static void note_limits(struct tail *t, uint64_t bytes_max, uint64_t commands_ma
     uint64_t commands = unit_max(commands_max, STREAM_UNIT_COMMANDS);
 
     if (bytes < t->units.bytes_max / 2 || commands < t->units.commands_max / 2)
-        t->is_free = true;
+        t->is_free = t->filling->unit.commands > 0;
     t->units.bytes_max = (size_t)bytes;
     t->units.commands_max = (uint32_t)commands;
 }
