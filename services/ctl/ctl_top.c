@@ -25,6 +25,7 @@ enum {
     PIPE_SECONDS = 10,
     INTERVAL_MAX_SECONDS = 3600,
     SCREEN_MAX = 4 * 1024 * 1024,
+    BUSY_MAX = 5, /* a look may take a fifth of the time */
     COLUMNS = 80, /* where the terminal does not say */
     ROWS = 24,
 };
@@ -86,27 +87,56 @@ static void size_of(size_t *ret_columns, size_t *ret_rows) {
 
 /* ---- what there is ---- */
 
-static bool get_jobs(struct top *top, json_t **ret, struct err *err) {
-    json_t *all = json_array();
+static bool is_known(const json_t *jobs, const json_t *job) {
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(jobs, i, one) {
+        if (ctl_json_is(one, "id", ctl_json_text(job, "id")))
+            return true;
+    }
+    return false;
+}
+
+/* Append the jobs of a list, newest first, until there are enough; not those that are in `known`.
+ */
+static bool get_list(struct top *top, const char *query, const json_t *known, size_t most,
+                     json_t *all, struct err *err) {
     char cursor[401] = "", path[600];
+    size_t count = 0;
     bool ok = true;
 
     do {
-        json_t *page = NULL;
+        json_t *page = NULL, *job;
+        size_t i;
 
-        snprintf(path, sizeof(path), "/v1/jobs?limit=%d%s%.400s", PAGE, *cursor ? "&cursor=" : "",
-                 cursor);
+        snprintf(path, sizeof(path), "/v1/jobs?limit=%d%s%s%.400s", PAGE, query,
+                 *cursor ? "&cursor=" : "", cursor);
         ok = top->output.live ? api_client_call(&top->api, "GET", path, NULL, &page, err)
                               : ctl_watch_get(&top->api, path, &page, err);
-        if (ok) {
-            json_array_extend(all, json_object_get(page, "items"));
-            snprintf(cursor, sizeof(cursor), "%s", ctl_json_text(page, "next_cursor"));
+        json_array_foreach(json_object_get(page, "items"), i, job) {
+            count++;
+            if (!is_known(known, job))
+                json_array_append(all, job);
         }
+        if (ok)
+            snprintf(cursor, sizeof(cursor), "%s", ctl_json_text(page, "next_cursor"));
         json_decref(page);
-    } while (ok && *cursor && json_array_size(all) < JOBS_MAX);
+    } while (ok && *cursor && count < most);
+    return ok;
+}
+
+/* Those that need somebody, however old they are, and the newest of all. */
+static bool get_jobs(struct top *top, json_t **ret, struct err *err) {
+    json_t *urgent = json_array(), *others = json_array();
+    bool ok = get_list(top, "&attention=true", NULL, PAGE, urgent, err) &&
+              get_list(top, "", urgent, JOBS_MAX, others, err);
+
+    json_array_extend(urgent, others);
     if (ok)
-        *ret = ctl_top_sort(all);
-    json_decref(all);
+        *ret = ctl_top_sort(urgent);
+    json_decref(others);
+    json_decref(urgent);
     return ok;
 }
 
@@ -225,7 +255,7 @@ static bool run(struct top *top, struct err *err) {
     bool goes_on = true, has_resized, ok = true;
 
     while (ok && goes_on) {
-        int64_t next_ms = clock_mono_ms() + top->interval_ms;
+        int64_t began_ms = clock_mono_ms(), took_ms, next_ms;
         struct err why = ERR_INIT;
 
         if (!look(top, &jobs, &why)) {
@@ -236,6 +266,10 @@ static bool run(struct top *top, struct err *err) {
         }
         if (!ok || top->is_once)
             break;
+        /* A service with very many jobs is not asked all the time. */
+        took_ms = clock_mono_ms() - began_ms;
+        next_ms = began_ms +
+                  (took_ms * BUSY_MAX > top->interval_ms ? took_ms * BUSY_MAX : top->interval_ms);
         while ((goes_on = rest(top, next_ms, &has_resized)) && has_resized && ok)
             ok = show(top, jobs, err);
     }

@@ -79,7 +79,7 @@ bool job_control_reading(struct store *store, const struct keyring *ring,
     char id[ULID_ID_SIZE];
     bool ok;
 
-    ulid_make("pck", id);
+    ulid_make("rdg", id);
     ok = job_reference_check(store, job->account, job->spec, err) &&
          job_control_unseal(ring, "job", job->id, buf_str(&job->sealed), &opened, err) &&
          seal_run(ring, id, secret_str(&opened), &sealed, err);

@@ -181,6 +181,8 @@ static enum writes writes_of(struct str command) {
     case COMMAND_FATE_DROP:
     case COMMAND_FATE_CONTAINER:
         return WRITES_UNSEEN;
+    case COMMAND_FATE_REFUSE: /* a stream has another form of it, or it is no data */
+        return row->class == COMMAND_CLASS_N ? WRITES_UNSEEN : WRITES_YES;
     default:
         return WRITES_YES;
     }
@@ -203,7 +205,7 @@ static struct group *group_of(struct check_clients *clients, const struct line *
     for (size_t i = 0; i < clients->count; i++) {
         struct group *g = &clients->groups[i];
 
-        if (g->kind == wanted.kind && strcmp(g->host, wanted.host) == 0 &&
+        if (strcmp(g->kind, wanted.kind) == 0 && strcmp(g->host, wanted.host) == 0 &&
             strcmp(g->user, wanted.user) == 0 && strcmp(g->name, wanted.name) == 0 &&
             strcmp(g->library, wanted.library) == 0)
             return g;
@@ -295,15 +297,15 @@ static json_t *group_json(const struct group *g, bool is_foreign) {
 
     for (int i = 0; i < g->command_count; i++)
         json_array_append_new(commands, json_string(g->commands[i]));
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:s, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o}",
-                     "address", is_foreign ? json_null() : text_or_null(g->host), "address_class",
-                     g->address_class, "user", text_or_null(g->user), "name", text_or_null(g->name),
-                     "library", text_or_null(g->library), "kind", g->kind, "is_keyferry",
-                     strcmp(g->name, "keyferry") == 0, "writes", writes[g->writes], "connections",
-                     (json_int_t)g->connections, "oldest_seconds", (json_int_t)g->oldest_seconds,
-                     "idle_seconds", (json_int_t)g->idle_seconds, "commands_run",
-                     g->tells_commands ? json_integer(g->commands_run) : json_null(),
-                     "commands_per_second", rate_of(g), "last_commands", commands);
+    return json_pack(
+        "{s:o, s:s, s:o, s:o, s:o, s:s, s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o}", "address",
+        is_foreign ? json_null() : text_or_null(g->host), "address_class", g->address_class, "user",
+        is_foreign ? json_null() : text_or_null(g->user), "name", text_or_null(g->name), "library",
+        text_or_null(g->library), "kind", g->kind, "is_keyferry", strcmp(g->name, "keyferry") == 0,
+        "writes", writes[g->writes], "connections", (json_int_t)g->connections, "oldest_seconds",
+        (json_int_t)g->oldest_seconds, "idle_seconds", (json_int_t)g->idle_seconds, "commands_run",
+        g->tells_commands ? json_integer(g->commands_run) : json_null(), "commands_per_second",
+        rate_of(g), "last_commands", commands);
 }
 
 /* Who writes first, then who has most connections. */

@@ -227,6 +227,12 @@ void check_reading(struct check_run *run, struct check_end *end) {
         end->reading = json_pack("{s:o}", "problem", problem_of(&end->failure));
         return;
     }
+    if (end->cluster) {
+        end->reading = json_pack("{s:o}", "problem",
+                                 problem("not_supported_yet", "the shards of a cluster are not "
+                                                              "looked at one by one yet"));
+        return;
+    }
     end->deadline_ms = one < run->run_deadline_ms ? one : run->run_deadline_ms;
     end->reading = strcmp(what, "clients") == 0 ? clients(run, end) : counts(run, end);
 }

@@ -308,8 +308,8 @@ struct check_clients *check_clients_new(void);
 void check_clients_free(struct check_clients *clients);
 /* Several looks may be taken, one after the other: a client that was seen to write once writes. */
 void check_clients_look(struct check_clients *clients, struct str text);
-/* {"looks", "connections", "groups": [...], "connections_left_out"}. With is_foreign no address is
- * told. A new reference. */
+/* {"looks", "connections", "groups": [...], "connections_left_out"}. Of another account's end
+ * (is_foreign) neither addresses nor users are told. A new reference. */
 json_t *check_clients_json(const struct check_clients *clients, bool is_foreign);
 
 /* ---- estimates (check_facts.c): a person wants to know whether it is seconds or hours ---- */

@@ -78,6 +78,31 @@ def test_r_001_a_guest_moves_the_owners_data_and_never_has_the_password(service,
     assert SECRET not in "".join(texts) + json.dumps(service.logs())
 
 
+def test_a_guest_sees_who_writes_by_name_but_neither_users_nor_addresses(service, owner, guest, guarded, destination):
+    instance = register(owner, guarded)
+    writer = guarded.client(username="app", password=SECRET, client_name="checkout")
+    role, job = shared_job(service, owner, guest, instance, destination)
+    job.check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    writer.set("a", 1)
+    clients = guest.ok("GET", job.path + "/clients?refresh=true")
+    found = [g for g in clients["source"]["groups"] if g["name"] == "checkout"][0]
+    assert found["writes"] == "yes" and found["address"] is None and found["user"] is None
+    assert all(g["address"] is None and g["user"] is None for g in clients["source"]["groups"])
+    assert all(g["address"] == "127.0.0.1" for g in clients["destination"]["groups"]), "the guest's own"
+    counts = guest.ok("GET", job.path + "/key-counts?refresh=true")
+    assert counts["totals"]["source_keys"] is not None
+    # Each look was a session of the role; the job goes on by its own.
+    sessions = owner.ok("GET", "/v1/roles/%s/sessions" % role["id"])["items"]
+    assert len({s["job_id"] for s in sessions if s["job_id"].startswith("rdg_")}) == 2
+    assert job.state == "running"
+    owner.ok("PATCH", "/v1/roles/" + role["id"], {"enabled": False})
+    wait_blocked(job)
+    assert guest.call("GET", job.path + "/clients?refresh=true").status_code in (403, 409)
+    owner.ok("PATCH", "/v1/roles/" + role["id"], {"enabled": True})
+    job.stop(drain=False)
+
+
 def test_r_006_a_role_that_is_taken_back_stops_what_runs_by_it(service, owner, guest, guarded, destination):
     instance = register(owner, guarded)
     role, job = shared_job(service, owner, guest, instance, destination)
