@@ -113,11 +113,12 @@ static json_t *plan(const struct report *r, const json_t *view) {
 }
 
 static json_t *precheck(const struct report *r) {
-    json_t *ignored = json_array(), *item;
+    json_t *ignored, *item;
     size_t i;
 
     if (!r->precheck)
         return json_null();
+    ignored = json_array();
     json_array_foreach(r->precheck->items, i, item) {
         if (strcmp(text(item, "result"), "ignored") == 0)
             json_array_append_new(
