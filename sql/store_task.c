@@ -133,7 +133,7 @@ bool store_task_report(struct store *store, const char *worker, int lease_second
         reports[i].is_held = false;
         reports[i].state[0] = '\0';
         reports[i].wanted = NULL;
-        reports[i].job_version = 0;
+        reports[i].job_version = reports[i].now_ms = 0;
     }
     for (int row = 0; row < rows.count; row++) {
         int64_t place = store_i64(&rows, row, 0);
@@ -147,6 +147,7 @@ bool store_task_report(struct store *store, const char *worker, int lease_second
         store_text_copy(&rows, row, 1, r->state, sizeof(r->state));
         r->wanted = store_json(&rows, row, 2);
         r->job_version = store_i64(&rows, row, 3);
+        r->now_ms = store_i64(&rows, row, 4);
     }
     store_rows_done(&rows);
     return true;

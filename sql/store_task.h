@@ -49,6 +49,7 @@ struct store_report {
     bool is_held;                 /* false: the lease is another's, stop the children */
     char state[STORE_STATE_SIZE]; /* of the job now */
     json_t *wanted;               /* of the job now; new reference, NULL when not held */
+    int64_t now_ms;               /* by the control database's clock */
     int64_t job_version;          /* changes when the job was moved or its credentials changed */
 };
 

@@ -57,7 +57,7 @@ static struct alert_seen look_heartbeat(const struct alert_job *job) {
         return know(0);
     if (p->heartbeat_state != 1 || strcmp(p->phase, "incremental") != 0 || p->latency_at_ms == 0)
         return (struct alert_seen){.is_known = false};
-    return know(job_health_beats_are_missed(p, job->seen.now_ms) ? 1 : 0);
+    return know(job_health_beats_are_missed(&job->seen) ? 1 : 0);
 }
 
 /* Also when no worker tells anything of it. */
@@ -66,7 +66,7 @@ static struct alert_seen look_still(const struct alert_job *job) {
 
     if (!job_health_is_moving(job->seen.state) || moved_ms == 0)
         return know(0);
-    return know((double)(job->seen.now_ms - moved_ms) / 1000);
+    return know((double)(job_health_worker_now(&job->seen) - moved_ms) / 1000);
 }
 
 static struct alert_seen look_memory(const struct alert_job *job) {
@@ -136,7 +136,7 @@ struct alert_seen alert_eye_look(const struct alert_rule *rule, const struct ale
         seen = look_safe_for(job);
         break;
     case ALERT_CERTIFICATE_EXPIRING:
-        seen = look_days(job->progress.certificate_until_ms, job->seen.now_ms);
+        seen = look_days(job->progress.certificate_until_ms, job_health_worker_now(&job->seen));
         break;
     case ALERT_ROLE_EXPIRING:
         seen = look_days(job->progress.role_until_ms, job->seen.now_ms);

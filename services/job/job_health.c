@@ -7,6 +7,7 @@ enum {
     BEAT_USUAL_MS = 1000,
     REPORT_MS = 2000, /* workers report once a second, and what they report takes its way */
     REPORTS_MISSED_MS = 5000,
+    SKEW_LEAST_MS = 2000,              /* less may be the way of a report */
     FAR_SECONDS_MAX = 365 * 24 * 3600, /* what is further off is not in sight */
 };
 
@@ -15,14 +16,24 @@ bool job_health_is_moving(enum job_state state) {
            state == JOB_CUTTING_OVER;
 }
 
+int64_t job_health_worker_now(const struct job_seen *job) {
+    int64_t skew_ms = job->progress->clock_skew_ms;
+
+    return skew_ms > SKEW_LEAST_MS || skew_ms < -SKEW_LEAST_MS ? job->now_ms - skew_ms
+                                                               : job->now_ms;
+}
+
 /* ---- latency ------------------------------------------------------------------------------ */
 
 static int64_t interval_ms(const struct store_progress *p) {
     return p->heartbeat_interval_ms > 0 ? p->heartbeat_interval_ms : BEAT_USUAL_MS;
 }
 
-bool job_health_beats_are_missed(const struct store_progress *p, int64_t now_ms) {
-    return now_ms - p->latency_at_ms >= BEATS_MISSED * interval_ms(p) + REPORT_MS;
+bool job_health_beats_are_missed(const struct job_seen *job) {
+    const struct store_progress *p = job->progress;
+
+    return job_health_worker_now(job) - p->latency_at_ms >=
+           BEATS_MISSED * interval_ms(p) + REPORT_MS;
 }
 
 /* The one after the last that was seen was written an interval after it, and is on its way still.
@@ -37,11 +48,12 @@ static int64_t overdue_ms(const struct store_progress *p, int64_t at_ms) {
 
 static struct job_latency by_heartbeat(const struct job_seen *job, bool moving) {
     const struct store_progress *p = job->progress;
-    bool fresh = moving && !job_health_beats_are_missed(p, job->now_ms);
-    bool is_told = p->sampled_at_ms > 0 && p->sampled_at_ms < job->now_ms;
+    int64_t now_ms = job_health_worker_now(job);
+    bool fresh = moving && !job_health_beats_are_missed(job);
+    bool is_told = p->sampled_at_ms > 0 && p->sampled_at_ms < now_ms;
 
     return (struct job_latency){
-        .ms = overdue_ms(p, fresh && is_told ? p->sampled_at_ms : job->now_ms),
+        .ms = overdue_ms(p, fresh && is_told ? p->sampled_at_ms : now_ms),
         .method = "heartbeat",
         .quality = fresh ? "measured" : "stale",
     };
@@ -49,7 +61,7 @@ static struct job_latency by_heartbeat(const struct job_seen *job, bool moving) 
 
 static struct job_latency by_offset(const struct job_seen *job, bool moving) {
     const struct store_progress *p = job->progress;
-    int64_t told_ms = p->sampled_at_ms > 0 ? job->now_ms - p->sampled_at_ms : 0;
+    int64_t told_ms = p->sampled_at_ms > 0 ? job_health_worker_now(job) - p->sampled_at_ms : 0;
     bool fresh = moving && told_ms < REPORTS_MISSED_MS;
     struct job_latency found = {
         .ms = -1,
@@ -76,8 +88,7 @@ struct job_latency job_health_latency(const struct job_seen *job) {
     if (job_state_is_final(job->state) ||
         (strcmp(p->phase, "incremental") != 0 && p->latency_at_ms == 0))
         return (struct job_latency){.ms = -1};
-    if (p->latency_at_ms > 0 &&
-        (p->heartbeat_state != 2 || !job_health_beats_are_missed(p, job->now_ms)))
+    if (p->latency_at_ms > 0 && (p->heartbeat_state != 2 || !job_health_beats_are_missed(job)))
         return by_heartbeat(job, moving);
     return by_offset(job, moving);
 }
@@ -107,7 +118,7 @@ static void limit_by_backlog_of_then(const struct job_seen *job, struct job_safe
         return;
     limit(found,
           (p->backlog_bytes - (behind > 0 ? behind : 0)) / p->source_bytes_per_second -
-              (job->now_ms - p->sampled_at_ms) / 1000,
+              (job_health_worker_now(job) - p->sampled_at_ms) / 1000,
           "backlog");
 }
 
@@ -140,7 +151,8 @@ static void limit_retrying(const struct job_seen *job, struct job_safe_for *foun
 
     limit_until(found, job->retry_deadline_ms, job->now_ms, "retry");
     if (p->backlog_seconds >= 0 && p->backlog_bytes > 0)
-        limit(found, p->backlog_seconds - (job->now_ms - p->sampled_at_ms) / 1000, "backlog");
+        limit(found, p->backlog_seconds - (job_health_worker_now(job) - p->sampled_at_ms) / 1000,
+              "backlog");
 }
 
 static bool has_no_way_back(const char *attention) {
@@ -161,7 +173,7 @@ struct job_safe_for job_health_safe_for(const struct job_seen *job) {
              (job->state == JOB_BLOCKED && !has_no_way_back(job->attention)))
         limit_by_backlog_of_then(job, &found);
     if (goes_on || job->state == JOB_PAUSED) {
-        limit_until(&found, p->certificate_until_ms, job->now_ms, "certificate");
+        limit_until(&found, p->certificate_until_ms, job_health_worker_now(job), "certificate");
         limit_until(&found, p->role_until_ms, job->now_ms, "role");
     }
     return found;

@@ -16,8 +16,11 @@ struct job_seen {
     const struct store_progress *progress;
     const char *attention;     /* its code; NULL = none */
     int64_t retry_deadline_ms; /* wall clock; 0 = no retry clock runs */
-    int64_t now_ms;
+    int64_t now_ms;            /* by the control database's clock, or one that goes as it does */
 };
+
+/* The same moment by the clock of the worker, whose times those in `progress` are. */
+int64_t job_health_worker_now(const struct job_seen *job);
 
 /* `method` and `quality` are NULL while there is nothing to say: before the tail, after the
  * end. ms -1 = not known.
@@ -35,7 +38,7 @@ struct job_latency {
 struct job_latency job_health_latency(const struct job_seen *job);
 
 /* Were three heartbeats missed, by the job's own interval? */
-bool job_health_beats_are_missed(const struct store_progress *p, int64_t now_ms);
+bool job_health_beats_are_missed(const struct job_seen *job);
 
 /* What comes first, at the rates that were measured last:
  *   backlog      cut off or not at work: the source's backlog no longer reaches back to us

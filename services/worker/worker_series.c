@@ -8,7 +8,8 @@
 #include "sql/store_series.h"
 
 enum {
-    WRITE_MS = 10000,
+    WRITE_MS = 1000,
+    WRITE_TURNS = 10, /* a tenth of the tasks at a time */
     FULL_MAX = 20000, /* buckets that wait for a database; about 5 KB each */
 };
 
@@ -104,8 +105,11 @@ bool worker_series_write(struct worker *worker, struct worker_task **tasks, size
     if (!at_once && now < w->due_ms)
         return true;
     w->due_ms = now + WRITE_MS;
-    for (size_t i = 0; i < count; i++)
-        keep_open(w, tasks[i]);
+    w->turn = (w->turn + 1) % WRITE_TURNS;
+    for (size_t i = 0; i < count; i++) {
+        if (at_once || i % WRITE_TURNS == w->turn)
+            keep_open(w, tasks[i]);
+    }
     if (w->count == 0)
         return true;
     if (!store_series_put(worker->store, w->rows, w->count, err))

@@ -1,7 +1,8 @@
 /* worker_series.h - charts: a point a second of every task, written every few seconds.
  *
- * Points are in memory until then. A worker that is killed loses those of the last WRITE_MS; the
- * charts have a gap there and nothing else depends on them.
+ * Points are in memory until then, ten seconds at most; those of many tasks are written in turns,
+ * so that no report takes long. A worker that is killed loses what was not written; the charts have
+ * a gap there and nothing else depends on them.
  */
 #pragma once
 

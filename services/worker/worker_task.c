@@ -339,6 +339,7 @@ static bool take_answer(struct worker *worker, struct worker_task *task,
     }
     heed(task, report->state, report->wanted);
     worker_records_heed(task, report->wanted);
+    task->run->progress.clock_skew_ms = report->now_ms - clock_wall_ms();
     task->is_final = task->run->outcome != TASK_GOING;
     if (report->job_version == task->version)
         return true;

@@ -24,6 +24,7 @@ struct worker_series {
     struct store_series_row *rows;
     size_t count, room;
     int64_t due_ms;
+    size_t turn; /* which tasks were written last */
 };
 
 /* What all tasks of a worker share. */

@@ -2,7 +2,8 @@
 -- worker's is left alone and not returned.
 -- $1 worker text   $2 seconds int8   $3 jobs text[]   $4 numbers text[]   $5 epochs text[]
 -- $6 progress text[] (json or null)
--- Returns a row per task held: place in the arrays (from 1), state of the job, wanted, version.
+-- Returns a row per task held: place in the arrays (from 1), state of the job, wanted, version, now
+-- int8 milliseconds.
 WITH report AS (
     SELECT r.job, r.number::int AS number, r.epoch::int8 AS epoch, r.progress::jsonb AS progress,
            r.place
@@ -40,6 +41,6 @@ WITH report AS (
            written_at = coalesce(excluded.written_at, b.written_at),
            seen_at = coalesce(excluded.seen_at, b.seen_at)
 )
-SELECT h.place, j.state, j.wanted, j.version
+SELECT h.place, j.state, j.wanted, j.version, kf_ms(clock_timestamp())
   FROM held h
   JOIN job j ON j.id = h.job

@@ -3,6 +3,7 @@ bad for it and on nothing else, tells each alert once, and several alerters are 
 
 import contextlib
 import json
+import re
 import time
 
 import pytest
@@ -277,3 +278,11 @@ def test_metrics_of_the_alerter_count_what_it_does(server, alerter, receiver):
     assert requests.post(base + "/metrics", data="x", timeout=10).status_code == 405
     assert requests.head(base + "/metrics", timeout=10).status_code == 200
     assert make_id("job") not in json.dumps(list(found))
+
+
+def test_a_second_one_at_the_same_address_takes_the_next_port(server, alerter):
+    with Alerter(server, port=alerter.port) as second:
+        port = int(re.search(r"event=metrics.ready port=(\d+)", second.output.read_text())[1])
+        assert alerter.port < port < alerter.port + 64
+        second.port = port
+        assert second.value("keyferry_store_up") in (0, 1)

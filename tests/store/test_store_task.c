@@ -182,6 +182,7 @@ static void a_report_renews_and_answers_what_is_wanted(void) {
     CU_ASSERT_TRUE(reports[1].is_held);
     CU_ASSERT_FALSE(reports[2].is_held);
     CU_ASSERT_STRING_EQUAL(reports[0].state, "stopping");
+    CU_ASSERT(reports[0].now_ms > 1700000000000 && reports[2].now_ms == 0);
     CU_ASSERT_TRUE(json_is_false(json_object_get(reports[0].wanted, "drain")));
     json_decref(reports[0].wanted);
     json_decref(reports[1].wanted);

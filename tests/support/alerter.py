@@ -19,9 +19,12 @@ RETRIES = "1 1 1 1 1 1 2 2 2 2 5 5 5 5 5"
 
 
 class Alerter:
+    count = 0
+
     def __init__(self, server, port=None, retries=RETRIES):
         self.port = port or free_port()
-        self.output = server.home / ("alerter-%d" % self.port)
+        Alerter.count += 1
+        self.output = server.home / ("alerter-%d" % Alerter.count)
         self.env = {"PATH": os.environ["PATH"], "KEYFERRY_DATABASE_URL": server.postgres.url,
                     "KEYFERRY_MASTER_KEY_FILE": server.env["KEYFERRY_MASTER_KEY_FILE"],
                     "KEYFERRY_WEBHOOK_HTTP_HOSTS": "127.0.0.1", "KEYFERRY_EGRESS_ALLOW": "loopback",

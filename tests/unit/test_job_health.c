@@ -65,7 +65,7 @@ static void three_missed_heartbeats_are_stale_by_the_job_s_own_interval(void) {
         well();
         progress.heartbeat_interval_ms = cases[i].interval_ms;
         progress.latency_at_ms = NOW - cases[i].age_ms;
-        CU_ASSERT_EQUAL(job_health_beats_are_missed(&progress, NOW), cases[i].is_stale);
+        CU_ASSERT_EQUAL(job_health_beats_are_missed(&job), cases[i].is_stale);
         CU_ASSERT_STRING_EQUAL(job_health_latency(&job).quality,
                                cases[i].is_stale ? "stale" : "measured");
     }
@@ -73,6 +73,26 @@ static void three_missed_heartbeats_are_stale_by_the_job_s_own_interval(void) {
     well();
     progress.latency_at_ms = NOW - 60000;
     expect_latency(60000 + 3 - 1000, "heartbeat", "stale");
+}
+
+static void the_clock_of_a_worker_may_be_hours_off(void) {
+    static const int64_t skews_ms[] = {-7200000, 3600000};
+
+    for (size_t i = 0; i < LENGTH_OF(skews_ms); i++) {
+        well();
+        progress.clock_skew_ms = skews_ms[i];
+        job.now_ms = NOW + skews_ms[i]; /* by the control database */
+        expect_latency(3, "heartbeat", "measured");
+        progress.latency_at_ms = NOW - 60000;
+        expect_latency(59003, "heartbeat", "stale");
+        progress.certificate_until_ms = NOW + 900000;
+        expect_safe_for(900, "certificate");
+    }
+    /* What a report's way may be is no skew. */
+    well();
+    progress.clock_skew_ms = -300;
+    expect_latency(3, "heartbeat", "measured");
+    CU_ASSERT_EQUAL(job_health_worker_now(&job), NOW);
 }
 
 static void a_worker_that_says_nothing_makes_it_stale(void) {
@@ -230,6 +250,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_heartbeat_that_was_seen_is_measured),
     CUNIT_TEST(a_heartbeat_that_is_overdue_makes_the_latency_grow),
     CUNIT_TEST(three_missed_heartbeats_are_stale_by_the_job_s_own_interval),
+    CUNIT_TEST(the_clock_of_a_worker_may_be_hours_off),
     CUNIT_TEST(a_worker_that_says_nothing_makes_it_stale),
     CUNIT_TEST(without_a_heartbeat_the_offsets_are_an_estimate),
     CUNIT_TEST(a_heartbeat_that_is_refused_later_gives_way_to_the_offsets),
