@@ -7,6 +7,7 @@
 #include "services/ctl/ctl_args.h"
 #include "services/ctl/ctl_exit.h"
 #include "services/ctl/ctl_job.h"
+#include "services/ctl/ctl_master_key.h"
 #include "services/ctl/ctl_migrate.h"
 #include "services/ctl/ctl_precheck.h"
 #include "services/ctl/ctl_rdb.h"
@@ -158,6 +159,23 @@ static const struct ctl_word words[] = {
      .options = CLIENT,
      .summary = "What happened to a job.",
      .run = ctl_job_logs},
+    {.name = "master-key list",
+     .arguments = "",
+     .options = CLIENT,
+     .summary = "Which master keys there are, and what still needs each.",
+     .run = ctl_master_key_list},
+    {.name = "master-key add",
+     .arguments = "",
+     .options = CLIENT,
+     .summary = "Add a master key and seal all that is stored with it, while everything runs.",
+     .examples = "  keyferry master-key add\n"
+                 "  KEYFERRY_MASTER_KEY_FILE=/etc/keyferry/master.key keyferry master-key add\n",
+     .run = ctl_master_key_add},
+    {.name = "master-key prune",
+     .arguments = "",
+     .options = CLIENT,
+     .summary = "Take master keys that nothing needs any more out of the file.",
+     .run = ctl_master_key_prune},
     {.name = "settle",
      .arguments = "DESTINATION_URL",
      .arguments_min = 1,
@@ -184,7 +202,7 @@ static const struct ctl_word words[] = {
 static void show_words(FILE *out) {
     fprintf(out, "keyferry moves a Redis or Valkey server to another, live.\n\n");
     for (size_t i = 0; i < LENGTH_OF(words); i++)
-        fprintf(out, "  %-14s %s\n", words[i].name, words[i].summary);
+        fprintf(out, "  %-17s %s\n", words[i].name, words[i].summary);
     fprintf(out, "\n`keyferry WORD --help` says more.\n");
 }
 

@@ -154,4 +154,18 @@ def test_a_master_key_is_replaced_while_everything_runs(start_service, guarded):
     until(lambda: 3 not in keys.rows() and keys.rows()[2]["workers"] == 1, lambda: keys.rows())
     job.resume()
     wait_marker(source, destination, job=job)
+
+    # The same by the command line.
+    added = service.run("master-key", "add", "--data-dir", service.data_dir)
+    assert added.returncode == 0 and "key 3" in added.stdout, (added.stdout, added.stderr)
+    assert keys.sealed() == {3: JOBS + 4} and keys.file.stat().st_mode & 0o777 == 0o600
+    assert not [line.split()[1] for line in keys.lines() if line.split()[1] in added.stdout + added.stderr]
+    kept = service.run("master-key", "prune", "--data-dir", service.data_dir)
+    assert kept.returncode == 0 and kept.stdout.startswith("0 keys"), kept.stdout
+    keys.sql("UPDATE idempotency SET created_at = created_at - interval '25 hours'")
+    until(lambda: keys.rows()[2]["removable"], lambda: keys.rows())
+    pruned = service.run("master-key", "prune", "--data-dir", service.data_dir)
+    assert pruned.stdout.startswith("1 key taken out") and [line.split()[0] for line in keys.lines()] == ["3"]
+    shown = service.run("master-key", "list")
+    assert shown.returncode == 0 and "seals" in shown.stdout
     job.stop()
