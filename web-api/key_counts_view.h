@@ -15,7 +15,7 @@
 struct key_counts {
     const struct store_job *job;
     const struct store_precheck *reading; /* the last that is over; NULL = none */
-    const json_t *facts_before;           /* of the job's last precheck: what the destination had;
+    const json_t *facts_before;           /* of the precheck before its start: what was there;
                                              NULL = not known */
     bool is_being_read;                   /* another was asked for and is not over */
     int64_t now_ms;                       /* wall clock */

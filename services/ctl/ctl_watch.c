@@ -256,6 +256,7 @@ static void say_switched(const json_t *job) {
                ctl_json_number(job, "cutover.write_pause_ms"));
     if (stray > 0)
         printf("  %.0f writes came to the source too late and are not on the destination\n", stray);
+    printf("  report   keyferry report %s\n", ctl_json_text(job, "id"));
 }
 
 static void say_given_up(const json_t *job) {

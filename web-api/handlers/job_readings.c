@@ -16,6 +16,7 @@ enum {
     REFRESH_SECONDS = 1,
     WAIT_SECONDS = 5,
     PAUSE_MS = 60,
+    PRECHECKS_MAX = 20,
     TAKE_STORE_MS = 3000,
 };
 
@@ -85,26 +86,37 @@ static bool read_wishes(struct call *call, int *ret_age, int *ret_wait, struct e
     return true;
 }
 
-/* What the destination had before: the facts of the last precheck. */
-static bool facts_before(struct call *call, const struct store_job *job,
-                         struct store_precheck *precheck, struct err *err) {
-    struct err why = ERR_INIT;
+bool job_readings_precheck(struct call *call, const struct store_job *job,
+                           struct store_precheck *ret, bool *ret_found, struct err *err) {
+    struct store_precheck *list;
+    size_t count;
 
-    if (store_precheck_latest(call->store, job->account, job->id, precheck, &why) ||
-        why.code == ERR_NOT_FOUND)
-        return true;
-    *err = why;
-    return false;
+    *ret_found = false;
+    if (!store_precheck_list(call->store, job->account, job->id, NULL, PRECHECKS_MAX, &list, &count,
+                             err))
+        return false;
+    for (size_t i = 0; i < count && !*ret_found; i++) {
+        int64_t at = list[i].finished_ms;
+
+        if (at > 0 && (job->started_ms == 0 || at <= job->started_ms)) {
+            *ret = list[i];
+            list[i] = (struct store_precheck){0};
+            *ret_found = true;
+        }
+    }
+    store_precheck_list_done(list, count);
+    return true;
 }
 
 bool job_readings_counts(struct call *call, struct reply *reply, struct err *err) {
     struct store_precheck reading = {0}, precheck = {0};
     struct store_job job = STORE_JOB_INIT;
     struct key_counts counts = {0};
+    bool found;
     int age, wait;
     bool ok = read_wishes(call, &age, &wait, err) && call_job(call, &job, err) &&
               job_readings_take(call, &job, "counts", age, wait, &reading, &counts, err) &&
-              facts_before(call, &job, &precheck, err);
+              job_readings_precheck(call, &job, &precheck, &found, err);
 
     if (ok) {
         counts.facts_before = precheck.facts;

@@ -13,3 +13,8 @@ MUST_CHECK bool job_readings_take(struct call *call, const struct store_job *job
                                   const char *purpose, int max_age_s, int wait_s,
                                   struct store_precheck *reading, struct key_counts *ret,
                                   struct err *err);
+
+/* The precheck by which the job was started, or of one that was not, the last that is over. It is
+ * yours to store_precheck_done(). Errors: STORE. */
+MUST_CHECK bool job_readings_precheck(struct call *call, const struct store_job *job,
+                                      struct store_precheck *ret, bool *ret_found, struct err *err);

@@ -79,18 +79,13 @@ static bool read_series(struct call *call, struct report *r, struct series_bucke
 
 static bool read_precheck(struct call *call, struct report *r, struct store_precheck *precheck,
                           struct err *err) {
-    struct err why = ERR_INIT;
+    bool found;
 
-    if (store_precheck_latest(call->store, call->caller.account, r->counts.job->id, precheck,
-                              &why)) {
-        r->precheck = precheck;
-        r->counts.facts_before = precheck->facts;
-        return true;
-    }
-    if (why.code == ERR_NOT_FOUND)
-        return true;
-    *err = why;
-    return false;
+    if (!job_readings_precheck(call, r->counts.job, precheck, &found, err))
+        return false;
+    r->precheck = found ? precheck : NULL;
+    r->counts.facts_before = precheck->facts;
+    return true;
 }
 
 static bool answer(struct call *call, struct reply *reply, size_t format, const struct report *r,
