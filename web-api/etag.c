@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "services/secret/api_key.h"
 #include "web-api/json_text.h"
@@ -13,16 +14,35 @@ void etag_format(struct str bytes, int64_t version, char dst[ETAG_SIZE]) {
     snprintf(dst, ETAG_SIZE, "\"%lld.%.16s\"", (long long)version, digest);
 }
 
+/* Ours: what cannot be written here could not be answered either. */
+static void write(struct buf *dst, const json_t *value) {
+    struct err err = ERR_INIT;
+
+    if (!json_text(dst, value, &err))
+        abort();
+}
+
 void etag_add(json_t *body, int64_t version) {
     struct buf text = BUF_INIT(JSON_TEXT_MAX);
-    struct err err = ERR_INIT;
     char tag[ETAG_SIZE];
 
-    if (!json_text(&text, body, &err))
-        abort(); /* ours: it is a body that will be answered */
+    write(&text, body);
     etag_format(buf_str(&text), version, tag);
     buf_done(&text);
     json_object_set_new(body, "etag", json_string(tag));
+}
+
+void etag_write(struct buf *dst, const json_t *body, int64_t version) {
+    size_t begin = dst->len;
+    struct err err = ERR_INIT;
+    char tag[ETAG_SIZE];
+
+    write(dst, body);
+    etag_format(str_skip(buf_str(dst), begin), version, tag);
+    dst->len--; /* its last brace comes again behind the tag, whose quotes are part of it */
+    tag[strlen(tag) - 1] = '\0';
+    if (!buf_printf(dst, &err, ",\"etag\":\"\\\"%s\\\"\"}", tag + 1))
+        abort();
 }
 
 /* "12.9f3a…" or "12" in quotes: the version. */

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/base/buf.h"
 #include "proto/base/str.h"
 
 enum { ETAG_SIZE = 96 };
@@ -19,6 +20,10 @@ void etag_format(struct str bytes, int64_t version, char dst[ETAG_SIZE]);
 
 /* Give `body` the member `etag`, of what it holds now. */
 void etag_add(json_t *body, int64_t version);
+
+/* Append `body` with that member to dst: what etag_add() and json_text() would make of it, but that
+ * it is made into text once. `body` is an object that is not empty. */
+void etag_write(struct buf *dst, const json_t *body, int64_t version);
 
 /* Does an If-Match header allow to write at this version? "*" always does; weak
  * tags never do (RFC 9110). */

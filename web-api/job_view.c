@@ -8,6 +8,7 @@
 #include "services/job/job_spec.h"
 #include "services/job/job_state.h"
 #include "web-api/etag.h"
+#include "web-api/job_actions.h"
 #include "web-api/json_time.h"
 
 static json_t *text_or_null(const char *text) {
@@ -255,26 +256,12 @@ static json_t *view_consistency(const struct store_job *job) {
 }
 
 static void add_actions(json_t *view, const struct store_job *job) {
-    json_t *allowed = json_array(), *blocked = json_array();
-    const struct job_action *actions;
     enum job_state state;
-    size_t count;
+    json_t *allowed, *blocked;
 
-    actions = job_state_actions(&count);
-    for (size_t i = 0; i < count && job_state_parse(job->state, &state); i++) {
-        const char *reason = job_state_refusal(&actions[i], state);
-
-        if (!reason && !actions[i].is_built)
-            reason = "this version does not do it yet";
-        if (!reason &&
-            (strcmp(actions[i].name, "start") == 0 || strcmp(actions[i].name, "purchase") == 0))
-            reason = job_spec_unbuilt(job->spec);
-        if (!reason)
-            json_array_append_new(allowed, json_string(actions[i].name));
-        else
-            json_array_append_new(
-                blocked, json_pack("{s:s, s:s}", "action", actions[i].name, "reason", reason));
-    }
+    if (!job_state_parse(job->state, &state))
+        return; /* the database holds no other states */
+    job_actions(state, job_spec_unbuilt(job->spec), &allowed, &blocked);
     json_object_set_new(view, "allowed_actions", allowed);
     json_object_set_new(view, "blocked_actions", blocked);
 }
@@ -341,7 +328,7 @@ static void add_spec(json_t *view, const json_t *spec) {
     json_object_update_missing(view, (json_t *)(uintptr_t)spec);
 }
 
-json_t *job_view(const struct store_job *job, int64_t now_wall_ms) {
+json_t *job_view_bare(const struct store_job *job, int64_t now_wall_ms) {
     struct job_seen seen = seen_of(job, now_wall_ms);
     const struct store_progress *p = &job->progress;
     json_t *view = json_pack("{s:s}", "id", job->id);
@@ -374,6 +361,12 @@ json_t *job_view(const struct store_job *job, int64_t now_wall_ms) {
     json_object_set_new(view, "created_at", json_time(job->created_ms));
     json_object_set_new(view, "started_at", json_time(job->started_ms));
     json_object_set_new(view, "finished_at", json_time(job->finished_ms));
+    return view;
+}
+
+json_t *job_view(const struct store_job *job, int64_t now_wall_ms) {
+    json_t *view = job_view_bare(job, now_wall_ms);
+
     etag_add(view, job->version);
     return view;
 }

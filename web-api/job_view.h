@@ -14,6 +14,9 @@
 /* A new reference, `etag` included. */
 json_t *job_view(const struct store_job *job, int64_t now_wall_ms);
 
+/* The same without the tag, for etag_write(). */
+json_t *job_view_bare(const struct store_job *job, int64_t now_wall_ms);
+
 /* What GET /v1/jobs/{job}/steps tells beside what store_job_steps() left: percent, problem. */
 void job_view_steps(const struct store_job *job, json_t *steps);
 

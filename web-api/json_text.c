@@ -4,7 +4,11 @@
 #include <string.h>
 
 static bool put_char(struct buf *dst, char c, struct err *err) {
-    return buf_append(dst, str_of(&c, 1), err);
+    if (dst->len + 1 >= dst->cap && !buf_reserve(dst, 1, err))
+        return false;
+    dst->ptr[dst->len++] = c;
+    dst->ptr[dst->len] = '\0';
+    return true;
 }
 
 /* What may not stand in a text as it is: \" \\ and what is below a blank. */
@@ -19,7 +23,8 @@ static bool put_escaped(struct buf *dst, unsigned char c, struct err *err) {
 static bool put_text(struct buf *dst, const char *text, size_t len, struct err *err) {
     size_t begin = 0;
 
-    if (!put_char(dst, '"', err))
+    /* With its quotes and what comes next there is room then, unless something must be escaped. */
+    if (!buf_reserve(dst, len + 2, err) || !put_char(dst, '"', err))
         return false;
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];

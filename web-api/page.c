@@ -1,7 +1,11 @@
 #include "web-api/page.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "web-api/etag.h"
+#include "web-api/json_text.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -75,18 +79,57 @@ bool page_parse(const struct request *r, const char *list, struct page *ret_page
     return true;
 }
 
+/* Room for the cursor behind a key. */
+enum { CURSOR_SIZE = (PAGE_KEY_MAX + 64) * 4 / 3 + 4 };
+
+static void make_cursor(const struct page *page, const char *key, char cursor[CURSOR_SIZE]) {
+    char plain[PAGE_KEY_MAX + 64];
+
+    snprintf(plain, sizeof(plain), "%s:%s", page->list, key);
+    base64url_encode(str_from(plain), cursor);
+}
+
 json_t *page_json(const struct page *page, json_t *items_taken,
                   const char *(*key_of)(const json_t *item)) {
     json_t *next = json_null();
 
     if (json_array_size(items_taken) > (size_t)page->limit) {
-        char plain[PAGE_KEY_MAX + 64], cursor[sizeof(plain) * 4 / 3 + 4];
+        char cursor[CURSOR_SIZE];
 
         json_array_remove(items_taken, (size_t)page->limit);
-        snprintf(plain, sizeof(plain), "%s:%s", page->list,
-                 key_of(json_array_get(items_taken, (size_t)page->limit - 1)));
-        base64url_encode(str_from(plain), cursor);
+        make_cursor(page, key_of(json_array_get(items_taken, (size_t)page->limit - 1)), cursor);
         next = json_string(cursor);
     }
     return json_pack("{s:o, s:o}", "items", items_taken, "next_cursor", next);
+}
+
+static void put(struct buf *text, const char *more) {
+    struct err err = ERR_INIT;
+
+    if (!buf_append(text, str_from(more), &err))
+        abort(); /* ours, as in etag_write() */
+}
+
+void page_text_add(struct buf *text, json_t *item_taken, int64_t version) {
+    put(text, text->len == 0 ? "{\"items\":[" : ",");
+    etag_write(text, item_taken, version);
+    json_decref(item_taken);
+}
+
+void page_text_end(struct buf *text, const struct page *page, const char *last_key,
+                   struct reply *reply) {
+    char cursor[CURSOR_SIZE] = "";
+
+    if (text->len == 0)
+        put(text, "{\"items\":[");
+    put(text, "],\"next_cursor\":");
+    if (last_key)
+        make_cursor(page, last_key, cursor);
+    put(text, last_key ? "\"" : "null");
+    put(text, cursor);
+    put(text, last_key ? "\"}" : "}");
+    reply->status = 200;
+    reply->content_type = "application/json";
+    reply->body = arena_str(reply->arena, buf_str(text));
+    buf_done(text);
 }

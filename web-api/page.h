@@ -9,8 +9,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "proto/base/buf.h"
 #include "proto/base/err.h"
 #include "proto/base/str.h"
+#include "web-api/reply.h"
 #include "web-api/request.h"
 
 enum { PAGE_LIMIT_DEFAULT = 50, PAGE_LIMIT_MAX = 200, PAGE_KEY_MAX = 96 };
@@ -31,3 +33,10 @@ MUST_CHECK bool page_parse(const struct request *r, const char *list, struct pag
  * the item). */
 json_t *page_json(const struct page *page, json_t *items_taken,
                   const char *(*key_of)(const json_t *item));
+
+/* The same page as text, for long lists of large items: each is made into text once, for its tag
+ * and for the page. `text` is empty at first and used up at the end; last_key is that of the last
+ * item shown when there are more, else NULL. */
+void page_text_add(struct buf *text, json_t *item_taken, int64_t version);
+void page_text_end(struct buf *text, const struct page *page, const char *last_key,
+                   struct reply *reply);

@@ -11,6 +11,7 @@
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
 #include "web-api/job_view.h"
+#include "web-api/json_text.h"
 #include "web-api/page.h"
 
 /* Read the body as a specification; on failure the wrong members are the call's. */
@@ -142,17 +143,13 @@ static void read_texts(struct call *call, struct store_job_filter *filter) {
             *rows[i].value = arena_dup(call->arena, text);
 }
 
-static const char *job_key(const json_t *item) {
-    return json_string_value(json_object_get(item, "id"));
-}
-
 bool jobs_list(struct call *call, struct reply *reply, struct err *err) {
     const char *states[STATES_MAX], *labels[STORE_JOB_LABELS_MAX];
     struct store_job_filter filter = {.states = states, .labels = labels};
     struct store_job *jobs = NULL;
     struct page page;
-    size_t count = 0;
-    json_t *items;
+    struct buf text = BUF_INIT(JSON_TEXT_MAX);
+    size_t count = 0, shown;
 
     if (!page_parse(call->request, "jobs", &page, err) ||
         !call_query_flag(call, "attention", &filter.attention_only, err) ||
@@ -164,11 +161,11 @@ bool jobs_list(struct call *call, struct reply *reply, struct err *err) {
     filter.limit = page.limit + 1;
     if (!store_job_list(call->store, call->caller.account, &filter, &jobs, &count, err))
         return false;
-    items = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(items, job_view(&jobs[i], clock_wall_ms()));
+    shown = count < (size_t)page.limit ? count : (size_t)page.limit;
+    for (size_t i = 0; i < shown; i++)
+        page_text_add(&text, job_view_bare(&jobs[i], clock_wall_ms()), jobs[i].version);
+    page_text_end(&text, &page, count > shown ? jobs[shown - 1].id : NULL, reply);
     store_job_list_done(jobs, count);
-    reply_json(reply, 200, page_json(&page, items, job_key));
     return true;
 }
 
