@@ -157,6 +157,7 @@ static bool frame_unit(struct lane *lane, const struct position *position,
     char db[16];
 
     *ret_own = 0;
+    lane->seal_at[0] = lane->seal_at[1] = UINT32_MAX;
     if ((lane->names && may_fail) || (end->stops && !unfenced))
         return frame_script(lane, position, end, err);
     buf_clear(&lane->head);
@@ -165,7 +166,7 @@ static bool frame_unit(struct lane *lane, const struct position *position,
     if (seal) {
         if (!resp_put_words(&lane->head, err, "EVAL", seal_begin, "1", lane->key, NULL))
             return false;
-        own++;
+        lane->seal_at[0] = own++;
     }
     if (lane->unit->database != lane->database) {
         snprintf(db, sizeof(db), "%d", lane->database);
@@ -176,7 +177,7 @@ static bool frame_unit(struct lane *lane, const struct position *position,
     if (seal) {
         if (!resp_put_words(&lane->tail, err, "EVAL", seal_end, "1", lane->key, NULL))
             return false;
-        own++;
+        lane->seal_at[1] = lane->unit->commands + own++;
     }
     lane->position_after = is_position_late(lane, end);
     /* KF_FAULTS: a copy without its fence has no position either, or the mark of a late
@@ -259,7 +260,7 @@ bool lane_start(struct lane *lane, struct redis_client client, const struct posi
     buf_clear(&lane->in);
     lane->unit = NULL;
     lane->sent = lane->in_at = 0;
-    lane->was_refused = false;
+    lane->was_refused = lane->is_unsealed = false;
     lane->step = STEP_WATCH;
     lane->state = LANE_GATE;
     return lane_put_gate(lane, &lane->tail, err) && lane_push(lane, err) &&
@@ -278,7 +279,7 @@ bool lane_send(struct lane *lane, struct unit *unit, const struct position *posi
         return false;
     lane->queued_left = lane->exec_count = lane->unit->commands + own;
     lane->step = STEP_QUEUED;
-    lane->was_refused = false;
+    lane->was_refused = lane->is_unsealed = false;
     lane->state = LANE_BUSY;
     return failpoint(FAILPOINT_LANE_UNIT_FRAMED, err) && lane_push(lane, err) &&
            failpoint(FAILPOINT_LANE_UNIT_SENT, err);

@@ -67,6 +67,8 @@ struct lane {
     size_t in_at;
     uint32_t queued_left;  /* "+QUEUED" still to come */
     uint32_t exec_count;   /* elements the EXEC must have */
+    uint32_t seal_at[2];   /* which of them are the seal's; UINT32_MAX = none */
+    bool is_unsealed;      /* one of those was refused: `refused` says why */
     int step;              /* which reply is next, see lane.c */
     struct resp_skip skip; /* inside an element of EXEC */
     uint32_t element;
@@ -110,7 +112,8 @@ MUST_CHECK bool lane_send(struct lane *lane, struct unit *unit, const struct pos
  *   POSITION_MISSING         our key is gone
  *   DIVERGED                 a command of a tail unit failed when executed, or of any
  *                            unit before we died
- *   DEST_OOM, DEST_NOPERM …  the unit was refused as a whole: nothing of it happened
+ *   DEST_OOM, DEST_NOPERM …  the unit was refused as a whole: nothing of it happened; or its
+ *                seal alone was, and all else of it is there and good
  *   PROTOCOL                 a reply that does not belong here
  * A command of a copy's unit that fails when executed (DEST_RESTORE, …) is an error like
  * these, but the lane is READY: the rest of the unit and its position are there, and the

@@ -7,16 +7,33 @@
 
 enum { KEEP_PARSED_BYTES = 64 * 1024 };
 
-/* Remember the first refusal; the rest of the replies still has to be read. */
-static void refuse(struct lane *lane, struct str text) {
+static void note_refusal(struct lane *lane, struct str text) {
     char shown[128];
 
-    if (lane->was_refused)
-        return;
     str_escape(str_first(resp_error_shown(text), 100), shown, sizeof(shown));
-    lane->was_refused = true;
     (void)err_set(&lane->refused, resp_error_destination(resp_error_class(text)),
                   "the destination answered %s", shown);
+}
+
+/* Remember the first refusal; the rest of the replies still has to be read. */
+static void refuse(struct lane *lane, struct str text) {
+    if (lane->was_refused)
+        return;
+    note_refusal(lane, text);
+    lane->was_refused = true;
+}
+
+/* A seal that may not look (INFO was taken from the account) has counted nothing. That is no
+ * failure of the data, whose replies tell for themselves; the next claim finds another way. */
+static bool is_of_seal(struct lane *lane, struct str error) {
+    if (lane->element != lane->seal_at[0] && lane->element != lane->seal_at[1])
+        return false;
+    if (!lane->was_refused && !lane->is_unsealed) {
+        note_refusal(lane, error);
+        (void)err_wrap(&lane->refused, "counting the destination's errors");
+    }
+    lane->is_unsealed = true;
+    return true;
 }
 
 /* +QUEUED for every command: long runs of the same nine bytes. */
@@ -102,7 +119,7 @@ static bool script_has_run(struct str *error) {
 /* A command failed although the transaction ran: both ends differ now. A copy may write
  * its unit again, so the rest of the replies is read first. */
 static enum resp_status failed_element(struct lane *lane, struct str error, struct err *err) {
-    if (lane->was_refused)
+    if (lane->was_refused || is_of_seal(lane, error))
         return RESP_GOT;
     if (lane->unit == &lane->script && !script_has_run(&error)) {
         refuse(lane, error);
@@ -286,7 +303,7 @@ static enum resp_status take_step(struct lane *lane, struct str in, size_t *ret_
             lane->unit = NULL;
             failpoint_pass(FAILPOINT_LANE_READY);
         }
-        if (status == RESP_GOT && lane->was_refused) {
+        if (status == RESP_GOT && (lane->was_refused || lane->is_unsealed)) {
             *err = lane->refused;
             return RESP_WRONG;
         }

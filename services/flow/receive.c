@@ -302,6 +302,18 @@ static void note_link(struct receiver *r) {
     atomic_store_explicit(&r->control->link, link, memory_order_relaxed);
 }
 
+/* One that was asked for the snapshot alone and does not know how: the stream comes behind it,
+ * over the same link. */
+static void join_links(struct receiver *r) {
+    struct source_link *link = &r->snapshot_link;
+
+    if (link->stage < LINK_HEADER || link->stage == LINK_ENDED || link->psync.rdb_only ||
+        r->main_link.stage != LINK_CLOSED)
+        return;
+    r->main_link = *link;
+    source_link_init(link);
+}
+
 static bool loop(struct receiver *r, struct err *err) {
     struct source_link_sink sink = receive_sink(r);
 
@@ -317,6 +329,7 @@ static bool loop(struct receiver *r, struct err *err) {
                               read_snapshot, err))
             return false;
         failpoint_pass(FAILPOINT_RECEIVE_TURN);
+        join_links(r);
         if (r->snapshot_link.stage == LINK_ENDED)
             source_link_close(&r->snapshot_link);
         note_link(r);

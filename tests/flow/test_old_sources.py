@@ -11,6 +11,7 @@ import pytest
 from support import processes
 from support.compare import compare
 from support.old_server import OldServer
+from support.proxy import Proxy
 from support.service import wait_marker
 from support.workload import Writer, check_model, fill
 from support.zoo_servers import zoo_servers
@@ -35,6 +36,24 @@ def old(source):
     """Every write has to go through it."""
     with OldServer(source.port) as front:
         yield front
+
+
+def test_a_source_that_cannot_send_a_snapshot_alone_is_read_over_one_link(
+        service, source, destination):
+    """It does not know REPLCONF rdb-only. What it sends is acknowledged, or no stream would come."""
+    fill(source.url(), 300)
+    with Proxy(source.port) as proxy:
+        proxy.rewrite = (b"rdb-only", b"rdb-once")
+        job = service.job(source.url(port=proxy.port), destination.url())
+        job.check_and_start(ignore_warnings=True).wait_caught_up(timeout=30)
+        wait_marker(source, destination, job=job)
+        deadline = time.monotonic() + 10
+        while source.client().info("replication")["slave0"]["offset"] == 0:
+            assert time.monotonic() < deadline, "the source is not told what has arrived"
+            time.sleep(0.1)
+        assert source.client().info("stats")["sync_full"] == 1
+        job.stop()
+    assert compare(source.url(), destination.url()).equal
 
 
 class OldWriter(threading.Thread):

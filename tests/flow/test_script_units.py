@@ -92,6 +92,24 @@ def test_an_account_without_info_is_written_by_script(service, source, destinati
     assert report.equal and report.equal_keys >= keys, report
 
 
+def test_an_account_that_loses_info_is_asked_for_it_and_nothing_is_called_different(
+        service, source, destination):
+    """The seal of a unit cannot count any more; the unit itself is there, and good."""
+    there = destination.client()
+    there.execute_command("ACL", "SETUSER", "kf", "on", ">pw", "~*", "+@all")
+    job = service.job(source.url(), destination.url(user="kf:pw"))
+    job.check_and_start(ignore_warnings=True).wait_caught_up()
+    there.execute_command("ACL", "SETUSER", "kf", "-info")
+    source.client().incr("counter")
+    assert "counting" in wait_blocked(job, "destination_noperm")["detail"]
+    assert there.get("counter") == b"1" and there.hget("{kf}:%s:0" % job.id, "err") == b"0"
+    source.client().incr("counter")
+    job.resume()  # by scripts from now on
+    wait_marker(source, destination, job=job)
+    assert there.get("counter") == b"2"
+    job.stop()
+
+
 def test_a_command_that_fails_in_a_script_blocks_and_the_rest_of_its_unit_is_there(
         service, redis_server, zoo, old):
     source = redis_server(binary=zoo["redis-6.0"])

@@ -13,6 +13,7 @@ server, in place of the packet rules a test machine does not have.
         proxy.refuse = True          # new connections are closed at once
         proxy.inject(b"...")         # the server seems to say this in its replication stream
         proxy.mute = True            # new connections are accepted and stand still, both ways
+        proxy.rewrite = (b"one", b"other")  # words, both ways, where they come in one piece
         proxy.stream_lag = 10        # the replication stream arrives so many seconds late, at its own pace
 
 What a dead client had sent before it died stays in the proxy while it is stalled and
@@ -49,6 +50,8 @@ class _Direction(threading.Thread):
                 if not data:
                     break
                 self.follows = self.follows or b"\r\nACK\r\n" in data
+                if self.link.proxy.rewrite:
+                    data = data.replace(*self.link.proxy.rewrite)
                 word = self.hold_after
                 if word and word in data:
                     at = data.index(word) + len(word)
@@ -183,6 +186,7 @@ class Proxy:
         self.target = target
         self.rate, self.slices, self.delay, self.refuse, self.mute = 0, None, 0, False, False
         self.reset_after, self.resets, self.stream_lag = 0, 0, 0
+        self.rewrite = None
         self.random = random.Random(seed)
         self.moved = 0  # bytes, both ways
         self.accepted = 0
