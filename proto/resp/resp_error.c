@@ -40,11 +40,24 @@ enum err_code resp_error_source(enum resp_error error) {
     return classes[error].source;
 }
 
-struct str resp_error_shown(struct str text) {
-    static const char quoted[] = ", with args";
-    const char *at = memmem(text.ptr, text.len, quoted, sizeof(quoted) - 1);
+/* `text` up to where `mark` begins. */
+static struct str before(struct str text, struct str mark) {
+    const char *at = memmem(text.ptr, text.len, mark.ptr, mark.len);
 
     return at ? str_first(text, (size_t)(at - text.ptr)) : text;
+}
+
+struct str resp_error_shown(struct str text) {
+    enum resp_error class = resp_error_class(text);
+    struct str shown = before(text, STR_LIT(", with args"));
+
+    if (class == RESP_ERROR_NOGROUP)
+        return before(text, STR_LIT("'"));
+    /* What a script says is its author's, but for the errors of servers that it passes on. */
+    if (before(text, STR_LIT("user_script")).len == text.len)
+        return shown;
+    return class == RESP_ERROR_OTHER ? before(text, STR_LIT(" "))
+                                     : before(shown, STR_LIT(" script: "));
 }
 
 const char *resp_error_name(enum resp_error error) {

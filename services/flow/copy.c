@@ -158,8 +158,7 @@ static bool same_snapshot(const struct copy *c) {
     const struct position *p = &c->a->position;
 
     return c->meta.snapshot_offset == p->snapshot_offset &&
-           (strcmp(c->meta.replid, p->replid) == 0 ||
-            strcmp(c->meta.former_replid, p->replid) == 0);
+           spool_meta_is_history(&c->meta, p->replid);
 }
 
 /* A copy that a person let go over everything asks for nothing. */

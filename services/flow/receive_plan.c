@@ -111,15 +111,10 @@ static bool start_stream(struct receiver *r, const char *replid, uint64_t next, 
     return receive_open_link(r, &r->main_link, &options, err);
 }
 
-/* The log's history under the name the position knows it by, perhaps the former one. */
-static bool same_history(const struct spool_meta *meta, const char *replid) {
-    return strcmp(meta->replid, replid) == 0 || strcmp(meta->former_replid, replid) == 0;
-}
-
 /* The snapshot that the position was begun with: its number alone may be another
  * worker's. */
 static bool same_snapshot(const struct spool_meta *meta, const struct position *p) {
-    return meta->generation == p->generation && same_history(meta, p->replid) &&
+    return meta->generation == p->generation && spool_meta_is_history(meta, p->replid) &&
            meta->snapshot_offset == p->snapshot_offset;
 }
 
@@ -129,7 +124,7 @@ bool receive_holds(const struct receiver *r, const struct position *p) {
     if (m->generation == 0 || m->generation < p->generation)
         return false;
     if (p->state == POSITION_TAIL)
-        return m->generation == p->generation && same_history(m, p->replid) &&
+        return m->generation == p->generation && spool_meta_is_history(m, p->replid) &&
                r->stream.start <= p->next && p->next <= r->stream.end;
     if (m->generation == p->generation && !same_snapshot(m, p))
         return false;

@@ -68,8 +68,7 @@ static bool continue_stream(struct receiver *r, const struct repl_position *at, 
     if (strcmp(at->replid, r->meta.replid) == 0)
         return true;
     /* A new name for the same history (a failover): kept before its first byte. */
-    memcpy(r->meta.former_replid, r->meta.replid, sizeof(r->meta.former_replid));
-    memcpy(r->meta.replid, at->replid, sizeof(r->meta.replid));
+    spool_meta_rename(&r->meta, at->replid);
     if (!spool_meta_write(r->spool_fd, &r->meta, err) ||
         !failpoint(FAILPOINT_RECEIVE_HISTORY_RENAMED, err))
         return false;

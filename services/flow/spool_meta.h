@@ -11,14 +11,22 @@
 
 #include "proto/base/err.h"
 
+enum { SPOOL_META_FORMER = 4 };
+
 struct spool_meta {
-    uint64_t generation;      /* 0 = nothing was ever received */
-    char former_replid[41];   /* its name before the last failover; "" = none */
-    char replid[41];          /* the history the stream log belongs to, hex */
+    uint64_t generation;                /* 0 = nothing was ever received */
+    char replid[41];                    /* the history the stream log belongs to, hex */
+    char former[SPOOL_META_FORMER][41]; /* its names before failovers, newest first; "" = none */
     uint64_t snapshot_offset; /* where in it the snapshot was taken; the stream log starts there */
     bool snapshot_complete;   /* every byte of it is in the log */
     uint64_t snapshot_bytes;  /* valid when complete */
 };
+
+/* `replid` is a name of this history, or was: a position keeps the one it was written with. */
+bool spool_meta_is_history(const struct spool_meta *meta, const char *replid);
+
+/* The same history under another name: the one it has becomes a former one. */
+void spool_meta_rename(struct spool_meta *meta, const char *replid);
 
 /* A missing file is a meta with generation 0. A file of another format or one
  * that does not parse is treated so too: the spool is a cache.

@@ -121,3 +121,20 @@ def test_a_copy_does_not_begin_where_its_flush_was_refused(
         job.stop()
     report = compare(source.url(), destination.url())
     assert report.equal, report
+
+
+def test_a_copy_of_prefixes_begins_by_emptying_those(service, redis_server, destination):
+    source = redis_server(binary=zoo_servers(60)["redis-6.0"])
+    for key in ("a:1", "a:2", "b:1"):
+        source.client(1).set(key, "new")
+    there = destination.client(2)
+    for key in ("a:2", "a:3", "b:1", "b:2"):
+        there.set(key, "old")
+    chosen = {"databases": [{"source": 1, "destination": 2, "include_prefixes": ["a:"]}]}
+    job = service.job(source.url(), destination.url(), objects=chosen,
+                      conflict_mode="flush_destination",
+                      confirm_flush="127.0.0.1:%d" % destination.port)
+    job.check_and_start(ignore_warnings=True).wait_caught_up()
+    assert {key: there.get(key) for key in there.scan_iter("[ab]:*")} == {
+        b"a:1": b"new", b"a:2": b"new", b"b:1": b"old", b"b:2": b"old"}
+    job.stop()

@@ -7,6 +7,7 @@ import time
 import pytest
 from support import chaos, processes
 from support.chaos import QUICK_RETRY, ActionLog, finish, need
+from support.proxy import Proxy
 from support.sentinel import Group
 from support.service import ApiError, has_faults, wait_marker
 from support.workload import Writer, fill
@@ -43,6 +44,36 @@ def test_a_source_that_fails_over_goes_on_under_its_new_name_without_a_copy(serv
             syncs = group.primary.client().info("stats")["sync_full"]
             assert syncs == 0, "the new primary was asked for a full sync\n%s" % log
             finish(job, Now(group), destination, log, [writer], commands=200)
+
+
+@pytest.mark.full
+def test_a_source_that_fails_over_twice_while_the_destination_is_away_needs_no_copy(
+        service, redis_server):
+    """The position knows the history by the name before the first."""
+    destination = redis_server()
+    with Group(replicas=2) as group, Proxy(destination.port) as proxy:
+        fill(group.primary.url(), 500)
+        job = service.job(group.url(), destination.url(port=proxy.port), retry=QUICK_RETRY)
+        job.check_and_start(ignore_warnings=True)
+        job.wait_caught_up()
+        wait_marker(group.primary, destination, job=job)
+        proxy.refuse = True
+        proxy.cut()
+        for number in range(2):
+            group.fail_over()
+            # Receive has followed: what is written now is in the spool under the new name.
+            deadline = time.monotonic() + 60
+            while not group.primary.client().info("replication").get("connected_slaves"):
+                assert time.monotonic() < deadline, "nobody follows the new primary"
+                time.sleep(0.1)
+            group.primary.client().incr("counted")
+            time.sleep(3)  # the other replica has it, too: a failover that loses nothing
+        proxy.refuse = False
+        wait_marker(group.primary, destination, job=job, timeout=60)
+        assert destination.client().get("counted") == b"2"
+        assert group.primary.client().info("stats")["sync_full"] == 0
+        assert "spool_moved" not in str(service.logs())
+        job.stop()
 
 
 def evicts(server):

@@ -298,6 +298,28 @@ static void the_meta_file_is_whole_or_none(void) {
     remove_dir();
 }
 
+/* The destination may be away while its source fails over more than once. */
+static void a_history_is_known_by_its_former_names(void) {
+    struct spool_meta meta = {.generation = 3}, back;
+    char names[SPOOL_META_FORMER + 2][41] = {{0}};
+
+    fresh_dir();
+    for (int i = 0; i < SPOOL_META_FORMER + 2; i++)
+        memset(names[i], 'a' + i, 40);
+    memcpy(meta.replid, names[0], sizeof(meta.replid));
+    for (int i = 1; i < SPOOL_META_FORMER + 2; i++) {
+        spool_meta_rename(&meta, names[i]);
+        CU_ASSERT_TRUE(spool_meta_write(dir_fd, &meta, &err));
+        CU_ASSERT_TRUE(spool_meta_read(dir_fd, &back, &err));
+        CU_ASSERT_EQUAL(memcmp(&meta, &back, sizeof(meta)), 0);
+        for (int j = 0; j < SPOOL_META_FORMER + 2; j++)
+            CU_ASSERT_EQUAL(spool_meta_is_history(&back, names[j]),
+                            j <= i && j >= i - SPOOL_META_FORMER);
+    }
+    CU_ASSERT_FALSE(spool_meta_is_history(&back, ""));
+    remove_dir();
+}
+
 static void a_mark_of_reading_is_whole_or_none(void) {
     struct reading_mark mark = {.generation = 3,
                                 .is_composed = true,
@@ -338,6 +360,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_reader_may_begin_inside_a_piece),
     CUNIT_TEST(trimming_keeps_what_is_asked_for),
     CUNIT_TEST(the_meta_file_is_whole_or_none),
+    CUNIT_TEST(a_history_is_known_by_its_former_names),
     CUNIT_TEST(a_mark_of_reading_is_whole_or_none),
 };
 CUNIT_MAIN("spool", tests)

@@ -278,6 +278,24 @@ static void what_a_server_quotes_of_a_command_is_not_shown(void) {
         CU_ASSERT_TRUE(str_equal(resp_error_shown(str_from(rows[i][0])), str_from(rows[i][1])));
 }
 
+static void keys_that_an_error_names_are_not_shown(void) {
+    static const char *const rows[][2] = {
+        {"NOGROUP No such key 'customer:1' or consumer group 'g'", "NOGROUP No such key "},
+        {"NOGROUP No such consumer group 'g' for key name 'customer:1'",
+         "NOGROUP No such consumer group "},
+        {"ERR Error running script (call to f_1): @user_script:1: bad customer:1", "ERR"},
+        {"ERR user_script:1: bad customer:1 script: 12c5, on @user_script:1.", "ERR"},
+        {"MINE customer:1 script: 12c5, on @user_script:1.", "MINE"},
+        {"WRONGTYPE Operation against a key script: 12c5, on @user_script:1.",
+         "WRONGTYPE Operation against a key"},
+        {"ERR value is not an integer or out of range",
+         "ERR value is not an integer or out of range"},
+    };
+
+    for (size_t i = 0; i < LENGTH_OF(rows); i++)
+        CU_ASSERT_TRUE(str_equal(resp_error_shown(str_from(rows[i][0])), str_from(rows[i][1])));
+}
+
 static void every_class_has_its_codes(void) {
     for (int i = 0; i < RESP_ERROR_COUNT; i++) {
         CU_ASSERT_PTR_NOT_NULL(resp_error_name((enum resp_error)i));
@@ -299,6 +317,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(an_announcement_costs_nothing),
     CUNIT_TEST(errors_have_a_meaning),
     CUNIT_TEST(what_a_server_quotes_of_a_command_is_not_shown),
+    CUNIT_TEST(keys_that_an_error_names_are_not_shown),
     CUNIT_TEST(every_class_has_its_codes),
 };
 
