@@ -34,12 +34,13 @@ static const struct {
     {"identity", "src.identity", "dst.identity", NULL},
     {"ping", "src.loading", "dst.writable", NULL},
     {"role", "src.role", "dst.writable", NULL},
+    {"topology", "src.topology", "dst.cluster_health", NULL}, /* of clusters */
     {"replicate", "src.psync_permission", NULL, NULL},
     {"rights", "src.read_permission", "dst.permission", NULL},
 };
 
 static json_t *step_json(const json_t *item, const char *step, const json_t *micros) {
-    static const char *const members[] = {"result", "observed", "message", "remedy"};
+    static const char *const members[] = {"result", "observed", "message", "remedy", "shard"};
     json_t *object = json_pack("{s:s}", "step", step);
 
     for (size_t i = 0; i < LENGTH_OF(members); i++)

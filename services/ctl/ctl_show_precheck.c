@@ -53,6 +53,9 @@ static bool show_end(const json_t *facts, const char *title, struct buf *out, st
         if (*text && (!buf_append(out, str_from(before[i]), err) || !add_escaped(out, text, err)))
             return false;
     }
+    if (json_is_integer(json_object_get(facts, "shard_count")) &&
+        !buf_printf(out, err, " of %d shards", (int)ctl_json_number(facts, "shard_count")))
+        return false;
     if (json_is_false(json_object_get(facts, "reachable")) &&
         !buf_append(out, STR_LIT("   not reached"), err))
         return false;

@@ -58,9 +58,10 @@ size_t check_find(const char *id);
  * "built"}]. A new reference. */
 json_t *check_catalogue_json(void);
 
-/* The ids of the checks that a run of that purpose (store_precheck.h) carries out, but for
- * those `carried` over from an earlier one (may be NULL); NULL = all. A new reference. */
-json_t *check_purpose(const char *purpose, const json_t *carried);
+/* The ids of the checks that a run of that purpose (store_precheck.h) carries out for a
+ * specification, but for those `carried` over from an earlier one (may be NULL); NULL = all. A new
+ * reference. */
+json_t *check_purpose(const char *purpose, const json_t *carried, const json_t *spec);
 
 /* {"success_rate": n, "counts": {"pass", "warn", "fail", "ignored", "skipped", "error"}} of
  * the items of a run. success_rate: percent of those not skipped that passed or

@@ -164,6 +164,7 @@ static void make_shard(struct check_run *run, struct check_end *end,
 static void make_shards(struct check_run *run, struct check_end *end,
                         const struct redis_cluster *told) {
     struct check_cluster *cluster = end->cluster;
+    size_t all = 0;
     bool is_made[CLUSTER_NODES_MAX + 1] = {false};
 
     cluster_view_uncovered(&told->view, &cluster->uncovered);
@@ -177,10 +178,20 @@ static void make_shards(struct check_run *run, struct check_end *end,
         if (owner == 0 || is_made[owner])
             continue;
         is_made[owner] = true;
-        if (cluster->count == CHECK_SHARDS_MAX)
-            cluster->left_out++;
-        else
+        all++;
+    }
+    /* Of too many none is dialled. */
+    if (all > CHECK_SHARDS_MAX) {
+        cluster->left_out = all;
+        return;
+    }
+    memset(is_made, 0, sizeof(is_made));
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
+        uint16_t owner = told->view.owner[slot];
+
+        if (owner != 0 && !is_made[owner])
             make_shard(run, end, &told->view, owner - 1u);
+        is_made[owner] = true;
     }
     for (size_t i = 0; i < cluster->count; i++) {
         size_t each = CHECK_SAMPLE_MAX / cluster->count;

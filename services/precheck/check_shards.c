@@ -82,7 +82,6 @@ static void carry_out_one(void *context, size_t i) {
     }
     if (shard && shard->end->is_silent) {
         check_skip(f, "It did not answer in time before and was not asked again");
-        f->result = CHECK_BROKEN;
         return;
     }
     check_carry_out(run, each->row, f);

@@ -39,7 +39,7 @@ struct check_cluster {
     struct err broken; /* of what it said no sense could be made */
     struct slot_set uncovered;
     unsigned disputed;
-    size_t left_out; /* shards beyond CHECK_SHARDS_MAX */
+    size_t left_out; /* so many shards, more than CHECK_SHARDS_MAX: none is looked at */
     size_t count;
     struct check_shard *shards;
 };

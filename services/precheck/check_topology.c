@@ -191,14 +191,14 @@ static bool can_be_judged(const struct check_end *end, struct check_finding *f) 
     } else if (c->broken.code != ERR_NONE) {
         check_observed(f, "%s", c->broken.frame[0]);
         check_fail(f, "What the cluster says of itself makes no sense: %s", c->broken.frame[0]);
+    } else if (c->left_out > 0) {
+        check_observed(f, "%zu shards", c->left_out);
+        check_threshold(f, "%d shards", CHECK_SHARDS_MAX);
+        check_fail(f, "The %s's cluster has more than %d shards", end->name, CHECK_SHARDS_MAX);
     } else if (c->count == 0) {
         check_observed(f, "no slot is anybody's");
         check_remedy(f, "Give its nodes slots (CLUSTER ADDSLOTSRANGE), until CLUSTER INFO says ok");
         check_fail(f, "No node of the %s's cluster serves a slot", end->name);
-    } else if (c->left_out > 0) {
-        check_observed(f, "%zu shards", c->count + c->left_out);
-        check_threshold(f, "%d shards", CHECK_SHARDS_MAX);
-        check_fail(f, "The %s's cluster has more than %d shards", end->name, CHECK_SHARDS_MAX);
     } else {
         return true;
     }

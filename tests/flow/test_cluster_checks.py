@@ -7,7 +7,7 @@ import signal
 import pytest
 from support.authority import Authority
 from support.check_child import check, endpoint
-from support.cluster import Cluster, _Node, together
+from support.cluster import Cluster, _Node, slot_of, together
 from support.ports import free_port
 from support.redis_fixture import RedisServer
 from support.zoo_servers import NAMES, zoo_servers
@@ -299,7 +299,8 @@ def test_a_cluster_that_speaks_tls_is_checked_on_every_shard(tmp_path, case):
             return super().start(timeout)
 
         def start_command(self, command, timeout):
-            return super().start_command(command + list(authority.server(self.tls)), timeout)
+            return super().start_command(command + list(authority.server(self.tls)) + [
+                "--tls-cluster", "yes"], timeout)
 
     with Cluster(node=TlsNode) as cluster:
         case.ends["source"] = {"endpoints": [{"host": "127.0.0.1", "port": cluster.servers[0].tls}],
@@ -326,6 +327,33 @@ def test_a_healthy_cluster_of_every_version_passes(zoo, name):
         source.until(lambda: "fail" in str(source.servers[0].say("CLUSTER", "NODES")), "the loss is seen")
         item = check(source.endpoint(), destination.endpoint(), checks=["src.topology"]).items["src.topology"]
         assert item["result"] == "warn" and item["shard"] == source.name(1), item
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["redis-8.6", "valkey-9.1"])
+def test_slots_that_servers_move_by_themselves_are_seen(zoo, case, name):
+    """Redis 8.4 and Valkey 9 leave no mark of it in CLUSTER NODES."""
+    with Cluster(binary=zoo[name]) as cluster:
+        case.ends["source"] = cluster.endpoint()
+        first = cluster.servers[0]
+        pipe = first.client().pipeline(transaction=False)
+        for i in range(300):
+            pipe.set("{%s}%d" % ("3560", i), i)  # a slot below 1000
+        assert slot_of("{3560}") < 1000
+        pipe.execute()
+        cluster.each("CONFIG", "SET", "rdb-key-save-delay", "20000")  # six seconds of snapshot
+        if name.startswith("redis"):
+            cluster.servers[1].say("CLUSTER", "MIGRATION", "IMPORT", 0, 999)
+        else:
+            first.say("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", 0, 999, "NODE", cluster.node_id(1))
+        item = case.run("src.topology").items["src.topology"]
+        assert item["result"] == "fail" and "migrations of slots" in item["message"], item
+
+        def topology():
+            return case.run("src.topology").items["src.topology"]
+
+        cluster.until(lambda: topology()["result"] == "pass", "the move is over")
+        assert "3 shards" in topology()["message"]
 
 
 @pytest.mark.full
@@ -387,6 +415,7 @@ def test_a_cluster_is_discovered_tested_and_registered(service, pair):
     tested = wait_here(service, "/v1/connectivity-tests", {
         "source": {"url": source.url()}, "destination": {"inline": destination.endpoint()}})
     assert tested["state"] == "passed", tested
+    assert {s["step"]: s["result"] for s in tested["ends"][1]["steps"]}["topology"] == "pass", tested
     alone = wait_here(service, "/v1/prechecks", {
         "source": {"url": source.url()}, "destination": {"url": destination.url()}, "probe": "read_only"})
     assert alone["state"] == "passed", alone
@@ -402,7 +431,7 @@ def test_a_cluster_is_discovered_tested_and_registered(service, pair):
 def test_the_command_line_checks_clusters_and_refuses_to_migrate_them(service, pair):
     source, destination = pair
     checked = service.run("precheck", source.url(), destination.url())
-    assert checked.returncode == 0 and "cluster" in checked.stdout, checked
+    assert checked.returncode == 0 and "cluster of 3 shards" in checked.stdout, checked
     refused = service.run("migrate", source.url(), destination.url())
     assert refused.returncode != 0 and "not built yet" in refused.stdout + refused.stderr, refused
     settled = service.run("settle", destination.url())
