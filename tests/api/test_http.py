@@ -229,7 +229,7 @@ def test_many_clients_at_once_get_their_own_answers(api):
 
 def test_calls_of_later_versions_say_so_and_only_to_a_caller_with_a_key(api):
     for method, path in (("POST", "/v1/jobs/job_00000000000000000000000000/reverse"), ("POST", "/v1/verifications"),
-                         ("GET", "/v1/jobs/job_00000000000000000000000000/clients")):
+                         ("GET", "/v1/jobs/job_00000000000000000000000000/verifications")):
         answer = api.call(method, path, {} if method == "POST" else None)
         assert (answer.status_code, answer.json()["code"]) == (422, "not_supported_yet"), path
         assert requests.request(method, api.url + path, timeout=10).status_code == 401

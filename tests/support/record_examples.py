@@ -296,6 +296,7 @@ def walk_ends(walk, job, path, source, destination):
     walk("POST", again.path + "/stop", {}, Prefer="wait=25")
     again.wait_state("stopped")
     walk("POST", again.path + "/forget", {}, record=False, Prefer="wait=20")
+    walk.until(again.path, lambda job: job["seal"] == "forgotten", "the seal is gone")
     walk("POST", again.path + "/restart", {})
     walk("DELETE", again.path)
     walk("POST", again.path + "/undelete", {})

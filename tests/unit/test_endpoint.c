@@ -175,6 +175,38 @@ static void a_group_is_stored_as_it_was_read(void) {
     }
 }
 
+static void the_login_of_sentinels_is_stored_without_its_password(void) {
+    json_t *reference = json_pack("{s:s, s:{s:s, s:s}}", "url", "redis+sentinel://u:p@h/m",
+                                  "sentinel", "username", "watch", "password", "own word");
+    struct endpoint ep = ENDPOINT_INIT, again = ENDPOINT_INIT;
+    struct credentials cred = CREDENTIALS_INIT, read = CREDENTIALS_INIT;
+    struct err err = ERR_INIT;
+    json_t *stored, *secrets;
+    char *text;
+
+    CU_ASSERT_TRUE_FATAL(endpoint_parse_reference(reference, &ep, &cred, NULL, &err));
+    CU_ASSERT(str_equal(secret_str(&cred.password), STR_LIT("p")));
+    CU_ASSERT(str_equal(secret_str(&cred.sentinel_password), STR_LIT("own word")));
+    stored = endpoint_to_json(&ep);
+    text = json_dumps(stored, 0);
+    CU_ASSERT_PTR_NULL(strstr(text, "own word"));
+    CU_ASSERT_TRUE_FATAL(endpoint_from_json(stored, &again, NULL, NULL, &err));
+    CU_ASSERT_STRING_EQUAL(again.sentinel_username, "watch");
+    CU_ASSERT_STRING_EQUAL(again.username, "u");
+    CU_ASSERT_TRUE(again.sentinel_has_password);
+    secrets = credentials_to_json(&cred);
+    CU_ASSERT_TRUE_FATAL(credentials_from_json(secrets, &read, &err));
+    CU_ASSERT(str_equal(secret_str(&read.sentinel_password), STR_LIT("own word")));
+    free(text);
+    json_decref(stored);
+    json_decref(secrets);
+    json_decref(reference);
+    credentials_done(&cred);
+    credentials_done(&read);
+    endpoint_done(&ep);
+    endpoint_done(&again);
+}
+
 static void no_refusal_quotes_the_password(void) {
     static const char *const urls[] = {
         "redis://u:hunter2%@h", "redis://hunter2@h",       "redis://u:hunter2@h:x",
@@ -248,6 +280,12 @@ static const struct {
     {"{\"inline\":{" ADDRESS ",\"topology\":\"sentinel\"}}", ERR_VALIDATION, "/inline/sentinel"},
     {"{\"inline\":{" ADDRESS ",\"sentinel\":{\"master_name\":\"m\"}}}", ERR_VALIDATION,
      "/inline/sentinel"},
+    {"{\"url\":\"redis+sentinel://h/m\",\"sentinel\":{\"password\":\"p\"}}", 0, ""},
+    {"{\"url\":\"redis://h\",\"sentinel\":{\"password\":\"p\"}}", ERR_VALIDATION, "/sentinel"},
+    {"{\"url\":\"redis+sentinel://h/m\",\"sentinel\":{\"master_name\":\"n\"}}", ERR_VALIDATION,
+     "/sentinel/master_name"},
+    {"{\"url\":\"redis+sentinel://h/m\",\"sentinel\":{\"username\":7}}", ERR_VALIDATION,
+     "/sentinel/username"},
     {"{\"inline\":{\"endpoints\":[{\"host\":\"a b\"}]}}", ERR_VALIDATION,
      "/inline/endpoints/0/host"},
     {"{\"inline\":{\"endpoints\":[{\"host\":\"a\",\"port\":0}]}}", ERR_VALIDATION,
@@ -399,6 +437,7 @@ static void a_file_is_stored_by_its_name_alone(void) {
 static const struct cunit_test tests[] = {
     CUNIT_TEST(every_spelling_is_read_one_way_or_refused),
     CUNIT_TEST(a_group_is_stored_as_it_was_read),
+    CUNIT_TEST(the_login_of_sentinels_is_stored_without_its_password),
     CUNIT_TEST(no_refusal_quotes_the_password),
     CUNIT_TEST(a_reference_is_read_or_its_wrong_member_is_named),
     CUNIT_TEST(a_secret_is_a_user_and_a_password),
