@@ -9,6 +9,7 @@ import psycopg2
 import pytest
 from support import processes
 from support.service import ApiError, wait_marker
+from support.webhooks import Receiver
 
 JOBS = 40
 
@@ -82,7 +83,13 @@ def guarded(redis_server):
     return redis_server(password="the-sources-own"), redis_server(password="the-destinations-own")
 
 
-def test_a_master_key_is_replaced_while_everything_runs(start_service, guarded):
+@pytest.fixture
+def receiver():
+    with Receiver() as started:
+        yield started
+
+
+def test_a_master_key_is_replaced_while_everything_runs(start_service, guarded, receiver):
     source, destination = guarded
     service = start_service()
     keys = Keys(service)
@@ -90,7 +97,8 @@ def test_a_master_key_is_replaced_while_everything_runs(start_service, guarded):
     job.wait_caught_up()
     others = [service.job("redis://:word@a%d.example" % i, "redis://:word@b%d.example" % i) for i in range(JOBS)]
     instance = service.request("POST", "/v1/instances", {"name": "kept", "endpoint": {"url": source.url()}})
-    service.request("POST", "/v1/webhook-endpoints", {"url": "https://hooks.example/"})
+    hook = service.request("POST", "/v1/webhook-endpoints", {"url": receiver.url})
+    receiver.secret = hook["secret"]
     assert keys.sealed() == {1: JOBS + 3} and keys.rows()[1]["secrets"] == JOBS + 3
     assert keys.rows()[1]["seals"] and not keys.rows()[1]["removable"]
 
@@ -130,6 +138,9 @@ def test_a_master_key_is_replaced_while_everything_runs(start_service, guarded):
     wait_marker(source, destination, job=job)
     assert job.wait_state("running")["attention"] is None
     assert others[3].get()["source"]["auth"]["configured"]
+    service.request("POST", "/v1/webhook-endpoints/%s/test" % hook["id"])
+    receiver.wait(lambda notice: notice["type"] == "webhook.test")  # signed with the secret of before
+    assert not receiver.refused
     looked = service.request("POST", "/v1/instances/%s/discover" % instance["id"], {}, headers={"Prefer": "wait=20"})
     assert looked["work"]["state"] == "done", looked["work"]
     copy = service.request("POST", others[3].path + "/clone", {})

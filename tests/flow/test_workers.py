@@ -1,9 +1,11 @@
 """Workers as whoever runs the service sees them: pools, the addresses they come from, and draining."""
 
+import signal
 import socket
 import time
 
 import pytest
+from support import processes
 from support.compare import compare
 from support.ports import free_port
 from support.service import wait_marker
@@ -50,13 +52,16 @@ def test_a_drained_worker_hands_over_and_none_is_lost_or_doubled(start_service, 
     job = service.job(source.url(), destination.url()).check_and_start(ignore_warnings=True)
     job.wait_caught_up()
     with Writer(source.url(), rate=1500) as writer:
-        for _ in range(3):  # there, back, and there again, with writes in flight
+        for is_killed in (False, True, False):  # with writes in flight; once it dies over it, and comes back drained
             here = worker_of(job)
             shown = drain(service, here)
             assert shown["draining"] and shown["state"] in ("draining", "drained")
             assert {task["job_id"] for task in shown["tasks"]} <= {job.id}
+            if is_killed:
+                processes.send(shown["pid"], signal.SIGKILL)
             until(lambda: job.get()["worker"] not in (None, here), "nobody took it over")
             until(lambda: one_of(service, here)["state"] == "drained", "it still holds something")
+            until(lambda: not is_killed or one_of(service, here)["pid"] != shown["pid"], "it did not come back")
             assert one_of(service, here)["tasks"] == []
             job.wait_state("running")
             wait_marker(source, destination, job=job)
@@ -109,7 +114,7 @@ def test_a_drained_worker_that_is_alone_keeps_its_tasks_and_takes_no_more(servic
         assert pool["workers_draining"] == pool["workers_alive"] == 1 and pool["tasks_max"] == 0
         assert [w["state"] for w in pool["workers"]] == ["draining"] and pool["tasks_held"] == 1
         waiting = service.request("POST", "/v1/connectivity-tests", {"source": {"url": source.url()}})
-        time.sleep(4)  # twice as long as a worker waits between two looks
+        time.sleep(2.5)  # longer than a worker waits between two looks
         found = service.request("GET", "/v1/connectivity-tests/" + waiting["id"])
         assert found["state"] == "running" and not any(end["steps"] for end in found["ends"]), found
     finally:
