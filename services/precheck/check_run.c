@@ -266,6 +266,15 @@ static bool has_what_it_should(const struct check_end *found, struct err *err) {
         *err = cluster->broken;
         return false;
     }
+    /* A login is good when it is good everywhere; what is only away is told by the facts. */
+    for (size_t i = 0; cluster && i < cluster->count; i++) {
+        const struct check_end *shard = cluster->shards[i].end;
+
+        if (shard->failed_at == CHECK_STAGE_LOGGED_IN && shard->failure.code == ERR_SOURCE_AUTH) {
+            *err = shard->failure;
+            return false;
+        }
+    }
     return !cluster || cluster->count > 0 ||
            err_set(err, ERR_SOURCE_BUSY, "no node of the cluster serves a slot");
 }

@@ -92,6 +92,7 @@ def test_a_server_without_accounts_is_told_so(service):
 def test_what_is_not_understood_is_refused_by_name(service):
     for query, pointer in (("role=both", "/role"), ("", "/role"), ("role=source&read_mode=quick", "/read_mode"),
                            ("role=source&version=new", "/version"),
+                           ("role=source&topology=ring", "/topology"),
                            ("role=source&user=a%20b", "/user")):
         answer = service.request("GET", "/v1/acl?" + query, expect=(422,))
         assert [e["pointer"] for e in answer["errors"]] == [pointer], query

@@ -428,6 +428,23 @@ def test_a_cluster_is_discovered_tested_and_registered(service, pair):
 
 
 @pytest.mark.full
+def test_a_new_password_is_taken_when_it_is_good_on_every_shard(service, case):
+    case.mover("source", "", None)
+    servers = case.source.servers
+    instance = service.request("POST", "/v1/instances", {
+        "name": "rotated", "endpoint": {"url": case.source.url(user="mover:pw", seeds=[0])}})
+    path = "/v1/instances/" + instance["id"]
+    outcomes = []
+    for changed in (servers[:2], servers[2:]):
+        for server in changed:
+            server.say("ACL", "SETUSER", "mover", "resetpass", ">new")
+        service.request("POST", path + "/rotate-secret", {"auth": {"username": "mover", "password": "new"}})
+        case.source.until(lambda: service.request("GET", path)["work"]["state"] in ("done", "failed"), "it was tried")
+        outcomes.append(service.request("GET", path)["work"]["state"])
+    assert outcomes == ["failed", "done"]
+
+
+@pytest.mark.full
 def test_the_command_line_checks_clusters_and_refuses_to_migrate_them(service, pair):
     source, destination = pair
     checked = service.run("precheck", source.url(), destination.url())

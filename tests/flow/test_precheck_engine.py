@@ -11,6 +11,7 @@ import pytest
 from support.authority import Authority
 from support.check_child import check, endpoint
 from support.ports import free_port
+from support.sentinel import NAME, Group
 
 @pytest.fixture
 def source(redis_server):
@@ -330,3 +331,20 @@ def test_an_address_that_may_not_be_dialled_is_not(source, destination):
 def test_a_broken_message_is_refused(source):
     found = check({"endpoints": []}, endpoint(source.port))
     assert found.status == 1 and found.done["type"] == "error"
+
+
+def test_what_sentinels_announce_is_dialled_where_the_map_says(source, destination):
+    with Group(replicas=0, sentinels=1) as group:
+        end = dict(endpoint(group.sentinels[0].port), topology="sentinel", sentinel={"master_name": NAME})
+        announced = "127.0.0.1:%d" % group.primary.port
+
+        def connect(**members):
+            found = check(dict(end, **members), endpoint(destination.port), checks=["src.connect"])
+            return found.items["src.connect"], found.done["facts"]["source"]["label"]
+
+        assert connect()[1] == announced
+        there = "127.0.0.1:%d" % source.port
+        item, label = connect(address_map=[{"announced": announced, "dial": there}])
+        assert item["result"] == "pass" and label == there, item
+        item, _ = connect(address_map=[{"announced": "127.0.0.*", "dial": "169.254.169.254"}])
+        assert item["result"] == "fail" and "may not dial" in item["message"], item
