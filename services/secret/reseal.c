@@ -1,12 +1,12 @@
 #include "services/secret/reseal.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "services/common/clock.h"
 #include "services/common/log.h"
 #include "services/secret/seal.h"
 
-enum { AT_ONCE = 50 };
+enum { AT_ONCE = 500 };
 
 static bool reseal_one(struct reseal *pass, struct store *store, const struct keyring *ring,
                        const struct store_secret *secret, struct err *err) {
@@ -45,7 +45,7 @@ bool reseal_some(struct reseal *pass, struct store *store, const struct keyring 
                  int budget_ms, bool *ret_over, struct err *err) {
     int64_t end_ms = clock_mono_ms() + budget_ms;
     uint32_t old[KEYRING_KEYS_MAX];
-    struct store_secret batch[AT_ONCE];
+    struct store_secret *batch;
     size_t old_count = 0, count = 0;
     bool ok = true;
 
@@ -56,14 +56,17 @@ bool reseal_some(struct reseal *pass, struct store *store, const struct keyring 
         *ret_over = true;
         return true;
     }
+    batch = calloc(AT_ONCE, sizeof(*batch));
+    if (!batch)
+        abort();
     do {
+        count = 0;
         ok = store_secret_under(store, old, old_count, &pass->at, AT_ONCE, batch, &count, err);
-        if (!ok)
-            return false;
-        *ret_over = count == 0;
-        ok = reseal_batch(pass, store, ring, batch, count, end_ms, err);
+        *ret_over = ok && count == 0;
+        ok = ok && reseal_batch(pass, store, ring, batch, count, end_ms, err);
         for (size_t i = 0; i < count; i++)
             buf_done(&batch[i].sealed);
     } while (ok && count > 0 && clock_mono_ms() < end_ms);
+    free(batch);
     return ok;
 }
