@@ -105,9 +105,8 @@ static json_t *message_of(struct worker *worker, const struct store_precheck_cla
         json_pack("{s:s, s:s, s:s, s:s, s:O, s:s, s:b}", "type", "spec", "precheck", claim->id,
                   "job", claim->job, "probe", claim->probe, "spec", claim->spec, "import_dir",
                   worker->config->import_dir, "discover", is_for(claim, "discover"));
-    json_t *checks = is_reading(claim)
-                         ? json_array()
-                         : check_purpose(claim->purpose, claim->carried, claim->spec);
+    json_t *checks = is_reading(claim) ? json_array()
+                                       : check_purpose(claim->purpose, claim->carried, claim->spec);
 
     if (!message) {
         json_decref(checks);

@@ -11,6 +11,8 @@ import time
 
 import pytest
 from support import processes
+from support.check_child import check, endpoint
+from support.lying_server import LyingServer, bulk
 from support.service import program, wait_marker
 from support.tenant import Tenant
 from support.workload import fill
@@ -161,6 +163,29 @@ def test_no_spelling_leads_there_by_any_other_entry(strict, canary):
     assert len(runs) > 20 and len(instances) > 10
     assert {strict.request("GET", p)["work"]["state"] for p in instances} == {"failed"}
     assert canary.arrived == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("allowed, arrives", [("127.0.0.9", False), ("loopback", True)])
+def test_no_address_that_a_cluster_announces_leads_to_this_machine(redis_server, canary, allowed, arrives):
+    """Each spelling is a member's name; loopback allowed is the control."""
+    names = [n for n in spellings() if n.isascii() and n.isprintable() and not set(n) & set(" ,")]
+    assert len(names) >= 100
+    text = "".join("%040x %s:%d@1 master - 0 0 1 connected %d\n" % (i, name, canary.port, i)
+                   for i, name in enumerate(names)).encode()
+
+    def lie(reply):
+        return bulk(text) if b"myself" in reply else reply if b"cluster_state" in reply else b"-ERR no\r\n"
+
+    member = redis_server("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
+    with LyingServer(member.port, {"CLUSTER": lie}, host="127.0.0.9") as liar:
+        source = dict(endpoint(liar.port, host="127.0.0.9"), topology="cluster")
+        found = check(source, None, checks=["src.connect", "src.topology"], env={
+            "KEYFERRY_EGRESS_ALLOW": allowed, "RES_OPTIONS": "timeout:1 attempts:1"})
+    assert found.done["facts"]["source"]["shard_count"] == len(names), found.done
+    assert found.items["src.topology"]["result"] == "fail"
+    assert not [s for s in found.done["facts"]["source"]["shards"] if s["reachable"]]
+    assert bool(canary.arrived) is arrives, canary.arrived
 
 
 def test_the_canary_would_notice(service, canary):

@@ -49,7 +49,8 @@ def check(source, destination, spec=None, probe="full", credentials=None, env=No
     number = theirs.fileno()
     child = register(subprocess.Popen(
         [program("keyferry-worker"), "--child", "check", "test"], pass_fds=(3,),
-        preexec_fn=lambda: os.dup2(number, 3), env=dict(os.environ, KEYFERRY_EGRESS_ALLOW="loopback unix", **(env or {})),
+        preexec_fn=lambda: os.dup2(number, 3),
+        env={**os.environ, "KEYFERRY_EGRESS_ALLOW": "loopback unix", **(env or {})},
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
     theirs.close()
     ours.send(json.dumps(dict(members, type="spec", source=source, destination=destination,

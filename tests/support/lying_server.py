@@ -67,11 +67,11 @@ def fields(**values):
 
 
 class LyingServer:
-    def __init__(self, port, lies, delay=0):
+    def __init__(self, port, lies, delay=0, host="127.0.0.1"):
         self.upstream, self.lies, self.delay = port, lies, delay
         self.listener = socket.socket()
         self.port = free_port()
-        self.listener.bind(("127.0.0.1", self.port))
+        self.listener.bind((host, self.port))
         self.listener.listen(50)
         threading.Thread(target=self._accept, daemon=True).start()
 
