@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "web-api/json_time.h"
+
 static bool text_is(const json_t *object, const char *name, const char *text) {
     const char *value = json_string_value(json_object_get(object, name));
 
@@ -38,6 +40,9 @@ static json_t *end_json(const struct key_counts *c, const char *end) {
                             : value  ? json_incref(value)
                                      : json_null());
     }
+    json_object_set_new(
+        view, "written_by_others_at",
+        json_time(strcmp(end, "source") == 0 ? c->job->progress.source_written_at_ms : 0));
     json_object_set_new(view, "others",
                         groups
                             ? json_pack("{s:I, s:I, s:I}", "connections", connections(groups, NULL),
@@ -55,7 +60,7 @@ json_t *clients_view(const struct key_counts *c) {
     json_object_set_new(
         view, "note",
         json_string("Told by the last command of each connection, looked at a few times within a "
-                    "second: who writes seldom may be missed. A server that has no writes to its "
-                    "count any more is the better sign before a cutover."));
+                    "second: who writes seldom may be missed. written_by_others_at is by the "
+                    "source's own count of writes."));
     return view;
 }

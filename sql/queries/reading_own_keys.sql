@@ -18,7 +18,7 @@ WITH run AS (
       JOIN job j ON j.destination_key = a.address
       JOIN task t ON t.job = j.id
     UNION ALL
-    SELECT a.side, t.updated_at,
+    SELECT a.side, greatest(b.written_at, b.seen_at),
            jsonb_build_object('database', coalesce((SELECT min((d ->> 'source')::int)
                                                       FROM jsonb_array_elements(
                                                            CASE jsonb_typeof(j.spec -> 'objects' -> 'databases')
@@ -26,9 +26,8 @@ WITH run AS (
                               'key', b.key, 'expires', true)
       FROM heartbeat b
       JOIN job j ON j.id = b.job
-      JOIN task t ON t.job = b.job AND t.number = b.task AND t.updated_at > now() - interval '10 minutes'
       JOIN address a ON a.address = kf_end(j.spec -> 'source')
-     WHERE b.state = 1
+     WHERE b.state = 1 AND greatest(b.written_at, b.seen_at) > now() - interval '10 minutes'
 ), numbered AS (
     SELECT side, item, row_number() OVER (PARTITION BY side ORDER BY at DESC NULLS LAST) AS place FROM own
 )

@@ -37,7 +37,7 @@ def test_without_a_service_it_says_how_to_start_one(tmp_path, arguments):
 def test_every_word_has_help(tmp_path):
     listed = keyferry("--help", cwd=tmp_path)
     assert listed.returncode == 0
-    words = [line[2:16].strip() for line in listed.stdout.splitlines() if line.startswith("  ")]
+    words = [line[2:19].strip() for line in listed.stdout.splitlines() if line.startswith("  ")]
     assert {"up", "migrate", "precheck", "job list", "settle", "rdb inspect"} <= set(words)
     for word in words:
         done = keyferry(*word.split(), "--help", cwd=tmp_path)

@@ -204,6 +204,7 @@ def test_who_writes_to_the_source_is_named_and_no_key_is(service, source, destin
     assert groups["keyferry"]["is_keyferry"]
     assert any(g["kind"] == "replica" for g in clients["source"]["groups"]), "our link"
     assert clients["source"]["others"]["writing"] == 1
+    assert until(lambda: read(service, job, "clients"), lambda c: c["source"]["written_by_others_at"])
     assert any(g["is_keyferry"] for g in clients["destination"]["groups"])
     assert clients["destination"]["others"]["writing"] == 0
     assert "very-secret" not in json.dumps(clients)
@@ -413,6 +414,22 @@ class Terminal:
     def close(self):
         os.close(self.master)
         os.close(self.slave)
+
+
+@pytest.mark.full
+def test_top_goes_on_when_the_service_was_away(start_service):
+    service = start_service()
+    screen = Terminal(service)
+    try:
+        screen.read_until("JOB")
+        service.stop()
+        screen.read_until("keyferry up")
+        service.start()
+        screen.read_until("JOB", timeout=60)
+        os.write(screen.master, b"q")
+        assert screen.child.wait(20) == 0
+    finally:
+        screen.close()
 
 
 @pytest.mark.parametrize("how", ["q", pytest.param("ctrl-c", marks=pytest.mark.full)])
