@@ -34,9 +34,17 @@ static struct actions make(enum job_state state, const char *unbuilt) {
     return a;
 }
 
+/* As jansson's own true, false and null: nobody counts its references, so threads only read it. */
+static void make_immortal(json_t *value) {
+    value->refcount = (size_t)-1;
+}
+
 static void make_all(void) {
-    for (int state = 0; state < JOB_STATE_COUNT; state++)
+    for (int state = 0; state < JOB_STATE_COUNT; state++) {
         made[state] = make((enum job_state)state, NULL);
+        make_immortal(made[state].allowed);
+        make_immortal(made[state].blocked);
+    }
 }
 
 void job_actions(enum job_state state, const char *unbuilt, json_t **ret_allowed,
