@@ -339,6 +339,8 @@ bool job_spec_read(const json_t *body, struct job_spec *ret, struct err *err) {
         job_schedule_read(member_of(&r, "migration", "start_at"),
                           json_object_get(ret->spec, "migration"), &report);
     check_together(&r);
+    if (job_spec_unbuilt(ret->spec))
+        warn(&r, "", "checked_only", job_spec_unbuilt(ret->spec));
     job_spec_read_scan(json_object_get(body, "migration"), json_object_get(ret->spec, "migration"),
                        &report);
     job_spec_check_reading(ret->spec, r.has_end[0] ? &r.ends[0] : NULL,

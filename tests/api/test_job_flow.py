@@ -297,6 +297,10 @@ def test_every_action_is_allowed_or_refused_with_a_reason(api):
 def test_r_009_what_is_supported_can_be_read_and_is_what_is_taken(api):
     can = api.get("/v1/capabilities")
     assert "redis 7.0" in can["source"]["tested"] and "valkey 9.1" in can["destination"]["tested"]
+    clusters = {"source": {"url": "redis+cluster://a,b"}, "destination": {"url": "redis+cluster://c"}}
+    assert "cluster" in can["source"]["checked_topologies"] and "cluster" not in can["source"]["topologies"]
+    warnings = api.post("/v1/jobs/preview", dict(unique_spec(api), **clusters))["warnings"]
+    assert "checked_only" in {w["code"] for w in warnings}, warnings
     for mode in can["source"]["read_modes"]:
         api.post("/v1/jobs/preview", unique_spec(api, migration={"read_mode": mode, "incremental": mode != "scan"}))
     for mode in can["conflict_modes"]:

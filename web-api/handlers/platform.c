@@ -71,11 +71,13 @@ bool platform_classes(struct call *call, struct reply *reply, struct err *err) {
 static const char capabilities[] =
     "{\"kinds\": [\"migration\"],"
     " \"source\": {\"topologies\": [\"standalone\", \"sentinel\"],"
+    "  \"checked_topologies\": [\"standalone\", \"sentinel\", \"cluster\"],"
     "  \"read_modes\": [\"psync\", \"sync\", \"scan\"],"
     "  \"references\": [\"url\", \"inline\", \"instance\", \"role\", \"file\"],"
     "  \"tested\": [\"redis 6.0\", \"redis 7.0\", \"redis 8.0\", \"redis 8.6\", \"valkey 8.0\","
     "   \"valkey 8.1\", \"valkey 9.1\"]},"
     " \"destination\": {\"topologies\": [\"standalone\", \"sentinel\"],"
+    "  \"checked_topologies\": [\"standalone\", \"sentinel\", \"cluster\"],"
     "  \"references\": [\"url\", \"inline\", \"instance\", \"role\"],"
     "  \"tested\": [\"redis 7.0\", \"redis 8.0\", \"redis 8.6\", \"valkey 8.0\", \"valkey 8.1\","
     "   \"valkey 9.1\"]},"
