@@ -23,11 +23,11 @@ bool receive_say_source(struct receiver *r, struct err *err) {
         [RECEIVE_EXACT] = "exact", [RECEIVE_NOT_GUARANTEED] = "not_guaranteed"};
     const char *address = r->side.client.conn ? conn_peer(r->side.client.conn) : NULL;
     const char *history = r->meta.replid[0] ? r->meta.replid : NULL;
-    json_t *facts = json_pack(
-        "{s:s, s:s, s:s, s:s*, s:s, s:s, s:s*, s:s*, s:o*}", "type", "facts", "end", "source",
-        "run_id", r->source.run_id, "address", address, "product",
-        redis_product_name(r->source.product), "version", r->source.version, "consistency",
-        words[r->consistency], "history", history, "databases", databases(&r->source));
+    json_t *facts = json_pack("{s:s, s:s, s:s, s:s*, s:s, s:s, s:s*, s:s*, s:o*}", "type", "facts",
+                              "end", "source", "run_id", r->source.run_id, "address", address,
+                              "product", redis_product_name(r->source.product), "version",
+                              r->source.version, "consistency", words[r->consistency], "history",
+                              history, "databases", databases(&r->source));
     bool ok = facts ? child_send(r->socket_fd, facts, err)
                     : err_set(err, ERR_INTERNAL, "the facts of the source are no JSON");
 
