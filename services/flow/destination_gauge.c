@@ -9,6 +9,7 @@
 
 enum {
     ASK_MS = 5000,
+    ASK_CALM_MS = 15000,
     ANSWER_MS = 20000,
     OPEN_AGAIN_MS = 60000,
     OPEN_MS = 250, /* and twice what it took the last time */
@@ -143,7 +144,7 @@ static void listen_for_answer(struct destination_gauge *g, int64_t now) {
     }
     if (take_answer(g)) {
         g->asked_ms = 0;
-        g->next_ms = now + ASK_MS;
+        g->next_ms = now + (g->is_calm ? ASK_CALM_MS : ASK_MS);
     } else if (now - g->asked_ms > ANSWER_MS) {
         give_up(g, now);
     }

@@ -17,6 +17,7 @@ struct destination_gauge {
     struct buf in;
     int64_t next_ms;  /* monotonic: ask or open again then */
     int64_t asked_ms; /* 0 = nothing is outstanding */
+    bool is_calm;     /* set by the owner: nothing of ours changes there, ask less often */
     int64_t shown_ms; /* monotonic: when it was connected with certificates; 0 = without */
     uint64_t applied; /* when it was asked */
     struct durable durable;

@@ -19,15 +19,10 @@ enum {
     START_MS = 120000,
     ACK_MS = 1000,
     ACK_SOON_MS = 100, /* until a source that waits for it streams */
-    ACK_LATE_MS = 100, /* for a heartbeat that is just due */
     TRIM_MS = 500,
+    SILENT_MS = 5000,
     SNAPSHOT_KEEP_MS = 10 * 60 * 1000,
     WAIT_MS = 200,
-    CALM_MS = 2000, /* between two looks at a stream that nothing but bytes and bells can move */
-    GATHER_US = 1000,
-    GATHER_BEHIND_US = 2000,
-    GATHER_WITHIN_US = 700,
-    BEHIND_BYTES = 256 * 1024,
 };
 
 /* ---- the spool's room --------------------------------------------------------------- */
@@ -224,43 +219,6 @@ static bool sample_drain(struct receiver *r, struct err *err) {
     return true;
 }
 
-/* What moves a stream that runs and is applied says so: bytes, messages, the bell for what is
- * wanted; only the ACK has its time. Everything else is looked at every 200 ms. */
-static int most_ms(const struct receiver *r, uint32_t want) {
-    uint32_t phase = atomic_load_explicit(&r->control->phase, memory_order_relaxed);
-    int64_t ack_ms = r->ack_at_ms + ACK_LATE_MS - clock_mono_ms();
-
-    if (want != CONTROL_RUN || phase != CONTROL_INCREMENTAL || !r->stream_heard ||
-        r->main_link.stage != LINK_STREAM || r->snapshot_link.stage != LINK_CLOSED)
-        return WAIT_MS;
-    return r->main_link.options.sync || ack_ms > CALM_MS ? CALM_MS : ack_ms < 0 ? 0 : (int)ack_ms;
-}
-
-/* `want` is what the loop has heeded: a newer one is not slept over. */
-static void wait(struct receiver *r, uint32_t want, bool read_snapshot, int timeout_ms) {
-    int most = most_ms(r, want), n = 0;
-    bool has_more = false;
-    struct pollfd fds[4];
-
-    fds[n++] = (struct pollfd){.fd = r->socket_fd, .events = POLLIN};
-    fds[n++] = (struct pollfd){.fd = r->receive_bell, .events = POLLIN};
-    if (r->main_link.stage != LINK_CLOSED && r->main_link.stage != LINK_ENDED) {
-        fds[n++] = (struct pollfd){.fd = conn_fd(r->main_link.conn),
-                                   .events = source_link_events(&r->main_link, true)};
-        has_more = conn_has_pending(r->main_link.conn);
-    }
-    if (r->snapshot_link.stage != LINK_CLOSED && r->snapshot_link.stage != LINK_ENDED) {
-        fds[n++] = (struct pollfd){.fd = conn_fd(r->snapshot_link.conn),
-                                   .events = source_link_events(&r->snapshot_link, read_snapshot)};
-        has_more |= read_snapshot && conn_has_pending(r->snapshot_link.conn);
-    }
-    control_bell_arm(&r->control->receive_sleeps);
-    if (has_more || atomic_load(&r->control->want) != want)
-        timeout_ms = 0;
-    (void)poll(fds, (nfds_t)n, timeout_ms < most ? timeout_ms : most);
-    control_bell_clear(r->receive_bell, &r->control->receive_sleeps);
-}
-
 bool receive_turn(struct receiver *r, struct err *err) {
     return trim(r, err) && read_messages(r, err);
 }
@@ -269,25 +227,6 @@ void receive_sleep(const struct receiver *r, int64_t at_most_ms) {
     struct pollfd fd = {.fd = r->socket_fd, .events = POLLIN};
 
     (void)poll(&fd, 1, at_most_ms < WAIT_MS ? (int)at_most_ms : WAIT_MS);
-}
-
-/* A stream that comes in drips thousands of times a second costs more in wake-ups than
- * in bytes. When the last look was so short ago, let more gather first: a millisecond
- * under load, nothing on a quiet link; two while apply has enough to do as it is. */
-static void let_gather(struct receiver *r) {
-    int64_t now_us = clock_mono_us();
-    uint64_t applied = atomic_load_explicit(&r->control->applied_offset, memory_order_relaxed);
-    bool is_behind = applied > 0 && r->stream.end > applied + BEHIND_BYTES;
-    struct timespec pause = {.tv_nsec = (is_behind ? GATHER_BEHIND_US : GATHER_US) * 1000};
-    bool got = r->stream.end != r->gathered_end;
-
-    /* Bytes twice in a row: one answer to one heartbeat is no stream. */
-    if (got && r->gathered_some && now_us - r->gathered_at_us < GATHER_WITHIN_US &&
-        r->stream.end - r->gathered_end < RECEIVER_BUFFER_BYTES)
-        (void)nanosleep(&pause, NULL);
-    r->gathered_some = got;
-    r->gathered_end = r->stream.end;
-    r->gathered_at_us = clock_mono_us();
 }
 
 static void note_link(struct receiver *r) {
@@ -314,6 +253,17 @@ static void join_links(struct receiver *r) {
     source_link_init(link);
 }
 
+/* A link that poll has just found silent is not read; whether it is silent for too long is
+ * told by reading it. */
+static bool pump(struct receiver *r, const struct source_link_sink *sink, bool read_snapshot,
+                 struct err *err) {
+    if (r->nothing_came && clock_mono_ms() - r->main_link.heard_at_ms < SILENT_MS)
+        return true;
+    return source_link_pump(&r->main_link, sink, r->buffer, RECEIVER_BUFFER_BYTES, true, err) &&
+           source_link_pump(&r->snapshot_link, sink, r->buffer, RECEIVER_BUFFER_BYTES,
+                            read_snapshot, err);
+}
+
 static bool loop(struct receiver *r, struct err *err) {
     struct source_link_sink sink = receive_sink(r);
 
@@ -324,25 +274,23 @@ static bool loop(struct receiver *r, struct err *err) {
 
         if (receive_over(r))
             return true;
-        if (!source_link_pump(&r->main_link, &sink, r->buffer, RECEIVER_BUFFER_BYTES, true, err) ||
-            !source_link_pump(&r->snapshot_link, &sink, r->buffer, RECEIVER_BUFFER_BYTES,
-                              read_snapshot, err))
+        if (!pump(r, &sink, read_snapshot, err))
             return false;
         failpoint_pass(FAILPOINT_RECEIVE_TURN);
         join_links(r);
         if (r->snapshot_link.stage == LINK_ENDED)
             source_link_close(&r->snapshot_link);
         note_link(r);
-        if (!acknowledge(r, err) || !receive_turn(r, err) || !check_quota(r, err) ||
-            !sample_drain(r, err) || !receive_judge(r, err))
+        if (!acknowledge(r, err) || !trim(r, err) || (!r->no_message && !read_messages(r, err)) ||
+            !check_quota(r, err) || !sample_drain(r, err) || !receive_judge(r, err))
             return false;
-        let_gather(r);
+        receive_gather(r);
         tick_ms = endpoint_is_file(&r->spec.source) ? WAIT_MS : source_side_tick(&r->side);
         tick_ms = receive_cutover_tick(r, tick_ms);
         if (r->main_link.options.sync)
             receive_marker_sent(r);
-        wait(r, want, read_snapshot,
-             r->main_link.stage == LINK_STREAM && !r->stream_heard ? ACK_SOON_MS : tick_ms);
+        receive_wait(r, want, read_snapshot,
+                     r->main_link.stage == LINK_STREAM && !r->stream_heard ? ACK_SOON_MS : tick_ms);
     }
 }
 

@@ -67,7 +67,8 @@ struct receiver {
     int64_t tail_since_ms; /* when the tail was first seen to run; 0 = not yet */
     uint64_t gathered_end; /* of the stream, when let_gather() last looked */
     int64_t gathered_at_us;
-    bool gathered_some; /* bytes came then */
+    bool gathered_some;            /* bytes came then */
+    bool nothing_came, no_message; /* as the last receive_wait() found */
     struct source_side side;
     struct receive_cutover cutover;
     struct stream_marker marker;
@@ -134,6 +135,15 @@ MUST_CHECK bool receive_turn(struct receiver *r, struct err *err);
 
 /* Sleep for at most so long, or 200 ms, or until there is a message. */
 void receive_sleep(const struct receiver *r, int64_t at_most_ms);
+
+/* ---- receive_wait.c ----------------------------------------------------------------------- */
+
+/* Until bytes, a message or the bell, and at most so long; less where something has no bell.
+ * `want` is what the loop has heeded: a newer one is not slept over. */
+void receive_wait(struct receiver *r, uint32_t want, bool read_snapshot, int timeout_ms);
+
+/* A stream that comes in drips: let more of it gather before the next look. */
+void receive_gather(struct receiver *r);
 
 /* ---- receive_facts.c: what the supervisor is told of the source ------------------------- */
 

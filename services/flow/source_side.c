@@ -17,7 +17,7 @@ enum {
     BEAT_LATER_MS = 300000,  /* … that somebody has to take away */
     SHOW_AGAIN_MS = 3600000, /* a certificate that was renewed is seen on a new connect */
     CLOCK_EVERY_MS = 10000,
-    QUIET_SAMPLE_MS = 5000,
+    QUIET_SAMPLE_MS = 15000,
 };
 
 void source_side_init(struct source_side *side, const struct task_spec *spec,

@@ -91,6 +91,7 @@ static bool note_acknowledged(struct tail *t, struct err *err) {
     CONTROL_ADD(a, units_applied, 1);
     applier_note_answer(a, t->lane.took_us);
     note_latency(t, u->heartbeat_ms);
+    t->gauge.is_calm = u->unit.commands == 0;
     stream_unit_clear(u, a);
     spool_reader_release(&t->reader, a->position.next);
     if (!t->replid_flying)

@@ -240,7 +240,7 @@ COPY_KEY_BYTES = 1021  # in the snapshot, of a value of 1000
 TAIL_SET_BYTES = 244   # in the stream, of a value of 200
 
 
-def over_seconds(read, seconds=10, settle=2.5):
+def over_seconds(read, seconds=10, settle=2.0):
     """How fast a number rises, a second, once a change has had the time it may take."""
     time.sleep(settle)
     before, began = read(), time.monotonic()
@@ -248,8 +248,25 @@ def over_seconds(read, seconds=10, settle=2.5):
     return (read() - before) / (time.monotonic() - began)
 
 
+def lifted(read, goal, limit):
+    """(seconds until a number clearly rises faster than the limit that is gone, how fast it then
+    goes to `goal`, a second)."""
+    first, began = read(), time.monotonic()
+    free_at, free = None, None
+    while (now := read()) < goal:
+        elapsed = time.monotonic() - began
+        if free_at is None and now - first > limit * (2 * elapsed + 0.3):
+            free_at, free = elapsed, now
+        if elapsed > 120:
+            sys.exit("%d of %d within two minutes without a limit" % (now, goal))
+        time.sleep(0.01)
+    elapsed = time.monotonic() - began
+    return (free_at, (goal - free) / (elapsed - free_at)) if free_at else (elapsed, 0.0)
+
+
 def limited_copies(service, source, limits):
-    """[(name, limit, measured)] of one copy whose limit is changed while it runs."""
+    """[(name, limit, measured)] of one copy whose limit is changed while it runs; at the end
+    ("… lifted", None, (seconds, keys a second))."""
     found = []
     with servers.Server() as destination:
         job = service.job(source.url(), destination.url(), throttle={"full": {limits[0][0]: limits[0][1]}})
@@ -258,12 +275,17 @@ def limited_copies(service, source, limits):
             service.request("PUT", job.path + "/throttle", {"full": {name: limit}})
             each = 1 if name == "rps" else COPY_KEY_BYTES
             found.append(("copy " + name, limit, over_seconds(lambda: destination.client().dbsize() * each)))
+        service.request("PUT", job.path + "/throttle", {})
+        found.append(("copy, the last limit lifted", None, lifted(
+            destination.client().dbsize, source.client().dbsize(), limits[-1][1] / each)))
         job.stop(drain=False)
     return found
 
 
 def limited_tails(programs, service, source, limits):
-    found = []
+    """Likewise of a tail that is offered more than it may take; lifted with what the fastest
+    limit in commands held back."""
+    found, fastest = [], max(limit for name, limit in limits if name == "rps")
     with servers.Server() as destination:
         job = service.job(source.url(), destination.url())
         job.check_and_start(ignore_warnings=True)
@@ -272,11 +294,15 @@ def limited_tails(programs, service, source, limits):
             service.request("PUT", job.path + "/throttle", {"incremental": {name: limit}})
             size = 16 if name == "rps" else 200
             rate = limit * 2 if name == "rps" else limit // 100
+            before = destination.calls("set")
             load = programs.start_load("set", source.port, 100_000, size, rate, 13)
             each = 1 if name == "rps" else TAIL_SET_BYTES
             found.append(("tail " + name, limit, over_seconds(lambda: destination.calls("set") * each)))
-            load.communicate()
+            sent = json.loads(load.communicate()[0])["sent"]
             service.request("PUT", job.path + "/throttle", {})
+            if (name, limit) == ("rps", fastest):
+                found.append(("tail, the last limit lifted", None, lifted(
+                    lambda: destination.calls("set"), before + sent, limit)))
             wait_behind(source, destination)
         job.stop(drain=False)
     return found

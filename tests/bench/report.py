@@ -80,6 +80,10 @@ class Table:
         if "limits" in parts:
             first = next(r for r in parts["limits"] if r)
             for n, (name, limit, _) in enumerate(first):
+                if limit is None:
+                    self.line(name + ": after s, then k/s", "limits",
+                              lambda r, n=n: "%.1f, %.0f" % (r[n][2][0], r[n][2][1] / 1e3))
+                    continue
                 self.line("%s limited to %s a second: measured (share)" % (name, format(limit, ",")), "limits",
                           lambda r, n=n: "%s (%.3f)" % (format(round(r[n][2]), ","), r[n][2] / r[n][1]))
         if "quiet" in parts:
