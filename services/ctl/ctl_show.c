@@ -59,6 +59,7 @@ static bool live_copy(const json_t *job, struct buf *out, struct err *err) {
 static bool live_follow(const json_t *job, struct buf *out, struct err *err) {
     char rate[CTL_TEXT_SIZE], behind[CTL_TEXT_SIZE], safe[CTL_TEXT_SIZE];
     const char *quality = ctl_json_text(job, "latency.quality");
+    const char *limit = ctl_json_text(job, "safe_for.limited_by");
 
     if (json_is_number(ctl_json_at(job, "latency.ms"))) {
         if (!buf_printf(out, err, "follow  lag %.0f ms%s%s%s", ctl_json_number(job, "latency.ms"),
@@ -72,8 +73,9 @@ static bool live_follow(const json_t *job, struct buf *out, struct err *err) {
                     ctl_text_bytes(ctl_json_number(job, "latency.lag_bytes"), behind)))
         return false;
     return !json_is_number(ctl_json_at(job, "safe_for.seconds")) ||
-           buf_printf(out, err, "   safe for %s",
-                      ctl_text_seconds(ctl_json_number(job, "safe_for.seconds"), safe));
+           buf_printf(out, err, "   safe for %s%s%s%s",
+                      ctl_text_seconds(ctl_json_number(job, "safe_for.seconds"), safe),
+                      *limit ? " (" : "", limit, *limit ? ")" : "");
 }
 
 static bool live_retry(const json_t *job, struct buf *out, struct err *err) {

@@ -88,14 +88,15 @@ struct control_block {
     _Atomic uint64_t received_bytes; /* since the child started */
     _Atomic uint64_t reconnects;
     _Atomic uint64_t full_syncs;
-    _Atomic uint64_t spool_bytes;     /* on disk now */
-    _Atomic uint64_t source_offset;   /* the source's end, counted as stream_end; once a second */
-    _Atomic uint64_t source_keys;     /* of the mapped databases, by INFO, when the copy began */
-    _Atomic uint64_t backlog_bytes;   /* of the source's replication backlog; 0 = unknown */
-    _Atomic uint64_t drain_offset;    /* as source_offset, after STOP_DRAIN; 0 = not yet */
-    _Atomic uint64_t replid_changes;  /* the spool's meta file names a newer replid; raised
-                                         (release) before the first byte that follows it */
-    _Atomic uint32_t heartbeat_state; /* 0 off, 1 writing, 2 refused by the source */
+    _Atomic uint64_t spool_bytes;   /* on disk now */
+    _Atomic uint64_t source_offset; /* the source's end, counted as stream_end; once a second */
+    _Atomic uint64_t source_asked_at_ms; /* wall clock: when it said so; 0 = it never does */
+    _Atomic uint64_t source_keys;        /* of the mapped databases, by INFO, when the copy began */
+    _Atomic uint64_t backlog_bytes;      /* of the source's replication backlog; 0 = unknown */
+    _Atomic uint64_t drain_offset;       /* as source_offset, after STOP_DRAIN; 0 = not yet */
+    _Atomic uint64_t replid_changes;     /* the spool's meta file names a newer replid; raised
+                                            (release) before the first byte that follows it */
+    _Atomic uint32_t heartbeat_state;    /* 0 off, 1 writing, 2 refused by the source */
     _Atomic uint64_t heartbeat_written_at_ms;     /* wall clock: when the source last took one */
     _Atomic uint64_t source_certificate_until_ms; /* wall clock: until when those that were shown
                                                      to and by the source are valid; 0 = none */

@@ -253,6 +253,8 @@ bool source_side_sample(struct source_side *side, const char *replid, uint64_t *
         *ret_end = (uint64_t)info->repl_offset + 1;
         side->is_written = note_writes(side, info);
         atomic_store_explicit(&side->control->source_offset, *ret_end, memory_order_relaxed);
+        atomic_store_explicit(&side->control->source_asked_at_ms, (uint64_t)clock_wall_ms(),
+                              memory_order_relaxed);
         atomic_store_explicit(&side->control->backlog_bytes,
                               info->backlog_size > 0 ? (uint64_t)info->backlog_size : 0,
                               memory_order_relaxed);

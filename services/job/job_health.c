@@ -70,10 +70,10 @@ static struct job_latency by_offset(const struct job_seen *job, bool moving) {
         .reason = p->heartbeat_state == 2 ? "heartbeat_refused" : NULL,
     };
 
-    if (p->lag_bytes == 0)
-        found.ms = 0;
-    else if (p->offset_lag_ms > 0)
+    if (p->offset_lag_ms > 0)
         found.ms = p->offset_lag_ms;
+    else if (p->lag_bytes == 0)
+        found.ms = 0;
     else if (p->source_bytes_per_second > 0)
         found.ms = p->lag_bytes * 1000 / p->source_bytes_per_second;
     if (found.ms >= 0 && !fresh && told_ms > 0)

@@ -7,7 +7,7 @@
 #define SEED(field, value)                                                                         \
     atomic_store_explicit(&block->field, (value) > 0 ? (uint64_t)(value) : 0, memory_order_relaxed)
 
-enum { RATE_WINDOW_MS = 3000 };
+enum { RATE_WINDOW_MS = 3000, ASKED_WITHIN_MS = 2000 };
 
 static int64_t to_i64(uint64_t value) {
     return value > INT64_MAX ? INT64_MAX : (int64_t)value;
@@ -67,12 +67,19 @@ static void sample_rates(struct gauges *g, const struct control_block *block, in
     g->sampled_ms = mono_ms;
 }
 
-static int64_t offset_lag(struct gauges *g, const struct control_block *block, int64_t mono_ms) {
-    uint64_t end = history_end(block);
+/* A mark is what the source has said, or sent where it says nothing. While it does neither, what is
+ * applied is as old as its last word. */
+static int64_t offset_lag(struct gauges *g, const struct control_block *block, int64_t interval_ms,
+                          int64_t mono_ms) {
+    uint64_t end = history_end(block), asked = READ(source_asked_at_ms);
+    int64_t age, silence;
 
-    if (end > 0)
+    if (end > 0 && READ(link) == CONTROL_LINK_STREAM && (asked == 0 || asked != g->asked))
         lag_clock_note(&g->clock, end, mono_ms);
-    return lag_clock_age(&g->clock, READ(applied_offset), mono_ms);
+    g->asked = asked;
+    age = lag_clock_age(&g->clock, READ(applied_offset), mono_ms);
+    silence = lag_clock_silence(&g->clock, mono_ms);
+    return age == 0 && silence > 2 * interval_ms + ASKED_WITHIN_MS ? silence : age;
 }
 
 static const char *phase_name(uint32_t phase) {
@@ -203,7 +210,7 @@ void gauges_sample(struct gauges *g, const struct control_block *block, int64_t 
     p->latency_us = to_i64(READ(latency_us));
     if (READ(heartbeat_written_at_ms) > 0)
         p->heartbeat_written_at_ms = to_i64(READ(heartbeat_written_at_ms));
-    p->offset_lag_ms = offset_lag(g, block, mono_ms);
+    p->offset_lag_ms = offset_lag(g, block, p->heartbeat_interval_ms, mono_ms);
     p->certificate_until_ms =
         earlier_of(READ(source_certificate_until_ms), READ(destination_certificate_until_ms));
     if (READ(destination_memory_bytes) > 0) {

@@ -30,6 +30,7 @@ struct gauges {
     int64_t link_seen_ms;     /* when the link was last up */
     int64_t heard_ms;         /* when the source last sent something */
     uint64_t moved;           /* all that only grows while there is progress */
+    uint64_t asked;           /* control.source_asked_at_ms then */
     struct lag_clock clock;   /* where its history ended, and when */
     struct growth memory;     /* of the destination */
     bool caught_up;

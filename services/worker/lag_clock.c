@@ -26,6 +26,10 @@ void lag_clock_note(struct lag_clock *c, uint64_t offset, int64_t now_ms) {
     c->count++;
 }
 
+int64_t lag_clock_silence(const struct lag_clock *c, int64_t now_ms) {
+    return c->count > 0 ? now_ms - c->mark[c->count - 1].last_ms : -1;
+}
+
 int64_t lag_clock_age(const struct lag_clock *c, uint64_t applied, int64_t now_ms) {
     int after = 0;
     double share;

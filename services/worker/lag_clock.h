@@ -24,6 +24,9 @@ struct lag_clock {
  * and what was known is forgotten. */
 void lag_clock_note(struct lag_clock *c, uint64_t offset, int64_t now_ms);
 
+/* How long ago the history was last seen to end anywhere; -1 = never. */
+int64_t lag_clock_silence(const struct lag_clock *c, int64_t now_ms);
+
 /* How long ago the byte at `applied` was written, which is the next one wanted. 0 = the history
  * ends there; -1 = not known: it is older than the first mark. */
 int64_t lag_clock_age(const struct lag_clock *c, uint64_t applied, int64_t now_ms);

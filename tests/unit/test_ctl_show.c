@@ -40,8 +40,8 @@ static void the_live_line_is_the_lag_while_it_follows(void) {
         shown(ctl_show_live,
               "{\"state\":\"running\",\"phase\":\"incremental\",\"latency\":{\"ms\":2,\"quality\":"
               "\"measured\",\"lag_bytes\":0},\"rates\":{\"commands_per_second\":4100},"
-              "\"safe_for\":{\"seconds\":21600}}"),
-        "follow  lag 2 ms (measured)   4.10 k commands/s   behind 0 B   safe for 6 h");
+              "\"safe_for\":{\"seconds\":21600,\"limited_by\":\"spool\"}}"),
+        "follow  lag 2 ms (measured)   4.10 k commands/s   behind 0 B   safe for 6 h (spool)");
 }
 
 /* null and absent are the same: nothing is known yet. */

@@ -187,6 +187,33 @@ static void memory_certificates_and_ages_are_told(void) {
     CU_ASSERT_EQUAL(progress.certificate_until_ms, 60);
 }
 
+static void a_source_that_says_nothing_is_as_late_as_its_last_word(void) {
+    clean();
+    progress.heartbeat_interval_ms = 1000;
+    for (int i = 0; i < 5; i++) {
+        tail(1000, 1000, 1000);
+        atomic_store(&block.source_asked_at_ms, 1700000000000 + (uint64_t)i * 1000);
+        sample(i);
+        CU_ASSERT_EQUAL(progress.offset_lag_ms, 0);
+    }
+    /* Its link stands, and it answers no more. */
+    for (int i = 5; i < 9; i++) {
+        sample(i);
+        CU_ASSERT_EQUAL(progress.offset_lag_ms, 0);
+    }
+    sample(34);
+    CU_ASSERT_EQUAL(progress.offset_lag_ms, 30000);
+    /* Cut off, what comes from the last answer is no news. */
+    atomic_store(&block.link, CONTROL_LINK_DOWN);
+    atomic_store(&block.source_asked_at_ms, 1700000040000);
+    sample(64);
+    CU_ASSERT_EQUAL(progress.offset_lag_ms, 60000);
+    tail(1000, 1000, 1000);
+    atomic_store(&block.source_asked_at_ms, 1700000065000);
+    sample(65);
+    CU_ASSERT_EQUAL(progress.offset_lag_ms, 0);
+}
+
 static void a_slow_heartbeat_is_no_silence(void) {
     clean();
     tail(5, 5, 5);
@@ -223,6 +250,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(cut_off_the_backlog_is_what_is_left),
     CUNIT_TEST(what_does_not_move_although_it_should_is_dated),
     CUNIT_TEST(memory_certificates_and_ages_are_told),
+    CUNIT_TEST(a_source_that_says_nothing_is_as_late_as_its_last_word),
     CUNIT_TEST(a_slow_heartbeat_is_no_silence),
     CUNIT_TEST(a_new_block_goes_on_where_the_last_one_was),
 };

@@ -119,6 +119,9 @@ static void without_a_heartbeat_the_offsets_are_an_estimate(void) {
     expect_latency(-1, "offset", "estimated");
     progress.source_bytes_per_second = 1000;
     expect_latency(5000, "offset", "estimated");
+    progress.lag_bytes = 0; /* and its source is silent */
+    progress.offset_lag_ms = 9000;
+    expect_latency(9000, "offset", "estimated");
     progress.heartbeat_state = 0; /* off */
     CU_ASSERT_PTR_NULL(job_health_latency(&job).reason);
 }
