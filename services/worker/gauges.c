@@ -24,6 +24,15 @@ static void average(double *rate, uint64_t *last, uint64_t now, int64_t elapsed_
     *last = now;
 }
 
+/* The same of a copy, whose end is reckoned by it: the first that is known stands for all before
+ * it, or the time left would be many times too long for some seconds. */
+static void average_copy(double *rate, uint64_t *last, uint64_t now, int64_t elapsed_ms,
+                         bool is_copying) {
+    if (is_copying && *rate <= 0 && now > *last)
+        *rate = (double)(now - *last) * 1000.0 / (double)elapsed_ms;
+    average(rate, last, now, elapsed_ms);
+}
+
 /* The same for a place in a history: before the first one is known there is no rate. */
 static void average_offset(double *rate, uint64_t *last, uint64_t now, int64_t elapsed_ms) {
     if (*last == 0)
@@ -40,6 +49,7 @@ static uint64_t history_end(const struct control_block *block) {
 
 static void sample_rates(struct gauges *g, const struct control_block *block, int64_t mono_ms) {
     uint64_t bytes = READ(copy_bytes_done) + READ(bytes_applied);
+    bool is_copying = READ(phase) == CONTROL_FULL;
     int64_t elapsed = mono_ms - g->sampled_ms;
 
     if (g->sampled_ms != 0 && elapsed <= 0)
@@ -57,9 +67,9 @@ static void sample_rates(struct gauges *g, const struct control_block *block, in
             g->heard_ms = mono_ms;
         if (g->applied != READ(applied_offset))
             g->applied_moved_ms = mono_ms;
-        average(&g->keys_rate, &g->keys, READ(keys_done), elapsed);
+        average_copy(&g->keys_rate, &g->keys, READ(keys_done), elapsed, is_copying);
         average(&g->commands_rate, &g->commands, READ(commands_applied), elapsed);
-        average(&g->bytes_rate, &g->bytes, bytes, elapsed);
+        average_copy(&g->bytes_rate, &g->bytes, bytes, elapsed, is_copying);
         average(&g->received_rate, &g->received, READ(received_bytes), elapsed);
         g->applied = READ(applied_offset);
         average_offset(&g->source_rate, &g->source, history_end(block), elapsed);

@@ -47,6 +47,29 @@ static void rates_come_near_the_truth_and_one_sample_is_no_rate(void) {
     CU_ASSERT_EQUAL(progress.keys_per_second, 0);
 }
 
+/* The time that is left of a copy is reckoned by its rate. */
+static void a_copy_has_its_rate_from_the_first_second_on(void) {
+    clean();
+    atomic_store(&block.phase, CONTROL_FULL);
+    sample(0);
+    sample(1); /* nothing was acknowledged yet */
+    CU_ASSERT_EQUAL(progress.keys_per_second, 0);
+    for (int i = 2; i < 6; i++) {
+        atomic_fetch_add(&block.keys_done, 400);
+        atomic_fetch_add(&block.copy_bytes_done, 12000);
+        sample(i);
+        CU_ASSERT_EQUAL(progress.keys_per_second, 400);
+        CU_ASSERT_EQUAL(progress.bytes_per_second, 12000);
+    }
+    /* A burst of a tail is smoothed, as it ever was. */
+    clean();
+    tail(1000, 1000, 1000);
+    sample(0);
+    atomic_fetch_add(&block.bytes_applied, 12000);
+    sample(1);
+    CU_ASSERT(progress.bytes_per_second > 0 && progress.bytes_per_second < 6000);
+}
+
 static void lag_is_what_the_source_has_and_the_destination_has_not(void) {
     clean();
     tail(1000, 900, 600);
@@ -242,6 +265,7 @@ static void a_new_block_goes_on_where_the_last_one_was(void) {
 
 static const struct cunit_test tests[] = {
     CUNIT_TEST(rates_come_near_the_truth_and_one_sample_is_no_rate),
+    CUNIT_TEST(a_copy_has_its_rate_from_the_first_second_on),
     CUNIT_TEST(lag_is_what_the_source_has_and_the_destination_has_not),
     CUNIT_TEST(caught_up_is_earned_kept_and_lost),
     CUNIT_TEST(a_tail_that_does_not_move_is_stalled_and_an_idle_one_is_not),
