@@ -89,6 +89,8 @@ def test_a_drained_worker_hands_over_and_none_is_lost_or_doubled(start_service, 
     slow.stop()
     # Who may, and who did.
     tenant = Tenant(service.url, service.key_file.read_text().strip())
+    assert [w["host"] for w in tenant.ok("GET", "/v1/workers")["items"]] == [None, None]
+    assert all(w["host"] == socket.gethostname() for w in workers(service))
     for method in ("POST", "DELETE"):
         assert tenant.call(method, "/v1/workers/%s/drain" % here, {}).status_code == 403
     assert tenant.call("GET", "/v1/workers/" + here).status_code == 403

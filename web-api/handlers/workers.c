@@ -17,11 +17,19 @@ static const char *given(struct call *call, const char *name) {
 }
 
 bool workers_list(struct call *call, struct reply *reply, struct err *err) {
-    json_t *workers;
+    json_t *workers, *worker;
+    size_t i;
 
-    return store_worker_list(call->store, given(call, "pool"), given(call, "state"), &workers,
-                             err) &&
-           reply_all(reply, workers);
+    if (!store_worker_list(call->store, given(call, "pool"), given(call, "state"), &workers, err))
+        return false;
+    /* Which machines they are is nobody's business but the operator's. */
+    json_array_foreach(workers, i, worker) {
+        if (!call->caller.is_operator) {
+            json_object_set_new(worker, "host", json_null());
+            json_object_set_new(worker, "pid", json_null());
+        }
+    }
+    return reply_all(reply, workers);
 }
 
 bool workers_pools(struct call *call, struct reply *reply, struct err *err) {
