@@ -1,4 +1,4 @@
-/* Opening an end that is a cluster, and what is to be said of it as a whole. */
+/* Opening an end that is a cluster: a member that answers, then every shard. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -330,6 +330,25 @@ def test_a_healthy_cluster_of_every_version_passes(zoo, name):
 
 
 @pytest.mark.full
+def test_a_shard_that_has_no_replica_or_has_failed_is_named(case):
+    with Cluster(replicas=1) as cluster:
+        case.ends["destination"] = cluster.endpoint(seeds=[0])
+
+        def health():
+            return case.run("dst.cluster_health").items["dst.cluster_health"]
+
+        assert health()["result"] == "pass"
+        cluster.replicas[2].say("CLUSTER", "REPLICATE", cluster.node_id(0))
+        cluster.until(lambda: "has no replica" in health()["message"], "its replica is another's")
+        item = health()
+        assert (item["result"], item["shard"]) == ("warn", cluster.name(2)), item
+        cluster.servers[2].kill()
+        cluster.until(lambda: "for failed" in health()["message"], "the others have seen it fail")
+        item = health()
+        assert (item["result"], item["shard"]) == ("fail", cluster.name(2)), item
+
+
+@pytest.mark.full
 @pytest.mark.parametrize("name", ["redis-8.6", "valkey-9.1"])
 def test_slots_that_servers_move_by_themselves_are_seen(zoo, case, name):
     """Redis 8.4 and Valkey 9 leave no mark of it in CLUSTER NODES."""
