@@ -1,7 +1,11 @@
 """Changing a job that exists: merge patches, limits, the class."""
 
 import json
+import threading
+import time
 
+import pytest
+import requests
 from conftest import SPEC, pass_precheck, unique_spec
 
 SECRET = "hunter2-in-a-patch"
@@ -138,3 +142,47 @@ def test_a_class_can_be_chosen_with_the_start_and_the_warnings_confirmed(api, jo
                    {"instance_class": "unlimited", "auto_start": True})
     assert got["state"] == "queued"
     assert json.dumps(got).count("purchase") >= 1
+
+
+# ---- a new address of a started job: what a worker finds is told by the test
+
+def moved(api, find):
+    """PATCH of the source's address, while a worker's finding is written; the answer."""
+    job = api.post("/v1/jobs", unique_spec(api))
+    api.sql("UPDATE job SET state = 'paused', started_at = now() WHERE id = %s", job["id"])
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(requests.patch(
+        api.url + "/v1/jobs/" + job["id"], json={"source": {"url": "redis://moved.example"}}, timeout=60,
+        headers={"Authorization": "Bearer " + api.key})))
+    asking.start()
+    deadline = time.monotonic() + 30
+    while find and asking.is_alive():
+        assert time.monotonic() < deadline
+        for run, spec in api.sql("SELECT id, spec FROM precheck WHERE job = %s AND purpose = 'connectivity'"
+                                 " AND state = 'queued'", job["id"]):
+            assert "destination" not in spec, "only what moves is looked at"
+            api.sql("INSERT INTO precheck_item (precheck, id, result, ignorable, item) VALUES"
+                    " (%s, 'src.identity', %s, false, jsonb_build_object('id', 'src.identity', 'result', %s,"
+                    " 'message', 'It is another one'))", run, find, find)
+            api.sql("UPDATE precheck SET state = %s, finished_at = now() WHERE id = %s",
+                    "passed" if find == "pass" else "failed", run)
+        time.sleep(0.05)
+    asking.join()
+    return answers[0], api.get("/v1/jobs/" + job["id"])["source"]["label"]
+
+
+def test_an_address_where_a_worker_finds_another_server_is_refused(api):
+    answer, label = moved(api, "fail")
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["detail"]) == (409, "config_drift", "source: It is another one")
+    assert "moved" not in label
+    for find in ("pass", "skipped"):  # the same server; nobody knows
+        answer, label = moved(api, find)
+        assert answer.status_code == 200 and label == "moved.example:6379", answer.text
+
+
+@pytest.mark.full
+def test_an_address_that_no_worker_looks_at_in_time_is_taken(api):
+    began = time.monotonic()
+    answer, label = moved(api, None)
+    assert answer.status_code == 200 and label == "moved.example:6379" and time.monotonic() - began < 30

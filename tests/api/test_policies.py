@@ -49,23 +49,44 @@ def failing(api, *hours_ago, **recovery):
     return job
 
 
-def test_r_049_a_failed_job_is_tried_again_until_its_window_is_over(api):
-    # The pause between a failure and the next attempt is five minutes: this one is past it.
-    due = failing(api, 5, 1)
-    resumed = until(api, due, lambda job: job["state"] != "failed", "it is resumed")
+@pytest.fixture(scope="module")
+def story(api):
+    """Jobs that failed in all ways there are, looked at by the service until it has made up its mind."""
+    jobs = {
+        # The pause between a failure and the next attempt is five minutes: this one is past it.
+        "due": failing(api, 5, 1),
+        "too late": failing(api, 170, 1),
+        "to come": failing(api, 3, 0.01, window_hours=10),
+        "well in between": failing(api, 400),
+        "not wanted": api.post("/v1/jobs", unique_spec(api)),
+    }
+    happen(api, jobs["well in between"], "caught_up", "running", 100)
+    happen(api, jobs["well in between"], "failed", "failed", 1)
+    happen(api, jobs["not wanted"], "start.requested", "queued", 2, "key:x")
+    happen(api, jobs["not wanted"], "failed", "failed", 1)
+    for wanted in ("stop.requested", "pause.requested", "cutover.started"):
+        jobs[wanted] = failing(api, 3, 2)  # the attempt that came between was taken back
+        happen(api, jobs[wanted], wanted, "stopping", 1.5, "key:x")
+        happen(api, jobs[wanted], "failed", "failed", 1)
+    last = failing(api, 3, 1)  # it was there when the others were looked at
+    until(api, last, lambda job: job["state"] == "starting", "the last one is resumed")
+    return jobs
+
+
+def test_r_049_a_failed_job_is_tried_again_until_its_window_is_over(api, story):
+    resumed = api.get(path_of(story["due"]))
     assert resumed["state"] == "starting" and resumed["retry_state"] is None, resumed
-    told = [e for e in history(api, due) if e["type"] == "resumed"]
+    told = [e for e in history(api, story["due"]) if e["type"] == "resumed"]
     assert len(told) == 1 and "auto_recovery" in told[0]["detail"], told
-    # Too late: the first failure lies further back than the window.
-    late = failing(api, 170, 1)
-    over = until(api, late, lambda job: job["retry_state"], "it is planned")
+    # Its first failure lies further back than the window.
+    over = api.get(path_of(story["too late"]))
     assert over["state"] == "failed" and over["retry_state"]["kind"] == "recovery", over
     assert over["retry_state"]["next_attempt_at"] is None and over["retry_state"]["attempt"] == 2
 
 
-def test_a_recovery_says_when_it_is_tried_next_and_when_last(api):
-    job = failing(api, 3, 0.01, window_hours=10)
-    plan = until(api, job, lambda job: job["retry_state"], "it is planned")["retry_state"]
+def test_a_recovery_says_when_it_is_tried_next_and_when_last(api, story):
+    job = story["to come"]
+    plan = api.get(path_of(job))["retry_state"]
     assert plan["kind"] == "recovery" and plan["error"]["code"] == "source_connection_lost", plan
     first, last = (api.sql("SELECT kf_time(min(at) + interval '10 hours'), kf_time(max(at) + interval '300 seconds')"
                            " FROM job_event WHERE job = %s AND type = 'failed'", job["id"])[0])
@@ -75,31 +96,17 @@ def test_a_recovery_says_when_it_is_tried_next_and_when_last(api):
     until(api, job, lambda job: job["retry_state"] is None, "the plan is taken back")
 
 
-def test_what_was_well_in_between_begins_a_new_window(api):
-    job = failing(api, 400)
-    happen(api, job, "caught_up", "running", 100)
-    happen(api, job, "failed", "failed", 1)
-    until(api, job, lambda job: job["state"] == "starting", "it is resumed")
+def test_what_was_well_in_between_begins_a_new_window(api, story):
+    assert api.get(path_of(story["well in between"]))["state"] == "starting"
 
 
-@pytest.mark.parametrize("wanted", ["stop.requested", "pause.requested", "cutover.started"])
-def test_what_failed_on_its_way_out_stays_failed(api, wanted):
-    job = failing(api, 3)
-    happen(api, job, wanted, "stopping", 2, "key:x")
-    happen(api, job, "failed", "failed", 1)
-    control = failing(api, 3, 1)
-    until(api, control, lambda job: job["state"] == "starting", "the control is resumed")
-    time.sleep(4)  # longer than between two looks
-    assert api.get(path_of(job))["state"] == "failed"
+def test_what_failed_on_its_way_out_stays_failed(api, story):
+    for wanted in ("stop.requested", "pause.requested", "cutover.started"):
+        assert api.get(path_of(story[wanted]))["state"] == "failed", wanted
 
 
-def test_by_default_a_failed_job_stays_failed(api):
-    job = api.post("/v1/jobs", unique_spec(api))
-    happen(api, job, "start.requested", "queued", 2, "key:x")
-    happen(api, job, "failed", "failed", 1)
-    control = failing(api, 3, 1)
-    until(api, control, lambda job: job["state"] == "starting", "the control is resumed")
-    got = api.get(path_of(job))
+def test_by_default_a_failed_job_stays_failed(api, story):
+    got = api.get(path_of(story["not wanted"]))
     assert got["state"] == "failed" and got["retry_state"] is None
 
 

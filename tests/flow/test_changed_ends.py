@@ -261,6 +261,7 @@ def test_a_replica_that_took_over_the_history_is_taken(job, source, destination,
     assert compare(ends["source"].url(), ends["destination"].url()).equal
 
 
+@pytest.mark.full
 def test_an_address_where_nobody_answers_is_no_other_server(job, source, destination):
     from support.ports import free_port
 

@@ -118,6 +118,7 @@ def test_what_a_replica_evicted_in_an_earlier_life_does_not_count_when_it_is_pro
         job.wait_state("stopped")
 
 
+@pytest.mark.full
 def test_sentinels_with_a_login_of_their_own_are_asked_with_it(service, redis_server):
     destination = redis_server()
     with Group(replicas=1, sentinels=1, sentinel_password="sentinels-own") as group:

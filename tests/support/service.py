@@ -25,6 +25,7 @@ import time
 import requests
 
 from support import processes
+from support.contract import Contract
 from support.ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -218,8 +219,19 @@ class Service:
     def request(self, method, path, body=None, expect=(200, 201, 202, 204), timeout=30, **options):
         response = self.http.request(method, self.url + path, json=body, timeout=timeout, **options)
         if response.status_code not in expect:
+            self.check_code(method, path, response)
             raise ApiError(response)
         return response.json() if response.content else None
+
+    def check_code(self, method, path, response):
+        """A problem that the contract does not name for this call is a deviation, whoever expected it."""
+        try:
+            contract = Contract(self.http.get(self.url + "/openapi.json", timeout=10).json())
+        except (requests.RequestException, ValueError):
+            return  # the service is down, on purpose
+        operation = contract.find(method, path)
+        if operation:
+            contract.check_code(operation, response, "%s %s" % (method, path))
 
     def patient(self, method, path, body=None, seconds=60):
         """As request(), trying again while the service, killed on purpose, does not answer.

@@ -73,7 +73,7 @@ static bool try_patch(struct call *call, struct reply *reply, struct err *err) {
 
 /* ---- a new address is looked at before it is taken ---- */
 
-enum { TAKE_STORE_MS = 3000, LOOK_MS = 15000, CLAIM_MS = 4000, PAUSE_MS = 60 };
+enum { TAKE_STORE_MS = 3000, LOOK_MS = 15000, CLAIM_MS = 8000, PAUSE_MS = 60 };
 
 /* An end that turned out to be another server. Errors: CONFIG_DRIFT. */
 static bool judge(const struct store_precheck *run, struct err *err) {
