@@ -2,6 +2,7 @@
 and another that watches the destination. Figures are printed (pytest -s)."""
 
 import os
+import re
 import signal
 import statistics
 import threading
@@ -9,6 +10,9 @@ import time
 
 import psycopg2
 import pytest
+import requests
+from support.exposition import parse
+from support.ports import free_port
 from support.proxy import Proxy
 
 BEAT = "DTS_REDIS_TIMESTAMP_HEARTBEAT"
@@ -218,4 +222,32 @@ def test_a_destination_that_stands_still_is_late_by_the_clock(service, source, d
     stale = [at for at, latency in seen if latency["quality"] == "stale"]
     assert stale and 6 <= min(stale) <= 12, stale
     job.wait(lambda j: j["latency"]["quality"] == "measured" and j["latency"]["ms"] < 1000, "well again", timeout=30)
+    job.stop()
+
+
+@pytest.mark.full
+def test_workers_tell_what_their_tasks_do(start_service, source, destination):
+    service = start_service(workers=2, env={"KEYFERRY_WORKER_METRICS_LISTEN": "127.0.0.1:%d" % free_port()})
+    for number in range(500):
+        source.client().set("before:%d" % number, number)
+    job = service.job(source.url(), destination.url()).check_and_start()
+    job.wait_caught_up()
+    for number in range(300):
+        source.client().set("behind:%d" % number, number)
+
+    # Both were given the same address: the second has the next port that was free.
+    ports = {int(found) for text in service.logs().values() for found in re.findall(r"event=metrics.ready port=(\d+)", text)}
+    assert len(ports) == 2
+
+    def total(name):
+        return sum(value for at in ports for _, value in parse(
+            requests.get("http://127.0.0.1:%d/metrics" % at, timeout=10).text)[name].samples)
+
+    deadline = time.monotonic() + 30
+    while total("keyferry_worker_commands_total") < 300:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert total("keyferry_worker_full_keys_total") == 500 and total("keyferry_worker_tasks_held") == 1
+    assert total("keyferry_worker_children") == 2 and total("keyferry_worker_reports_total") > 2
+    assert 0 < total("keyferry_worker_report_seconds_total") < 60
     job.stop()
