@@ -63,10 +63,10 @@ static bool too_small(const struct receiver *r, const char *what, struct err *er
 static bool check_snapshot(const struct receiver *r, uint64_t copy_waits_at, struct err *err) {
     bool waits = r->snapshot_link.stage == LINK_SNAPSHOT ||
                  (r->reading == RECEIVE_FILE && !r->meta.snapshot_complete);
-    uint64_t shown = atomic_load_explicit(&r->control->snapshot_bytes, memory_order_relaxed);
 
-    return !waits || receive_has_room(r) || copy_waits_at == 0 || copy_waits_at != shown ||
-           too_small(r, "a value of the snapshot", err);
+    /* Behind the last byte: what is in the log and not shown yet may be the rest. */
+    return !waits || receive_has_room(r) || copy_waits_at == 0 ||
+           copy_waits_at != r->snapshot.end || too_small(r, "a value of the snapshot", err);
 }
 
 bool receive_may_wait(const struct receiver *r, struct err *err) {

@@ -12,6 +12,9 @@ enum {
      * the fork and the beginning of a diskless transfer. */
     SILENT_MS = 60000,
     SILENT_FORK_MS = 300000,
+    /* Blank lines alone keep a link open that long: a source may write a terabyte to its disk
+     * first, and one that says nothing else for ever is not waited for. */
+    BLANK_MS = 12 * 3600 * 1000,
 };
 
 void source_link_init(struct source_link *link) {
@@ -40,7 +43,7 @@ bool source_link_open(struct source_link *link, const struct endpoint *ep,
         return false;
     link->options = *options;
     link->header = SNAPSHOT_HEADER_INIT;
-    link->heard_at_ms = clock_mono_ms();
+    link->heard_at_ms = link->opened_at_ms = clock_mono_ms();
     link->stage = LINK_DIALING;
     return true;
 }
@@ -172,6 +175,10 @@ static bool check_silence(const struct source_link *link, struct err *err) {
                      : link->stage == LINK_STREAM || link->stage == LINK_HANDSHAKE ? SILENT_MS
                                                                                    : SILENT_FORK_MS;
 
+    if ((link->stage == LINK_HANDSHAKE || link->stage == LINK_HEADER) &&
+        clock_mono_ms() - link->opened_at_ms > BLANK_MS)
+        return err_set(err, ERR_TIMEOUT, "the source sent nothing but blank lines for %d hours",
+                       BLANK_MS / 3600000);
     return silent_ms <= max_ms ||
            err_set(err, ERR_TIMEOUT, "the source was silent for %d s", (int)(silent_ms / 1000));
 }

@@ -50,7 +50,8 @@ struct source_link {
     bool mark_ended; /* the snapshot ended by mark: the source waits for an ACK */
     struct buf out;
     size_t out_at;
-    int64_t heard_at_ms; /* monotonic: the last byte, blank lines included */
+    int64_t heard_at_ms;  /* monotonic: the last byte, blank lines included */
+    int64_t opened_at_ms; /* monotonic */
 };
 
 void source_link_init(struct source_link *link);

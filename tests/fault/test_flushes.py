@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from support.chaos import QUICK_RETRY
 from support.compare import compare
 from support.failpoints import Failpoints
 from support.proxy import Proxy
@@ -80,14 +81,13 @@ def test_a_right_to_flush_that_is_taken_away_is_named_and_nothing_has_happened(
     there = destination.client()
     there.execute_command("ACL", "SETUSER", "kf", "on", ">pw", "~*", "+@all")
     source.client().set("a", 1)
-    job = service.job(source.url(), destination.url(user="kf:pw"))
+    job = service.job(source.url(), destination.url(user="kf:pw"), retry=QUICK_RETRY)
     job.check_and_start(ignore_warnings=True).wait_caught_up()
     there.execute_command("ACL", "SETUSER", "kf", "-flushall")
     source.client().flushall()
-    wait_blocked(job, "destination_noperm")
+    until(lambda: (job.get()["last_error"] or {}).get("code") == "destination_noperm", "no error")
     assert there.get("a") == b"1" and there.hget("{kf}:%s:0" % job.id, "err") == b"0"
     there.execute_command("ACL", "SETUSER", "kf", "+flushall")
-    job.resume()
     wait_marker(source, destination, job=job)
     assert there.get("a") is None
     job.stop()
