@@ -190,6 +190,10 @@ bool child_receive(int fd, int timeout_ms, json_t **ret_message, struct err *err
     return true;
 }
 
+bool child_has_aside(void) {
+    return aside_count > 0;
+}
+
 void child_send_error(int fd, const struct err *why) {
     send_error(fd, why, -1, NULL);
 }

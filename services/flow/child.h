@@ -92,6 +92,9 @@ MUST_CHECK bool child_receive(int fd, int timeout_ms, json_t **ret_message, stru
 MUST_CHECK bool child_ask(int fd, const json_t *request, const char *answer_type,
                           json_t **ret_answer, struct err *err);
 
+/* Something was put aside: poll(2) on the socket does not tell of it. */
+bool child_has_aside(void);
+
 /* What a login at `end` ("source" or "destination") needs, as it is now. *ret is
  * set on success; give it back with credentials_done() right after the login.
  * Errors: as child_ask, or the code the supervisor could not open them with. */

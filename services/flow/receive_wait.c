@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "services/common/clock.h"
+#include "services/flow/child.h"
 #include "services/flow/receiver.h"
 
 enum {
@@ -46,12 +47,13 @@ void receive_wait(struct receiver *r, uint32_t want, bool read_snapshot, int tim
         has_more |= read_snapshot && conn_has_pending(r->snapshot_link.conn);
     }
     control_bell_arm(&r->control->receive_sleeps);
-    if (has_more || atomic_load(&r->control->want) != want)
+    if (has_more || child_has_aside() || atomic_load(&r->control->want) != want)
         timeout_ms = 0;
     if (poll(fds, (nfds_t)n, timeout_ms < most ? timeout_ms : most) < 0)
         fds[0].revents = fds[2].revents = POLLIN; /* not known: look */
     control_bell_clear(r->receive_bell, &r->control->receive_sleeps);
-    r->no_message = fds[0].revents == 0;
+    /* What came while an answer was waited for has left the socket. */
+    r->no_message = fds[0].revents == 0 && !child_has_aside();
     r->nothing_came =
         n == 3 && r->main_link.stage == LINK_STREAM && !has_more && fds[2].revents == 0;
 }

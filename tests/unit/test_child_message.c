@@ -147,7 +147,38 @@ static void an_error_crosses_by_its_slug(void) {
     close(fds[1]);
 }
 
+static void send_type(int fd, const char *type) {
+    struct err err = ERR_INIT;
+    json_t *message = json_pack("{s:s}", "type", type);
+
+    CU_ASSERT_TRUE(child_send(fd, message, &err));
+    json_decref(message);
+}
+
+/* Poll does not see it any more, so it has to be asked for. */
+static void what_comes_before_an_answer_is_put_aside_and_told_of(void) {
+    struct err err = ERR_INIT;
+    int fds[2];
+    json_t *question = json_pack("{s:s}", "type", "question"), *got = NULL;
+
+    CU_ASSERT_TRUE_FATAL(child_socket_pair(fds, &err));
+    send_type(fds[0], "start");
+    send_type(fds[0], "answer");
+    CU_ASSERT_FALSE(child_has_aside());
+    CU_ASSERT_TRUE(child_ask(fds[1], question, "answer", &got, &err));
+    json_decref(got);
+    CU_ASSERT_TRUE(child_has_aside());
+    CU_ASSERT_TRUE_FATAL(child_receive(fds[1], 0, &got, &err));
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(got, "type")), "start");
+    CU_ASSERT_FALSE(child_has_aside());
+    json_decref(got);
+    json_decref(question);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static const struct cunit_test tests[] = {
+    CUNIT_TEST(what_comes_before_an_answer_is_put_aside_and_told_of),
     CUNIT_TEST(a_message_arrives_as_it_was_sent),
     CUNIT_TEST(the_largest_message_passes_and_a_larger_one_is_named),
     CUNIT_TEST(a_peer_that_is_gone_is_told_from_silence),
