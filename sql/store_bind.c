@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sql/json_load.h"
 #include "sql/store_private.h"
 
 /* Takes the ownership of `value`. */
@@ -137,7 +138,7 @@ bool store_bool(const struct store_rows *rows, int row, int column) {
 json_t *store_json(const struct store_rows *rows, int row, int column) {
     if (store_is_null(rows, row, column))
         return NULL;
-    return json_loads(store_text(rows, row, column), JSON_DECODE_ANY, NULL);
+    return json_load(store_text(rows, row, column));
 }
 
 bool store_bytes(const struct store_rows *rows, int row, int column, struct buf *ret,

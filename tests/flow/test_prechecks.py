@@ -60,6 +60,10 @@ def unknown_host(source, destination):
     return "redis://no-such-host.invalid:6379", destination.url()
 
 
+def unknown_hosts(source, destination):
+    return "redis://no-such-host.invalid:6379", "redis://nor-such-a-host.invalid:6379"
+
+
 def non_empty_destination(source, destination):
     destination.client(3).set("somebody's", 1)
     return source.url(), destination.url()
@@ -103,6 +107,7 @@ WRONG = [
     (unreachable_source, ("src.connect",), "fail"),
     (unreachable_destination, ("dst.connect",), "fail"),
     (unknown_host, ("src.dns", "src.connect"), "fail"),
+    (unknown_hosts, ("dst.dns", "dst.connect"), "fail"),
     (non_empty_destination, ("dst.empty",), "fail"),
     (evicting_destination, ("dst.eviction",), "warn"),
     (source_user_without_psync, ("src.psync_permission",), "fail"),
