@@ -2,9 +2,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Whatever is rare (escapes, fractions, large numbers, deep nesting, what is wrong) is left to
+/* Whatever is rare (escapes, exponents, large numbers, deep nesting, what is wrong) is left to
  * jansson: here a value of none of these is read, or NULL tells that it is not one. */
 enum { DEPTH_MAX = 64, DIGITS_MAX = 18 };
 
@@ -50,19 +51,31 @@ static json_t *read_string(struct reader *r) {
     return read_text(r, &text, &len) ? json_stringn_nocheck(text, len) : NULL;
 }
 
-static json_t *read_integer(struct reader *r) {
+/* jansson asks strtod() as well; nothing of ours sets a locale. */
+static json_t *read_fraction(struct reader *r, const char *begin) {
+    const char *point = r->at++;
+
+    while (*r->at >= '0' && *r->at <= '9')
+        r->at++;
+    if (r->at == point + 1 || *r->at == 'e' || *r->at == 'E')
+        return NULL;
+    return json_real(strtod(begin, NULL));
+}
+
+static json_t *read_number(struct reader *r) {
     bool is_negative = *r->at == '-';
-    const char *begin = r->at + is_negative;
+    const char *begin = r->at, *first = r->at + is_negative;
     json_int_t value = 0;
 
-    for (r->at = begin; *r->at >= '0' && *r->at <= '9'; r->at++) {
-        if (r->at - begin == DIGITS_MAX)
+    for (r->at = first; *r->at >= '0' && *r->at <= '9'; r->at++) {
+        if (r->at - first == DIGITS_MAX)
             return NULL;
         value = value * 10 + (*r->at - '0');
     }
-    if (r->at == begin || (*begin == '0' && r->at - begin > 1) || *r->at == '.' || *r->at == 'e' ||
-        *r->at == 'E' || (is_negative && value == 0))
+    if (r->at == first || (*first == '0' && r->at - first > 1) || *r->at == 'e' || *r->at == 'E')
         return NULL;
+    if (*r->at == '.')
+        return read_fraction(r, begin);
     return json_integer(is_negative ? -value : value);
 }
 
@@ -122,7 +135,7 @@ static json_t *read_value(struct reader *r) {
         return json_false();
     if (take_word(r, "null"))
         return json_null();
-    return read_integer(r);
+    return read_number(r);
 }
 
 json_t *json_load(const char *text) {
