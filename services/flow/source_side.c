@@ -18,6 +18,7 @@ enum {
     SHOW_AGAIN_MS = 3600000, /* a certificate that was renewed is seen on a new connect */
     CLOCK_EVERY_MS = 10000,
     QUIET_SAMPLE_MS = 15000,
+    PING_BYTES = sizeof("*1\r\n$4\r\nPING\r\n") - 1,
 };
 
 void source_side_init(struct source_side *side, const struct task_spec *spec,
@@ -292,15 +293,16 @@ static bool is_beating(const struct source_side *side) {
     return side->spec->heartbeat && !side->heartbeat_refused && !side->is_quiet;
 }
 
-/* Nothing came since the last tick but the heartbeat: byte for byte as much as when the source
- * last said that nobody else writes. Then it need not be asked, which costs it more than the
- * heartbeat does. */
+/* Nothing came since the last tick but the heartbeat, and perhaps a PING, which no write is as
+ * short as: byte for byte as much as when the source last said that nobody else writes. Then it
+ * need not be asked, which costs it more than the heartbeat does. */
 static bool is_as_quiet(struct source_side *side, int64_t now, uint64_t *ret_grown) {
     uint64_t end = atomic_load_explicit(&side->control->stream_end, memory_order_relaxed);
 
     *ret_grown = end - side->stream_end;
     side->stream_end = end;
-    if (side->quiet_bytes == 0 || *ret_grown != side->quiet_bytes || !is_beating(side) ||
+    if (side->quiet_bytes == 0 || !is_beating(side) ||
+        (*ret_grown != side->quiet_bytes && *ret_grown != side->quiet_bytes + PING_BYTES) ||
         now - side->sampled_at_ms >= QUIET_SAMPLE_MS)
         return false;
     atomic_store_explicit(&side->control->source_offset, end, memory_order_relaxed);

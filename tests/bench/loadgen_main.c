@@ -6,6 +6,9 @@
  *                                             of them in a transaction
  *   loadgen fill PORT KEYS SIZE               SET every key once
  *   loadgen probe PORT PORT COUNT GAP_US      write to the first, wait until the second shows it
+ *   loadgen wakes PORT COUNT SECONDS          COUNT processes that each sleep a second, send a PING
+ *                                             and wait for its answer, again and again: what
+ *                                             waking so often costs here without doing anything
  *
  * Everything on 127.0.0.1, one connection per server; one line of JSON on standard output.
  * redis-benchmark 7.0 cannot pace itself.
@@ -23,7 +26,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -287,6 +292,50 @@ static void run_probe(const char *to, const char *from, uint64_t count, uint64_t
     close(reader);
 }
 
+static void wake_each_second(const char *port, uint64_t seconds) {
+    static const struct timespec second = {.tv_sec = 1};
+    int fd = dial(port);
+    char answer[64];
+
+    for (uint64_t i = 0; i < seconds; i++) {
+        struct pollfd pfd = {.fd = fd, .events = POLLIN};
+
+        nanosleep(&second, NULL);
+        send_all(fd, "PING\r\n", 6);
+        if (poll(&pfd, 1, 10000) <= 0 || recv(fd, answer, sizeof(answer), 0) <= 0)
+            die("PING");
+    }
+}
+
+static void run_wakes(const char *port, uint64_t count, uint64_t seconds) {
+    struct rusage used;
+    int status;
+
+    for (uint64_t i = 0; i < count; i++) {
+        static const struct timespec gap = {.tv_nsec = 1000000};
+        pid_t pid = fork();
+
+        if (pid < 0)
+            die("fork");
+        if (pid == 0) {
+            wake_each_second(port, seconds);
+            _exit(0);
+        }
+        nanosleep(&gap, NULL); /* they do not all wake at once */
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        if (wait(&status) < 0 || status != 0)
+            die("a process that wakes");
+    }
+    if (getrusage(RUSAGE_CHILDREN, &used) != 0)
+        die("getrusage");
+    printf("{\"count\": %" PRIu64 ", \"switches\": %ld, \"cpu_percent\": %.2f}\n", count,
+           used.ru_nvcsw,
+           ((double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 100 +
+            (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e4) /
+               (double)seconds);
+}
+
 int main(int argc, char **argv) {
     uint64_t seed = 2463534242u;
     struct form form;
@@ -302,9 +351,11 @@ int main(int argc, char **argv) {
         run_writes(argv[2], &form, number(argv[3]), 0, 0, true);
     } else if (argc == 6 && strcmp(argv[1], "probe") == 0) {
         run_probe(argv[2], argv[3], number(argv[4]), number(argv[5]));
+    } else if (argc == 5 && strcmp(argv[1], "wakes") == 0) {
+        run_wakes(argv[2], number(argv[3]), number(argv[4]));
     } else {
         fputs("usage: loadgen set PORT KEYS SIZE RATE SECONDS | mixed PORT KEYS RATE SECONDS |"
-              " fill PORT KEYS SIZE | probe PORT PORT COUNT GAP_US\n",
+              " fill PORT KEYS SIZE | probe PORT PORT COUNT GAP_US | wakes PORT COUNT SECONDS\n",
               stderr);
         return 2;
     }

@@ -186,7 +186,7 @@ def large_hash(make, fields):
             mover.close()
 
 
-def quiet(options):
+def quiet(programs, options):
     """Many tails with heartbeats on one worker: private memory, CPU and writes of the position."""
     from concurrent.futures import ThreadPoolExecutor
     from contextlib import ExitStack
@@ -229,6 +229,7 @@ def quiet(options):
             job.act("stop", {"drain": False})
         for job in jobs:
             job.wait_state("stopped", timeout=300)
+        out["bare_percent"] = programs.load("wakes", destinations[0].port, count * 2, 10)["cpu_percent"]
         return out
 
 

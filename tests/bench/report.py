@@ -91,5 +91,7 @@ class Table:
             self.line("%d quiet tails with heartbeats: private memory of each" % first["count"], "quiet",
                       lambda r: "%.1f MB; worker %.1f MB" % (r["private_mb_each"], r["worker_private_mb"]))
             self.line("… CPU of all together, of one core", "quiet", lambda r: "%.1f %%" % r["cpu_percent"])
+            self.line("… of %d processes that only send a PING a second" % (first["count"] * 2), "quiet",
+                      lambda r: "%.1f %%" % r["bare_percent"])
             self.line("… HSETs of each position, a second", "quiet", lambda r: "%.2f" % r["positions_per_second_each"])
         return "\n".join(self.lines)

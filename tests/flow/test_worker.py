@@ -215,3 +215,31 @@ def test_the_budget_of_full_syncs_is_kept_and_waited_for(start_service, source, 
     job.act("stop")  # it does not wait for a copy that has not begun
     job.wait(lambda job: job["state"] == "stopped", "stopped")
     assert job.get()["progress"]["incremental"]["drained"] is False
+
+
+def switches(service):
+    """How often receive and apply have gone to sleep."""
+    return {role: int(processes.status(pid)["voluntary_ctxt_switches"])
+            for role in ("receive", "apply") for pid in service.pids(role)}
+
+
+def test_a_quiet_tail_wakes_for_its_heartbeat_and_little_else(service, start, source, destination):
+    job = start()
+    time.sleep(3)  # until the source has said that nobody else writes
+    before, asked, moved = switches(service), source.calls("info"), destination.calls("hset")
+    time.sleep(5)
+    after, asked = switches(service), source.calls("info") - asked - 1  # one is ours
+    assert destination.calls("hset") - moved in range(3, 7), "about one position a heartbeat"
+    for role in before:
+        assert after[role] - before[role] < 20, (role, before, after)
+    assert asked <= 2
+    # Little is asked, and yet a single write of somebody else's is noticed.
+    def written():
+        return service.request("GET", job.path + "/clients")["source"]["written_by_others_at"]
+
+    was = written()
+    source.client().set("key", "value")
+    deadline = time.monotonic() + 6  # before the source is asked anyway
+    while written() == was:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
