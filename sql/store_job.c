@@ -33,6 +33,7 @@ enum column {
     C_SOURCE_FACTS,
     C_DESTINATION_FACTS,
     C_SEALED,
+    C_READ,
 };
 
 void store_job_done(struct store_job *job) {
@@ -72,6 +73,7 @@ static bool read_row(const struct store_rows *rows, int row, struct store_job *j
     job->started_ms = store_i64(rows, row, C_STARTED);
     job->finished_ms = store_i64(rows, row, C_FINISHED);
     job->updated_ms = store_i64(rows, row, C_UPDATED);
+    job->read_ms = store_i64(rows, row, C_READ);
     job->has_task = store_bool(rows, row, C_HAS_TASK);
     store_text_copy(rows, row, C_WORKER, job->worker, sizeof(job->worker));
     store_progress_from_json(progress, &job->progress);

@@ -28,6 +28,7 @@ struct store_job {
     struct buf sealed;   /* only from store_job_get */
     int64_t version;     /* ETag: rises with every change but progress */
     int64_t created_ms, started_ms, finished_ms, updated_ms; /* wall clock; 0 = not yet */
+    int64_t read_ms; /* when this was read, by the control database's clock */
 
     /* Of its task 0, as last mirrored. */
     bool has_task;

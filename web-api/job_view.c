@@ -110,8 +110,11 @@ static json_t *view_rates(const struct store_job *job) {
                      (json_int_t)(moving ? p->bytes_per_second : 0));
 }
 
+/* Of a job that was read, by the clock of where it was: that of this machine may be another. */
 static struct job_seen seen_of(const struct store_job *job, int64_t now_ms) {
-    struct job_seen seen = {.state = JOB_DRAFT, .progress = &job->progress, .now_ms = now_ms};
+    struct job_seen seen = {.state = JOB_DRAFT,
+                            .progress = &job->progress,
+                            .now_ms = job->read_ms > 0 ? job->read_ms : now_ms};
 
     (void)!job_state_parse(job->state, &seen.state);
     seen.attention = json_string_value(json_object_get(job->attention, "code"));

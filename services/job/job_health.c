@@ -149,7 +149,7 @@ static void limit_running(const struct job_seen *job, struct job_safe_for *found
 static void limit_retrying(const struct job_seen *job, struct job_safe_for *found) {
     const struct store_progress *p = job->progress;
 
-    limit_until(found, job->retry_deadline_ms, job->now_ms, "retry");
+    limit_until(found, job->retry_deadline_ms, job_health_worker_now(job), "retry");
     if (p->backlog_seconds >= 0 && p->backlog_bytes > 0)
         limit(found, p->backlog_seconds - (job_health_worker_now(job) - p->sampled_at_ms) / 1000,
               "backlog");

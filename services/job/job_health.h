@@ -15,8 +15,8 @@ struct job_seen {
     enum job_state state;
     const struct store_progress *progress;
     const char *attention;     /* its code; NULL = none */
-    int64_t retry_deadline_ms; /* wall clock; 0 = no retry clock runs */
-    int64_t now_ms;            /* by the control database's clock, or one that goes as it does */
+    int64_t retry_deadline_ms; /* by the worker's clock; 0 = no retry clock runs */
+    int64_t now_ms;            /* by the control database's clock */
 };
 
 /* The same moment by the clock of the worker, whose times those in `progress` are. */

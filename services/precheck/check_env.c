@@ -54,7 +54,7 @@ bool check_env_worker_clock(struct check_run *run, struct check_finding *ret, st
             check_observed(ret, "%s: %+" PRId64 " ms", ends[i]->name, difference);
             return check_warn(ret,
                               "The clock of the %s differs by %" PRId64 " ms from this worker's: "
-                              "measured latency would be wrong by as much",
+                              "the times it reports are wrong by as much",
                               ends[i]->name, difference);
         }
     }

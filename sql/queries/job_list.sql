@@ -5,8 +5,9 @@
 -- $7 environment text or null   $8 worker pool text or null   $9 attention only bool
 -- $10 region text or null   $11 resource group text or null
 -- $12 id of a registered server at either end, or null
--- Returns columns of job_shown, then null (nobody lists credentials).
-SELECT s.*, NULL::bytea
+-- Returns columns of job_shown, then null (nobody lists credentials), now
+-- int8 milliseconds.
+SELECT s.*, NULL::bytea, kf_ms(clock_timestamp())
   FROM (SELECT j.id
           FROM job j
          WHERE j.account = $1

@@ -6,8 +6,9 @@
 -- $10 region text or null   $11 resource group text or null
 -- $12 id of a registered server at either end, or null
 -- $13 a label KEY=VALUE, the rarest   $14 the other labels text[]
--- Returns columns of job_shown, then null (nobody lists credentials).
-SELECT s.*, NULL::bytea
+-- Returns columns of job_shown, then null (nobody lists credentials), now
+-- int8 milliseconds.
+SELECT s.*, NULL::bytea, kf_ms(clock_timestamp())
   FROM (SELECT l.job AS id
           FROM job_label l
           JOIN job j ON j.id = l.job

@@ -3,8 +3,9 @@
 -- have a label to be spread evenly, and go through all others when they are the oldest.
 -- $1 account text   $2 a label KEY=VALUE, the rarest   $3 the other labels text[]
 -- $4 ids below this one, or null   $5 limit int8
--- Returns columns of job_shown, then null (nobody lists credentials).
-SELECT s.*, NULL::bytea
+-- Returns columns of job_shown, then null (nobody lists credentials), now
+-- int8 milliseconds.
+SELECT s.*, NULL::bytea, kf_ms(clock_timestamp())
   FROM (SELECT l.job AS id
           FROM job_label l
          WHERE l.account = $1 AND l.label = $2

@@ -14,6 +14,7 @@ import requests
 from support.exposition import parse
 from support.ports import free_port
 from support.proxy import Proxy
+from support.service import has_faults
 
 BEAT = "DTS_REDIS_TIMESTAMP_HEARTBEAT"
 
@@ -134,6 +135,20 @@ def test_a_source_that_takes_no_heartbeat_is_estimated(service, redis_server, so
         assert [k for k in source.client().keys("*") if k.startswith(BEAT.encode())] == []
         proxy.stream_lag = 0
         job.stop(timeout=120)
+
+
+@pytest.mark.skipif(not has_faults(), reason="a clock that is off needs a build with KF_FAULTS")
+@pytest.mark.full
+@pytest.mark.parametrize("hours", [1, -1])
+def test_clocks_that_are_off_do_not_make_a_job_late(start_service, source, destination, hours):
+    """All processes of ours an hour off, the control database not."""
+    service = start_service(env={"KEYFERRY_TEST_CLOCK_SKEW_MS": str(hours * 3600 * 1000)})
+    job = service.job(source.url(), destination.url()).check_and_start(ignore_warnings=True)
+    job.wait_caught_up()
+    job.wait(lambda j: j["latency"]["quality"] == "measured", "a heartbeat", timeout=20)
+    said = readings(job, 3)
+    assert all(r["quality"] == "measured" and r["ms"] < 2000 for r in said), said
+    job.stop()
 
 
 def heartbeat_row(service, job):

@@ -196,6 +196,7 @@ static void a_report_renews_and_answers_what_is_wanted(void) {
     CU_ASSERT_STRING_EQUAL(job.sync_state, "caught_up");
     CU_ASSERT_STRING_EQUAL(job.worker, "w1");
     CU_ASSERT_EQUAL(job.progress.applied_offset, 123456789012345);
+    CU_ASSERT(job.read_ms >= reports[0].now_ms);
     CU_ASSERT_EQUAL(job.version, 1); /* progress is no new version */
     store_job_done(&job);
     CU_ASSERT_TRUE(store_job_get(store_fixture(), account, id[1], &job, &err));
