@@ -1,5 +1,6 @@
 #include "web-api/key_counts_view.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "services/redis/redis_info.h"
@@ -45,12 +46,17 @@ json_t *key_counts_view_end(const struct key_counts *c, const char *end) {
 
 static json_t *end_json(const struct key_counts *c, const char *end) {
     static const char *const members[] = {"by", "used_memory_bytes", "used_memory_rss_bytes",
-                                          "evicted_keys", "expired_stale_percent"};
+                                          "evicted_keys"};
+    const char *stale =
+        json_string_value(json_object_get(reading_of(c, end), "expired_stale_percent"));
     json_t *view = key_counts_view_end(c, end);
 
     for (size_t i = 0; i < LENGTH_OF(members); i++)
         json_object_set_new(view, members[i],
                             or_null(json_object_get(reading_of(c, end), members[i])));
+    /* As the server wrote it: "0.35". */
+    json_object_set_new(view, "expired_stale_percent",
+                        stale ? json_real(strtod(stale, NULL)) : json_null());
     return view;
 }
 

@@ -26,7 +26,7 @@ bool ctl_job_path(const struct ctl_args *args, const char *rest, char *dst, size
 }
 
 static void print_json(const json_t *value) {
-    (void)json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    (void)json_dumpf(value, stdout, CTL_JSON_LINE);
     printf("\n");
 }
 

@@ -8,6 +8,9 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+/* How answers are printed: on one line, with the digits of a fraction that the API sent. */
+#define CTL_JSON_LINE (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
+
 json_t *ctl_json_at(const json_t *root, const char *path); /* borrowed; NULL = absent */
 const char *ctl_json_text(const json_t *root, const char *path);
 double ctl_json_number(const json_t *root, const char *path);

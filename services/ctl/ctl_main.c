@@ -213,6 +213,46 @@ static void show_words(FILE *out) {
     fprintf(out, "\n`keyferry WORD --help` says more.\n");
 }
 
+static bool is_help(const char *text) {
+    return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0 || strcmp(text, "help") == 0;
+}
+
+/* `job`, of `job list` and others. */
+static bool begins_words(const char *group, size_t i) {
+    size_t len = strlen(group);
+
+    return strncmp(words[i].name, group, len) == 0 && words[i].name[len] == ' ';
+}
+
+static bool is_group(const char *text) {
+    for (size_t i = 0; i < LENGTH_OF(words); i++) {
+        if (begins_words(text, i))
+            return true;
+    }
+    return false;
+}
+
+/* No word: help on all of them or on a group, or what was meant is not known. */
+static int no_word(int argc, char **argv) {
+    const char *group = argc >= 2 && is_group(argv[1]) ? argv[1] : NULL;
+    bool asked = argc >= 2 && is_help(argv[argc - 1]) && (argc == 2 || (argc == 3 && group));
+    FILE *out = asked ? stdout : stderr;
+
+    if (!asked && argc > (group ? 2 : 1))
+        fprintf(stderr, "keyferry: there is no command %s%s%.60s\n\n", group ? group : "",
+                group ? " " : "", argv[group ? 2 : 1]);
+    if (!group) {
+        show_words(out);
+        return asked ? CTL_EXIT_REACHED : CTL_EXIT_USAGE;
+    }
+    for (size_t i = 0; i < LENGTH_OF(words); i++) {
+        if (begins_words(group, i))
+            fprintf(out, "  %-17s %s\n", words[i].name, words[i].summary);
+    }
+    fprintf(out, "\n`keyferry %s WORD --help` says more.\n", group);
+    return asked ? CTL_EXIT_REACHED : CTL_EXIT_USAGE;
+}
+
 static int show_help(const struct ctl_word *word) {
     struct buf text = BUF_INIT(64 * 1024);
     struct err err = ERR_INIT;
@@ -242,13 +282,9 @@ int main(int argc, char **argv) {
 
     process_harden();
     word = ctl_args_word(words, LENGTH_OF(words), argc, argv, &used);
-    if (!word) {
-        bool asked = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-                                   strcmp(argv[1], "help") == 0);
-
-        show_words(asked ? stdout : stderr);
-        return asked ? CTL_EXIT_REACHED : CTL_EXIT_USAGE;
-    }
+    if (!word)
+        return argc == 2 && strcmp(argv[1], "--version") == 0 ? show_version(NULL)
+                                                              : no_word(argc, argv);
     if (!ctl_args_parse(&args, word, argc - used - 1, argv + used + 1, &err)) {
         (void)ctl_exit_with(&err);
         fprintf(stderr, "usage: keyferry %s %s%s\n", word->name, word->arguments,

@@ -10,6 +10,7 @@
 #include "services/common/clock.h"
 #include "services/ctl/api_client.h"
 #include "services/ctl/ctl_exit.h"
+#include "services/ctl/ctl_json.h"
 #include "services/ctl/files.h"
 #include "services/secret/keyring.h"
 #include "services/secret/keyring_edit.h"
@@ -99,7 +100,7 @@ int ctl_master_key_list(const struct ctl_args *args) {
         if (!ctl_args_flag(args, CTL_JSON)) {
             print_row(row);
         } else {
-            (void)json_dumpf(row, stdout, JSON_COMPACT);
+            (void)json_dumpf(row, stdout, CTL_JSON_LINE);
             printf("\n");
         }
     }
@@ -184,6 +185,18 @@ int ctl_master_key_add(const struct ctl_args *args) {
 
 /* ---- taking out ---- */
 
+/* Why a key stays: who prunes wants to know what to wait for. */
+static void say_needed(const json_t *row) {
+    if (!json_is_true(json_object_get(row, "in_file")) ||
+        json_is_true(json_object_get(row, "seals")) ||
+        json_is_true(json_object_get(row, "removable")))
+        return;
+    printf("key %lld stays: %lld secrets are sealed with it, %lld workers seal with it, and %lld "
+           "answers of the last 24 hours are known by it\n",
+           (long long)number(row, "id"), (long long)number(row, "secrets"),
+           (long long)number(row, "workers"), (long long)number(row, "answers"));
+}
+
 int ctl_master_key_prune(const struct ctl_args *args) {
     struct key_file file = {.ring = KEYRING_INIT};
     struct buf text = BUF_INIT(KEYRING_TEXT_MAX);
@@ -202,8 +215,10 @@ int ctl_master_key_prune(const struct ctl_args *args) {
     if (ok && count > 0)
         ok = keyring_edit_remove(str_of(file.text, file.len), ids, count, &text, &err) &&
              key_file_write(&file, &text, &err);
-    if (ok)
+    if (ok) {
         printf("%zu key%s taken out of %s\n", count, count == 1 ? "" : "s", file.path);
+        json_array_foreach(rows, i, row) say_needed(row);
+    }
     json_decref(rows);
     buf_done(&text);
     key_file_done(&file);

@@ -75,7 +75,7 @@ static void say_not_passed(const struct migrate *m, const json_t *precheck) {
     struct err err = ERR_INIT;
 
     if (m->output.json) {
-        (void)json_dumpf(precheck, stdout, JSON_COMPACT);
+        (void)json_dumpf(precheck, stdout, CTL_JSON_LINE);
         printf("\n");
     } else if (ctl_show_precheck(precheck, &text, &err)) {
         printf(

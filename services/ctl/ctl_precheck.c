@@ -160,7 +160,7 @@ static int report(const struct ctl_args *args, const json_t *precheck, struct ct
     struct err err = ERR_INIT;
 
     if (output.json) {
-        (void)json_dumpf(precheck, stdout, JSON_COMPACT);
+        (void)json_dumpf(precheck, stdout, CTL_JSON_LINE);
         printf("\n");
     } else if (ctl_show_precheck(precheck, &text, &err)) {
         printf("%s\n", text.ptr);

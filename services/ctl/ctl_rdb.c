@@ -341,7 +341,11 @@ int ctl_rdb_inspect(int argc, char **argv) {
 
     if (!read_arguments(argc, argv, &file.path, &json, &err))
         return ctl_exit_with(&err);
-    ok = file_open(&file, &err) && read_file(&file, &summary, &err);
+    if (!file_open(&file, &err)) {
+        file_close(&file);
+        return ctl_exit_with(&err);
+    }
+    ok = read_file(&file, &summary, &err);
     if (json)
         print_json(&file, &summary, &err);
     else

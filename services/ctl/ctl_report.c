@@ -5,6 +5,7 @@
 #include "services/ctl/api_client.h"
 #include "services/ctl/ctl_exit.h"
 #include "services/ctl/ctl_job.h"
+#include "services/ctl/ctl_json.h"
 #include "services/job/job_report.h"
 
 static bool print(const json_t *report, const struct ctl_args *args, struct err *err) {
@@ -12,7 +13,7 @@ static bool print(const json_t *report, const struct ctl_args *args, struct err 
     bool ok = true;
 
     if (ctl_args_flag(args, CTL_JSON))
-        ok = json_dumpf(report, stdout, JSON_COMPACT) == 0 && printf("\n") > 0;
+        ok = json_dumpf(report, stdout, CTL_JSON_LINE) == 0 && printf("\n") > 0;
     else if (job_report_text(report, ctl_args_flag(args, CTL_MARKDOWN), &text, err))
         ok = fwrite(text.ptr, 1, text.len, stdout) == text.len;
     else

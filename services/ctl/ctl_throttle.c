@@ -71,7 +71,7 @@ int ctl_job_throttle(const struct ctl_args *args) {
     if (ok && any)
         ok = api_client_call(&api, "PUT", path, configured, &changed, &err);
     if (ok && ctl_args_flag(args, CTL_JSON)) {
-        (void)json_dumpf(any ? changed : now, stdout, JSON_COMPACT);
+        (void)json_dumpf(any ? changed : now, stdout, CTL_JSON_LINE);
         printf("\n");
     } else if (ok) {
         show(ctl_json_at(any ? changed : now, "effective"));

@@ -182,7 +182,7 @@ static bool show_lines(struct top *top, const json_t *jobs, struct err *err) {
     buf_clear(&top->text);
     json_array_foreach(jobs, i, job) {
         if (top->output.json)
-            ok = json_dumpf(job, stdout, JSON_COMPACT) == 0 && printf("\n") > 0;
+            ok = json_dumpf(job, stdout, CTL_JSON_LINE) == 0 && printf("\n") > 0;
         else
             ok = ok && ctl_show_plain(job, time, &top->text, err);
     }

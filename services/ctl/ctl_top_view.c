@@ -146,6 +146,11 @@ static bool troubles(struct screen *s, const json_t *jobs) {
                  ctl_json_text(json_array_get(jobs, i), "state"), ctl_json_text(job, "code"));
         if (!line(s, text))
             return false;
+        /* What every other command wants to be told. */
+        str_escape(str_from(ctl_json_text(json_array_get(jobs, i), "id")), name, sizeof(name));
+        snprintf(text, sizeof(text), "    keyferry job show %.60s", name);
+        if (!line(s, text))
+            return false;
         snprintf(text, sizeof(text), "    %s", detail);
         if (*detail && !line(s, text))
             return false;

@@ -180,7 +180,7 @@ static void show(struct watch *watch, const json_t *job) {
         return;
     watch->line_ms = now_ms;
     if (watch->output.json) {
-        ok = json_dumpf(job, stdout, JSON_COMPACT) == 0;
+        ok = json_dumpf(job, stdout, CTL_JSON_LINE) == 0;
         printf("\n");
     } else {
         char time[CLOCK_RFC3339_SIZE];

@@ -30,7 +30,7 @@
 extern char **environ;
 
 enum {
-    WORKERS_MAX = UP_CHILDREN_MAX - 1,
+    WORKERS_MAX = UP_CHILDREN_MAX - 2, /* the API and the alerter */
     TICK_MS = 100,
     POSTGRES_READY_MS = 60000, /* the old one may still shut down, or recover */
     POSTGRES_AGAIN_MS = 250,

@@ -23,13 +23,16 @@ static bool refuse(const char *job, enum job_state state, enum job_event event, 
     struct err ignored = ERR_INIT;
     size_t count;
     const struct job_action *actions = job_state_actions(&count);
+    const char *why = "it cannot be done there";
 
     for (size_t i = 0; i < count; i++) {
+        if (actions[i].event == event)
+            why = actions[i].reason;
         if (!job_state_refusal(&actions[i], state))
             (void)!buf_printf(&allowed, &ignored, "%s%s", allowed.len ? ", " : "", actions[i].name);
     }
-    err_set(err, ERR_INVALID_STATE, "%s is %s: no %s there; it can: %s", job, job_state_name(state),
-            job_state_event_name(event), allowed.len ? allowed.ptr : "nothing");
+    err_set(err, ERR_INVALID_STATE, "%s is %s: %s. Possible now: %s", job, job_state_name(state),
+            why, allowed.len ? allowed.ptr : "nothing");
     buf_done(&allowed);
     return false;
 }

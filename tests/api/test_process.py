@@ -40,6 +40,8 @@ def test_what_the_service_is_can_be_read(api):
     assert commands["set"] == "rewritten" and commands["incr"] == "same" and commands["config"] == "refused"
     assert api.get("/v1/capabilities")["limits"]["list_limit_max"] == 200
     assert api.get("/v1/workers")["items"] == []
+    assert api.get("/v1/workers?state=drained")["items"] == []
+    assert "drained" in api.get("/v1/workers?state=lost", expect=422)["detail"]
 
 
 def test_before_the_database_is_there_it_is_alive_but_not_ready(fresh_api):

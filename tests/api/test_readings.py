@@ -8,7 +8,7 @@ from conftest import unique_spec
 FACTS = {end: {"label": end, "reachable": True, "topology": "standalone", "reading": {
     "by": "info", "databases": [{"number": 0, "keys": 5, "expires": 1, "field_expiries": 0, "own_keys": 1,
                                  "own_expires": 0}],
-    "expired_stale_percent": None, "used_memory_bytes": 1, "used_memory_rss_bytes": 2, "evicted_keys": 0,
+    "expired_stale_percent": "0.35", "used_memory_bytes": 1, "used_memory_rss_bytes": 2, "evicted_keys": 0,
     "problem": None}} for end in ("source", "destination")}
 
 
@@ -43,7 +43,7 @@ def test_a_look_that_is_young_is_answered_again_and_an_old_one_replaced(api, job
     answer = look(api, job)
     assert answer["state"] == "read" and 4 <= answer["age_seconds"] <= 8 and len(rows(api, job)) == 1
     assert answer["totals"] == {"source_keys": 4, "destination_keys": 4, "difference": 0}
-    assert answer["verdict"] == "same_counts"
+    assert answer["verdict"] == "same_counts" and answer["source"]["expired_stale_percent"] == 0.35
     # Asked to refresh, or when it is old, another is asked for; the old one is what there is till then.
     again = api.get("/v1/jobs/%s/key-counts?refresh=true" % job["id"], headers={"Prefer": "wait=0"})
     assert again["state"] == "reading" and again["read_at"] == answer["read_at"]

@@ -21,7 +21,7 @@ def keyferry(*arguments, cwd, timeout=30, **env):
 @pytest.mark.parametrize("arguments", [
     (), ("nonsense",), ("migrate", "redis://127.0.0.1"), ("job", "list", "--nonsense"),
     ("migrate", "redis://127.0.0.1", "redis://127.0.0.1", "--until", "tomorrow"),
-    ("up", "--workers", "0"), ("job", "show", "../keys")])
+    ("up", "--workers", "0"), ("up", "--workers", "65"), ("job", "show", "../keys"), ("job",), ("job", "nonsense")])
 def test_wrong_usage_is_exit_2(tmp_path, arguments):
     done = keyferry(*arguments, cwd=tmp_path)
     assert done.returncode == 2 and done.stderr and not done.stdout
@@ -32,6 +32,23 @@ def test_wrong_usage_is_exit_2(tmp_path, arguments):
 def test_without_a_service_it_says_how_to_start_one(tmp_path, arguments):
     done = keyferry(*arguments, cwd=tmp_path)
     assert done.returncode == 2 and "keyferry up" in done.stderr
+
+
+def test_a_group_of_words_has_help_and_what_is_no_word_is_named(tmp_path):
+    for group in ("job", "master-key", "rdb"):
+        done = keyferry(group, "--help", cwd=tmp_path)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("  ")]
+        assert done.returncode == 0 and lines and all(line.startswith("  " + group) for line in lines), done
+    assert "there is no command job frob" in keyferry("job", "frob", cwd=tmp_path).stderr
+    assert "there is no command frob" in keyferry("frob", cwd=tmp_path).stderr
+    assert keyferry("--version", cwd=tmp_path).stdout == keyferry("version", cwd=tmp_path).stdout != ""
+    # Help on the destination speaks of the destination: `settle` has no source.
+    assert "source" not in keyferry("settle", "--help", cwd=tmp_path).stdout
+
+
+def test_a_snapshot_that_is_not_there_has_no_size(tmp_path):
+    done = keyferry("rdb", "inspect", "gone.rdb", cwd=tmp_path)
+    assert done.returncode == 1 and "gone.rdb" in done.stderr and not done.stdout
 
 
 def test_every_word_has_help(tmp_path):

@@ -57,6 +57,19 @@ static void the_worst_comes_first_and_those_that_go_by_their_name(void) {
     json_decref(jobs);
 }
 
+/* Names may be alike; every other command wants the id. */
+static void who_needs_somebody_is_told_with_the_next_command(void) {
+    json_t *jobs = job("[{\"id\":\"job_7\",\"name\":\"b\",\"state\":\"blocked\"}]");
+    struct buf out = BUF_INIT(4096);
+    struct err err = ERR_INIT;
+
+    CU_ASSERT_TRUE(ctl_top_screen(jobs, "http://x", 80, 24, &out, &err));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(out.ptr);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out.ptr, "\n    keyferry job show job_7\n"));
+    buf_done(&out);
+    json_decref(jobs);
+}
+
 /* A screen of every size: no line is too long, there are never too many. */
 static void a_screen_fits_whatever_its_size(void) {
     json_t *jobs = json_array();
@@ -110,6 +123,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(who_stands_needs_somebody),
     CUNIT_TEST(who_goes_on_may_still_worry),
     CUNIT_TEST(the_worst_comes_first_and_those_that_go_by_their_name),
+    CUNIT_TEST(who_needs_somebody_is_told_with_the_next_command),
     CUNIT_TEST(a_screen_fits_whatever_its_size),
     CUNIT_TEST(jobs_that_do_not_fit_are_counted),
 };

@@ -1,4 +1,6 @@
 /* Who works here, for whom, from which addresses; and how one is asked to stop taking work. */
+#include <string.h>
+
 #include "sql/store_worker.h"
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
@@ -16,11 +18,27 @@ static const char *given(struct call *call, const char *name) {
     return request_query(call->request, name, &text) ? arena_dup(call->arena, text) : NULL;
 }
 
+/* NULL = any. */
+static bool read_state(struct call *call, const char **ret, struct err *err) {
+    static const char *const states[] = {"active", "draining", "drained",
+                                         "silent"}; /* worker_shown */
+
+    *ret = given(call, "state");
+    for (size_t i = 0; *ret && i < LENGTH_OF(states); i++) {
+        if (strcmp(*ret, states[i]) == 0)
+            return true;
+    }
+    return !*ret ||
+           err_set(err, ERR_VALIDATION, "state: must be active, draining, drained or silent");
+}
+
 bool workers_list(struct call *call, struct reply *reply, struct err *err) {
     json_t *workers, *worker;
+    const char *state;
     size_t i;
 
-    if (!store_worker_list(call->store, given(call, "pool"), given(call, "state"), &workers, err))
+    if (!read_state(call, &state, err) ||
+        !store_worker_list(call->store, given(call, "pool"), state, &workers, err))
         return false;
     /* Which machines they are is nobody's business but the operator's. */
     json_array_foreach(workers, i, worker) {
