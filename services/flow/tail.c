@@ -249,13 +249,13 @@ static void note_waiting(struct tail *t) {
 }
 
 /* Bytes, limits, and what is wanted come with the bell. Beyond that there is a place that only
- * passed a PING, and the end of anything but running. */
-static int most_ms(const struct tail *t, enum control_want want) {
+ * passed a PING, unless a limit holds it, and the end of anything but running. */
+static int most_ms(const struct tail *t, enum control_want want, int64_t wait_us) {
     int64_t due_ms = CALM_MS;
 
-    if (want != CONTROL_RUN || !t->said_caught_up || t->in_flight)
+    if (want != CONTROL_RUN || !t->said_caught_up || t->in_flight || t->lane.state != LANE_READY)
         return WAIT_MS;
-    if (t->filling->next > 0 && empty_due_ms(t) < due_ms)
+    if (wait_us == 0 && t->filling->next > 0 && empty_due_ms(t) < due_ms)
         due_ms = empty_due_ms(t);
     return due_ms > 0 ? (int)due_ms : 0;
 }
@@ -267,7 +267,7 @@ static void rest(struct tail *t, enum control_want want, int64_t wait_us) {
         {.fd = t->a->bell, .events = POLLIN},
     };
     struct control_block *control = t->a->control;
-    int most = most_ms(t, want);
+    int most = most_ms(t, want, wait_us);
     int timeout_ms = wait_us > 0 && wait_us / 1000 < most ? (int)(wait_us / 1000) + 1 : most;
 
     if (t->in_flight && stream_units_full(&t->units, t->filling)) {

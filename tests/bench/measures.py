@@ -8,7 +8,8 @@ import sys
 import time
 
 from bench import servers
-from bench.movers import cpu_seconds, memory_kb
+from bench.movers import memory_kb
+from support.processes import cpu_seconds
 
 
 class Programs:

@@ -8,8 +8,6 @@ import sys
 from support import processes
 from support.service import Service
 
-TICKS = os.sysconf("SC_CLK_TCK")
-
 
 class Native:
     """REPLICAOF: the destination itself does the work."""
@@ -98,15 +96,6 @@ def movers(only):
             name = variable[len("KF_BENCH_PEER_"):].lower()
             makers[name] = lambda name=name, command=command: Peer(name, command)
     return [make for name, make in makers.items() if not only or name in only]
-
-
-def cpu_seconds(pid):
-    try:
-        with open("/proc/%d/stat" % pid) as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-    except OSError:
-        return 0.0
 
 
 def memory_kb(pid):

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from support.processes import cpu_seconds
 from support.service import wait_marker
 
 
@@ -68,6 +69,30 @@ def test_a_limit_set_while_following_holds_and_nothing_is_lost(service, source, 
     wait_marker(source, destination, timeout=20, job=job)
     assert destination.client().get("counter") == b"1000"
     assert service.request("GET", job.path + "/throttle")["measured"]["waited_ms"]["incremental"] > 0
+
+
+def test_a_tail_that_is_held_back_sleeps(service, source, destination):
+    """What waits for the limit waits without a processor, however long."""
+    job = service.job(source.url(), destination.url())
+    job.check_and_start()
+    job.wait_caught_up()
+    halt = {"begin": "00:00", "end": "24:00", "factor": 0}
+    service.request("PUT", job.path + "/throttle", {"schedule": [halt]})
+    deadline = time.monotonic() + 30
+    while service.request("GET", job.path + "/throttle")["measured"]["waited_ms"]["incremental"] == 0:
+        assert time.monotonic() < deadline, "not halted"
+        source.client().incr("counter")
+        time.sleep(0.2)
+    time.sleep(2)  # longer than a place that only passed a PING may wait
+    (apply,) = service.pids("apply")
+    before = cpu_seconds(apply)
+    time.sleep(2)
+    assert cpu_seconds(apply) - before < 0.3
+    count = source.client().get("counter")
+    assert destination.client().get("counter") != count
+    service.request("PUT", job.path + "/throttle", {})
+    wait_marker(source, destination, timeout=20, job=job)
+    assert destination.client().get("counter") == count
 
 
 @pytest.mark.full

@@ -64,6 +64,16 @@ def alive(pid):
     return status(pid).get("State", "Z")[:1] not in ("Z", "X")
 
 
+def cpu_seconds(pid):
+    """What it used so far; 0 when it is gone."""
+    try:
+        with open("/proc/%d/stat" % pid) as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return 0.0
+
+
 def send(pid, signal_number):
     """True when the process was there to get the signal."""
     try:
