@@ -322,7 +322,7 @@ static bool look(struct source_side *side, int64_t now, struct err *err) {
 }
 
 int source_side_tick(struct source_side *side) {
-    int64_t now = clock_mono_ms();
+    int64_t now = clock_mono_ms(), left_ms;
     struct err err = ERR_INIT;
 
     if (now < side->next_at_ms)
@@ -337,5 +337,7 @@ int source_side_tick(struct source_side *side) {
         redis_client_close(&side->client);
         side->next_at_ms = now + REOPEN_MS;
     }
-    return (int)(side->next_at_ms - clock_mono_ms());
+    /* Its answers may have taken longer than there was until the next: poll() would never end. */
+    left_ms = side->next_at_ms - clock_mono_ms();
+    return left_ms > 0 ? (int)left_ms : 0;
 }

@@ -65,7 +65,7 @@ MUST_CHECK bool source_side_open(struct source_side *side, struct redis_info *re
                                  struct err *err);
 
 /* When due: beat, ask, publish. Failures close the side and are forgotten here.
- * Returns the time until the next call is due, in ms. */
+ * Returns the time until the next call is due, in ms; 0 when it is by now. */
 int source_side_tick(struct source_side *side);
 
 /* The supervisor's answer to the question for credentials: dial again. Failures are

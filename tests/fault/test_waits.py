@@ -142,3 +142,24 @@ def test_a_hung_destination_is_waited_for_and_nothing_is_doubled(service, source
         finally:
             processes.send(destination.process.pid, signal.SIGCONT)
         finish(job, source, destination, log, [writer])
+
+
+def test_a_source_whose_answers_take_longer_than_a_heartbeat_is_acknowledged_all_the_same(
+        service, redis_server, destination):
+    """Nothing but the clock wakes whoever reads a stream that is silent."""
+    source = redis_server("--repl-ping-replica-period", "3600")
+    source.client().execute_command("ACL", "SETUSER", "kf", "on", ">pw", "~*", "+@all", "-psetex")
+    with Proxy(source.port) as proxy:
+        job = service.job(source.url(port=proxy.port, user="kf:pw"), destination.url(),
+                          heartbeat={"interval_ms": 200})
+        job.check_and_start(ignore_warnings=True)
+        job.wait_caught_up()
+        wait_marker(source, destination, job=job)
+        proxy.delay = 0.15  # each way
+        until = time.monotonic() + 6
+        while time.monotonic() < until:
+            replica = source.client().info("replication")["slave0"]
+            assert replica["lag"] <= 4, replica
+            time.sleep(0.2)
+        proxy.delay = 0
+        job.stop()
