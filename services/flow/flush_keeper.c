@@ -8,7 +8,7 @@
 #include "services/flow/applier.h"
 #include "services/redis/redis_scan.h"
 
-enum { REQUEST_MAX = 4096 };
+enum { REQUEST_MAX = 64 * 1024, ASKED_MAX = 3 + 3 * (FLUSH_KEEPER_MAX + 1) };
 
 /* ARGV: how many words the command has, those, then database and key of each that is kept. The
  * command comes before anything is written: refused, it has changed nothing. A swap takes keys
@@ -82,18 +82,27 @@ static bool walk(struct flush_keeper *keeper, const struct applier *a, struct re
     return ok;
 }
 
-/* A transaction that is given up tells it: each command is judged when it is queued. */
-static bool ask_right(const struct flush_keeper *keeper, struct redis_client *client,
-                      struct err *err) {
+/* All that the script calls. A transaction that is given up tells it: each command is judged when
+ * it is queued. */
+static bool ask_rights(const struct flush_keeper *keeper, struct redis_client *client,
+                       struct err *err) {
     struct arena arena = ARENA_INIT;
     struct buf commands = BUF_INIT(REQUEST_MAX);
-    const struct resp_value *replies[3];
+    const struct resp_value *replies[ASKED_MAX];
+    size_t asked = 3;
     bool ok = resp_put_words(&commands, err, "MULTI", NULL) &&
-              resp_put_command(&commands, keeper->word_count, keeper->words, err) &&
-              resp_put_words(&commands, err, "DISCARD", NULL) &&
-              redis_client_pipeline(client, buf_str(&commands), 3, &arena, replies, err);
+              resp_put_command(&commands, keeper->word_count, keeper->words, err);
 
-    for (int i = 0; ok && i < 3; i++) {
+    for (uint32_t i = 0; ok && i < keeper->count; i++, asked += 3) {
+        const char *key = keeper->kept[i].key;
+
+        ok = resp_put_words(&commands, err, "DUMP", key, NULL) &&
+             resp_put_words(&commands, err, "DEL", key, NULL) &&
+             resp_put_words(&commands, err, "RESTORE", key, "0", "", NULL);
+    }
+    ok = ok && resp_put_words(&commands, err, "DISCARD", NULL) &&
+         redis_client_pipeline(client, buf_str(&commands), asked, &arena, replies, err);
+    for (size_t i = 0; ok && i < asked; i++) {
         if (replies[i]->type == RESP_ERROR)
             ok = redis_client_refused(client, replies[i], "what the source ran", err);
     }
@@ -105,7 +114,7 @@ static bool ask_right(const struct flush_keeper *keeper, struct redis_client *cl
 bool flush_keeper_find(struct flush_keeper *keeper, struct applier *a, int database,
                        struct err *err) {
     struct redis_client client = REDIS_CLIENT_INIT;
-    bool ok = applier_connect(a, &client, err) && ask_right(keeper, &client, err);
+    bool ok = applier_connect(a, &client, err);
 
     for (int db = 0; ok && db < TASK_DATABASES_MAX; db++) {
         struct arena arena = ARENA_INIT;
@@ -121,6 +130,7 @@ bool flush_keeper_find(struct flush_keeper *keeper, struct applier *a, int datab
         ok = ok && walk(keeper, a, &client, db, err);
         arena_done(&arena);
     }
+    ok = ok && ask_rights(keeper, &client, err);
     redis_client_close(&client);
     return ok;
 }

@@ -7,8 +7,9 @@
  * back as they are; our own position with them, so that the unit is like any other: it has its
  * error seal, and what else stands in the position stays.
  *
- * That command is a script, in which a right that is missing shows when it runs and not before.
- * So the account is asked first whether it may, while nothing is at stake.
+ * That command is a script, in which a right that is missing shows when it runs and not before:
+ * one that may flush and not put back would lose what guards those jobs. So the account is asked
+ * first whether it may do either, while nothing is at stake.
  */
 #pragma once
 
@@ -38,8 +39,9 @@ struct applier;
 void flush_keeper_own(struct flush_keeper *keeper, const struct applier *a, int database);
 
 /* Add what is in `database`, or in every one (FLUSH_KEEPER_ALL). Walks its keys, as the flush
- * does, and asks whether the account may run the command. Errors: those of applier_connect(), of
- * redis_client_call(); DEST_NOPERM and others by reply; DEST_IN_USE (too many). */
+ * does, and asks whether the account may run the command and put the keys back. Errors: those of
+ * applier_connect(), of redis_client_call(); DEST_NOPERM and others by reply; DEST_IN_USE (too
+ * many). */
 MUST_CHECK bool flush_keeper_find(struct flush_keeper *keeper, struct applier *a, int database,
                                   struct err *err);
 

@@ -76,18 +76,20 @@ def test_what_stands_in_the_position_outlives_a_flush(service, source, destinati
     assert compare(source.url(), destination.url()).equal
 
 
+@pytest.mark.parametrize("right", ["flushall", "restore"])
 def test_a_right_to_flush_that_is_taken_away_is_named_and_nothing_has_happened(
-        service, source, destination):
+        service, source, destination, right):
+    """Also that to put back what stays: our position, and what other jobs have sealed."""
     there = destination.client()
     there.execute_command("ACL", "SETUSER", "kf", "on", ">pw", "~*", "+@all")
     source.client().set("a", 1)
     job = service.job(source.url(), destination.url(user="kf:pw"), retry=QUICK_RETRY)
     job.check_and_start(ignore_warnings=True).wait_caught_up()
-    there.execute_command("ACL", "SETUSER", "kf", "-flushall")
+    there.execute_command("ACL", "SETUSER", "kf", "-" + right)
     source.client().flushall()
     until(lambda: (job.get()["last_error"] or {}).get("code") == "destination_noperm", "no error")
     assert there.get("a") == b"1" and there.hget("{kf}:%s:0" % job.id, "err") == b"0"
-    there.execute_command("ACL", "SETUSER", "kf", "+flushall")
+    there.execute_command("ACL", "SETUSER", "kf", "+" + right)
     wait_marker(source, destination, job=job)
     assert there.get("a") is None
     job.stop()
