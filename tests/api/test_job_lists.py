@@ -8,7 +8,7 @@ import pytest
 
 from conftest import SPEC
 from support.api_server import ApiServer, make_id
-from support.many_jobs import STATES, fill, list_plan, rows_read
+from support.many_jobs import STATES, fill, list_plan, plan_of, rows_read, text_of
 from support.postgres import Postgres
 
 COUNT = 1000
@@ -184,3 +184,48 @@ def test_counts_are_those_of_the_tenant_and_change_with_the_jobs(many):
     after = summary()
     assert after["states"]["blocked"] == 1 and after["states"]["paused"] == before["states"]["paused"] - 1
     assert after["attention"] == before["attention"] + 1
+
+
+def apart(api):
+    """Every job of the tenant has ends of its own, but for three: at the source, at the destination, the other way
+    round; and one more that does not run. Returns a precheck of the first tenant's job, and the three."""
+    model = api.get("/v1/jobs")["items"][0]["id"]
+    api.sql("""UPDATE job SET spec = jsonb_set(jsonb_set(spec, '{source,endpoints,0,host}', to_jsonb('s' || id)),
+                                               '{destination,endpoints,0,host}', to_jsonb('d' || id))
+                WHERE account = %s""", api.tenant)
+    near = [row[0] for row in api.sql("SELECT id FROM job WHERE account = %s AND state = 'running' ORDER BY id LIMIT 3",
+                                      api.tenant)]
+    idle = [row[0] for row in api.sql("SELECT id FROM job WHERE account = %s AND state = 'stopped' LIMIT 1", api.tenant)]
+    for job, ours, theirs in [(near[0], ["source"], ["source"]), (near[1], ["destination"], ["destination"]),
+                              (near[2], ["source", "destination"], ["destination", "source"]),
+                              (idle[0], ["source"], ["source"])]:
+        for end, other in zip(ours, theirs):
+            api.sql("""UPDATE job j SET spec = jsonb_set(j.spec, ARRAY[%s, 'endpoints'], m.spec -> %s -> 'endpoints')
+                         FROM job m WHERE j.id = %s AND m.id = %s""", end, other, job, model)
+    api.sql("VACUUM ANALYZE job")
+    run = api.sql("SELECT id FROM precheck WHERE job = %s", model)
+    return run[0][0] if run else api.post("/v1/jobs/%s/prechecks" % model)["id"], near
+
+
+def test_what_a_worker_asks_before_a_precheck_reads_the_jobs_at_its_ends_only(many):
+    """It asks while nothing else of it moves: no lease is renewed meanwhile."""
+    run, near = apart(many)
+    values = [run, ["running", "paused"]]
+    found = many.sql(text_of("precheck_neighbours.sql", values))[0][0]
+    assert [(row["relation"], row["job"], row["state"]) for row in found] == [
+        ("source", None, "running"), ("destination", None, "running"), ("reverse", None, "running")]
+    assert rows_read(plan_of(many, "precheck_neighbours.sql", values)) < 40
+    assert rows_read(plan_of(many, "reading_own_keys.sql", [run])) < 200
+    many.sql("UPDATE precheck SET account = %s WHERE id = %s", many.tenant, run)
+    assert [row["job"] for row in many.sql(text_of("precheck_neighbours.sql", values))[0][0]] == near
+
+
+def test_without_the_index_of_the_ends_it_would_read_all(many):
+    """The control."""
+    run, _ = apart(many)
+    many.sql("DROP INDEX job_by_source_end, job_by_destination_end")
+    try:
+        assert rows_read(plan_of(many, "precheck_neighbours.sql", [run, ["running"]])) > COUNT
+    finally:
+        many.sql("CREATE INDEX job_by_source_end ON job (kf_end(spec -> 'source'))")
+        many.sql("CREATE INDEX job_by_destination_end ON job (kf_end(spec -> 'destination'))")

@@ -54,9 +54,18 @@ def list_plan(api, account, **filters):
     names, query = NAMES, "job_list_labelled.sql" if values["label"] else "job_list.sql"
     if values["label"] and set(filters) <= set(OF_LABEL):
         names, query = OF_LABEL, "job_list_of_label.sql"
+    return plan_of(api, query, [values[name] for name in names])
+
+
+def text_of(query, values):
+    """A statement of sql/queries with its parameters in it."""
     text = re.sub(r"^--.*\n", "", (QUERIES / query).read_text(), flags=re.M)
-    text = re.sub(r"\$(\d+)", lambda m: _literal(values[names[int(m.group(1)) - 1]]), text)
-    row = api.sql("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + text.replace("%", "%%"))[0][0]
+    return re.sub(r"\$(\d+)", lambda m: _literal(values[int(m.group(1)) - 1]), text).replace("%", "%%")
+
+
+def plan_of(api, query, values):
+    """EXPLAIN ANALYZE of it, as JSON."""
+    row = api.sql("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + text_of(query, values))[0][0]
     return (row if isinstance(row, list) else json.loads(row))[0]["Plan"]
 
 
