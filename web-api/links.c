@@ -10,8 +10,9 @@
 
 enum {
     REAP_EVERY_MS = 200,
-    /* So long a new client may take before it counts as one that drips. */
-    NEWCOMER_MS = 1000,
+    /* The head of who has something to ask comes with the last packet of the handshake: so long a
+     * new client may take before it counts as one that drips. */
+    NEWCOMER_MS = 50,
     ADDRESS_SIZE = 16,
 };
 
