@@ -14,7 +14,9 @@
 #include "services/common/listener.h"
 #include "web-api/links.h"
 
-enum { STACK_BYTES = 512 * 1024 };
+/* Connections of those that were told to go and whose threads still have to end: as many as there
+ * are places, and some more. */
+enum { STACK_BYTES = 512 * 1024, LEAVING_MIN = 64 };
 
 struct server {
     struct server_config config;
@@ -312,20 +314,18 @@ bool server_start(const struct server_config *config, const struct server_app *a
         free(s);
         return no_thread ? err_set(err, ERR_IO, "no thread for the reaper") : false;
     }
-    /* Twice as many connections: for each beyond the limit somebody was told to go (links.h),
-     * and its thread may still have to end.
-     * The library's timeout is the last resort: it also counts the time a handler
+    /* The library's timeout is the last resort: it also counts the time a handler
      * takes, so it must lie above the longest of them. */
-    s->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
-                                     MHD_USE_POLL | MHD_USE_ITC,
-                                 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
-                                 MHD_OPTION_CONNECTION_LIMIT, 2 * config->connections_max,
-                                 MHD_OPTION_PER_IP_CONNECTION_LIMIT, 2 * config->per_address_max,
-                                 MHD_OPTION_CONNECTION_TIMEOUT, 2U * SERVER_HANDLER_MAX_MS / 1000U,
-                                 MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
-                                 MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
-                                 no_unescape, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-                                 MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL |
+            MHD_USE_ITC,
+        0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        2 * config->connections_max + LEAVING_MIN, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        2 * config->per_address_max + LEAVING_MIN, MHD_OPTION_CONNECTION_TIMEOUT,
+        2U * SERVER_HANDLER_MAX_MS / 1000U, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        s, MHD_OPTION_END);
     if (!s->daemon) {
         close(fd);
         links_free(s->links);
