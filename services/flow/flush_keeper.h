@@ -23,8 +23,7 @@
 enum { FLUSH_KEEPER_MAX = 64, FLUSH_KEEPER_ALL = -1, FLUSH_KEEPER_WORDS = 3 };
 
 struct flush_keeper {
-    struct str
-        words[FLUSH_KEEPER_WORDS]; /* of the command: FLUSHALL, FLUSHDB, SWAPDB a b; borrowed */
+    struct str words[FLUSH_KEEPER_WORDS]; /* the command: FLUSHALL, SWAPDB a b; borrowed */
     uint32_t word_count;
     uint32_t count;
     struct {

@@ -35,7 +35,9 @@ def until(condition, what, seconds=30):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("empties", ["FLUSHALL", "FLUSHDB", "SWAPDB 0 3"])
+@pytest.mark.parametrize("empties", [
+    "FLUSHALL", pytest.param("FLUSHDB", marks=pytest.mark.full),
+    pytest.param("SWAPDB 0 3", marks=pytest.mark.full)])
 def test_a_failure_that_nobody_saw_beside_a_flush_blocks_the_job(
         start_service, points, redis_server, destination, empties):
     source = redis_server(binary=zoo_servers(60)["redis-6.0"])
@@ -76,7 +78,7 @@ def test_what_stands_in_the_position_outlives_a_flush(service, source, destinati
     assert compare(source.url(), destination.url()).equal
 
 
-@pytest.mark.parametrize("right", ["flushall", "restore"])
+@pytest.mark.parametrize("right", ["restore", pytest.param("flushall", marks=pytest.mark.full)])
 def test_a_right_to_flush_that_is_taken_away_is_named_and_nothing_has_happened(
         service, source, destination, right):
     """Also that to put back what stays: our position, and what other jobs have sealed."""
@@ -125,6 +127,7 @@ def test_a_copy_does_not_begin_where_its_flush_was_refused(
     assert report.equal, report
 
 
+@pytest.mark.full
 def test_a_copy_of_prefixes_begins_by_emptying_those(service, redis_server, destination):
     source = redis_server(binary=zoo_servers(60)["redis-6.0"])
     for key in ("a:1", "a:2", "b:1"):

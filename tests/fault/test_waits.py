@@ -103,6 +103,7 @@ def test_a_destination_that_loads_its_data_is_waited_for_by_name(service, source
     job.stop()
 
 
+@pytest.mark.full
 def test_a_destination_that_takes_no_further_connection_is_written_over_the_one_it_has(
         start_service, source, destination):
     """How full it is is asked over a connection of its own: nothing waits for that one."""

@@ -88,6 +88,7 @@ def evicts(server):
     return client.info("stats")["evicted_keys"]
 
 
+@pytest.mark.full
 def test_what_a_replica_evicted_in_an_earlier_life_does_not_count_when_it_is_promoted(
         service, source):
     with Group(replicas=1, sentinels=0) as group:

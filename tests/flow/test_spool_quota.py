@@ -39,6 +39,7 @@ def test_a_value_of_the_snapshot_that_the_spool_has_no_room_for_is_named(small, 
     job.stop()
 
 
+@pytest.mark.full
 def test_a_transaction_that_the_spool_has_no_room_for_is_named(small, redis_server, destination):
     source = redis_server("--repl-backlog-size", "256mb")
     source.client().set("a", 1)
