@@ -19,6 +19,7 @@ struct migrate {
     struct api_client api;
     enum ctl_until until;
     char job[64];
+    char unbuilt[200]; /* why it cannot be started; "" = it can */
 };
 
 static bool read_until(const struct ctl_args *args, enum ctl_until *ret, struct err *err) {
@@ -41,8 +42,12 @@ static bool create(struct migrate *m, struct err *err) {
     bool ok = ctl_precheck_spec(m->args, &spec, err) &&
               api_client_call(&m->api, "POST", "/v1/jobs", spec, &job, err);
 
-    if (ok)
+    if (ok) {
+        const char *unbuilt = ctl_precheck_unbuilt(job);
+
         snprintf(m->job, sizeof(m->job), "%s", ctl_json_text(job, "id"));
+        snprintf(m->unbuilt, sizeof(m->unbuilt), "%s", unbuilt ? unbuilt : "");
+    }
     json_decref(spec);
     json_decref(job);
     return ok;
@@ -79,7 +84,7 @@ static void say_not_passed(const struct migrate *m, const json_t *precheck) {
         printf("\n");
     } else if (ctl_show_precheck(precheck, &text, &err)) {
         printf(
-            "%s\nThe precheck did not pass; nothing was written. %s\n", text.ptr,
+            "%s\nThe precheck did not pass; nothing was migrated. %s\n", text.ptr,
             ctl_json_number(precheck, "counts.fail") + ctl_json_number(precheck, "counts.error") > 0
                 ? "Fix it and run the same command again."
                 : "--ignore-warnings goes on all the same.");
@@ -143,7 +148,10 @@ static bool carry_out(struct migrate *m, int *ret_code, struct err *err) {
     if (!read_until(m->args, &m->until, err) || !api_client_open(&m->api, m->args, err) ||
         !create(m, err))
         return false;
-    ok = check(m, ret_code, err);
+    /* No probe key for what could not begin anyway. */
+    ok = m->unbuilt[0] ? err_set(err, ERR_NOT_SUPPORTED_YET,
+                                 "%s (check it with `keyferry precheck`)", m->unbuilt)
+                       : check(m, ret_code, err);
     if (ok && *ret_code == CTL_EXIT_REACHED)
         ok = start(m, err);
     if (!ok || *ret_code != CTL_EXIT_REACHED) {

@@ -134,7 +134,18 @@ static void shown_url(const char *url, char *dst, size_t dst_size) {
     }
 }
 
-static void say_verdict(const struct ctl_args *args, const json_t *precheck) {
+const char *ctl_precheck_unbuilt(const json_t *answer) {
+    const json_t *warnings = json_object_get(answer, "warnings"), *warning;
+    size_t i;
+
+    json_array_foreach(warnings, i, warning) {
+        if (ctl_json_is(warning, "code", "checked_only"))
+            return ctl_json_text(warning, "detail");
+    }
+    return NULL;
+}
+
+static void say_verdict(const struct ctl_args *args, const json_t *precheck, const char *unbuilt) {
     double failures =
         ctl_json_number(precheck, "counts.fail") + ctl_json_number(precheck, "counts.error");
     double warnings = ctl_json_number(precheck, "counts.warn");
@@ -142,7 +153,9 @@ static void say_verdict(const struct ctl_args *args, const json_t *precheck) {
 
     shown_url(args->argument[0], source, sizeof(source));
     shown_url(args->argument[1], destination, sizeof(destination));
-    if (ctl_json_is(precheck, "state", "passed"))
+    if (ctl_json_is(precheck, "state", "passed") && unbuilt)
+        printf("Passed, and no more than that for now. %s.\n", unbuilt);
+    else if (ctl_json_is(precheck, "state", "passed"))
         printf("Ready:  keyferry migrate %s %s\n", source, destination);
     else if (failures > 0)
         printf("Not ready: %.0f failure%s.  After the fix:  keyferry migrate %s %s\n", failures,
@@ -155,7 +168,8 @@ static void say_verdict(const struct ctl_args *args, const json_t *precheck) {
         printf("Not ready: the check could not be carried out.\n");
 }
 
-static int report(const struct ctl_args *args, const json_t *precheck, struct ctl_output output) {
+static int report(const struct ctl_args *args, const json_t *precheck, const char *unbuilt,
+                  struct ctl_output output) {
     struct buf text = BUF_INIT(SCREEN_MAX);
     struct err err = ERR_INIT;
 
@@ -164,7 +178,7 @@ static int report(const struct ctl_args *args, const json_t *precheck, struct ct
         printf("\n");
     } else if (ctl_show_precheck(precheck, &text, &err)) {
         printf("%s\n", text.ptr);
-        say_verdict(args, precheck);
+        say_verdict(args, precheck, unbuilt);
     }
     buf_done(&text);
     return ctl_json_is(precheck, "state", "passed") ? CTL_EXIT_REACHED : CTL_EXIT_PRECHECK;
@@ -173,7 +187,7 @@ static int report(const struct ctl_args *args, const json_t *precheck, struct ct
 int ctl_precheck_run(const struct ctl_args *args) {
     struct ctl_output output = ctl_output_of(args);
     struct api_client api = API_CLIENT_INIT;
-    json_t *spec = NULL, *started = NULL, *precheck = NULL;
+    json_t *spec = NULL, *preview = NULL, *started = NULL, *precheck = NULL;
     struct err err = ERR_INIT;
     int code = CTL_EXIT_DETACHED;
     char path[160];
@@ -181,6 +195,7 @@ int ctl_precheck_run(const struct ctl_args *args) {
 
     ctl_watch_signals();
     ok = api_client_open(&api, args, &err) && ctl_precheck_spec(args, &spec, &err) &&
+         api_client_call(&api, "POST", "/v1/jobs/preview", spec, &preview, &err) &&
          api_client_call(&api, "POST", "/v1/prechecks", spec, &started, &err);
     if (ok) {
         snprintf(path, sizeof(path), "/v1/prechecks/%.100s", ctl_json_text(started, "id"));
@@ -189,8 +204,9 @@ int ctl_precheck_run(const struct ctl_args *args) {
     if (!ok)
         code = ctl_exit_with(&err);
     else if (precheck)
-        code = report(args, precheck, output);
+        code = report(args, precheck, ctl_precheck_unbuilt(preview), output);
     json_decref(spec);
+    json_decref(preview);
     json_decref(started);
     json_decref(precheck);
     api_client_close(&api);

@@ -16,6 +16,10 @@ MUST_CHECK bool ctl_precheck_spec(const struct ctl_args *args, json_t **ret, str
 MUST_CHECK bool ctl_precheck_wait(struct api_client *api, const char *path,
                                   struct ctl_output output, json_t **ret, struct err *err);
 
+/* Why such a job can be checked and not started, by the warnings of an answer of the API (a job, or
+ * /v1/jobs/preview); NULL when it can. Points into it. */
+const char *ctl_precheck_unbuilt(const json_t *answer);
+
 /* "--database N[:M]". Pure. Errors: USAGE. */
 MUST_CHECK bool ctl_precheck_database(const char *text, int *ret_source, int *ret_destination,
                                       struct err *err);

@@ -54,7 +54,8 @@ static bool show_end(const json_t *facts, const char *title, struct buf *out, st
             return false;
     }
     if (json_is_integer(json_object_get(facts, "shard_count")) &&
-        !buf_printf(out, err, " of %d shards", (int)ctl_json_number(facts, "shard_count")))
+        !buf_printf(out, err, " of %d shard%s", (int)ctl_json_number(facts, "shard_count"),
+                    ctl_json_number(facts, "shard_count") == 1 ? "" : "s"))
         return false;
     if (json_is_false(json_object_get(facts, "reachable")) &&
         !buf_append(out, STR_LIT("   not reached"), err))

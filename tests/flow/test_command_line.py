@@ -94,6 +94,15 @@ def test_a_precheck_that_fails_is_exit_3_and_leaves_nothing(service, source, des
     assert destination.client().keys() == [b"mine"]
 
 
+def test_what_can_only_be_checked_is_refused_before_anything_is_written(service, source, destination):
+    cluster = source.url().replace("redis://", "redis+cluster://")
+    done = service.run("migrate", cluster, destination.url())
+    assert done.returncode == 2 and "not built yet" in done.stderr and "keyferry precheck" in done.stderr, done
+    assert not done.stdout, "no precheck was run: it would have written probe keys"
+    rows = service.run("job", "list", "--json").stdout.splitlines()
+    assert not [row for row in rows if json.loads(row)["state"] == "configured"]
+
+
 def test_a_plan_starts_nothing(service, source, destination):
     def jobs():
         return [json.loads(row)["id"] for row in service.run("job", "list", "--json").stdout.splitlines()]
