@@ -1,6 +1,7 @@
 #include "services/ctl/ctl_show.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/base/str.h"
@@ -190,12 +191,45 @@ bool ctl_show_copied(const json_t *job, double seconds, struct buf *out, struct 
 
 /* ---- trouble ---- */
 
+/* The call of the API, for what the command line has no word for. */
+static bool show_call(const char *job, const char *action, const json_t *body, struct buf *out,
+                      struct err *err) {
+    bool is_patch = strcmp(action, "patch") == 0;
+    char *text = body ? json_dumps(body, CTL_JSON_LINE) : NULL;
+    bool ok = buf_printf(out, err, "%s /v1/jobs/%s%s%s ", is_patch ? "PATCH" : "POST", job,
+                         is_patch ? "" : "/", is_patch ? "" : action) &&
+              add_escaped(out, text ? text : "{}", err);
+
+    free(text);
+    return ok;
+}
+
+/* What to type for a choice. */
+static bool show_command(const json_t *job, const json_t *choice, struct buf *out,
+                         struct err *err) {
+    const char *action = ctl_json_text(choice, "action"), *id = ctl_json_text(job, "id");
+    const json_t *body = json_object_get(choice, "body");
+    const char *resync = ctl_json_text(body, "on_full_resync_needed");
+    bool no_drain = json_is_false(json_object_get(body, "drain"));
+    bool is_resume = strcmp(action, "resume") == 0, is_stop = strcmp(action, "stop") == 0;
+    size_t known = (size_t)(is_resume && *resync) + (size_t)(is_stop && no_drain);
+
+    if (!buf_append(out, STR_LIT("  "), err))
+        return false;
+    if ((!is_resume && !is_stop) || known != json_object_size(body))
+        return show_call(id, action, body, out, err);
+    return buf_printf(out, err, "keyferry job %s %s", action, id) &&
+           (!*resync || (buf_append(out, STR_LIT(" --on-full-resync-needed "), err) &&
+                         add_escaped(out, resync, err))) &&
+           (!no_drain || buf_append(out, STR_LIT(" --no-drain"), err));
+}
+
 static bool show_choices(const json_t *job, struct buf *out, struct err *err) {
     const json_t *choice;
     size_t i;
 
     json_array_foreach(ctl_json_at(job, "attention.choices"), i, choice) {
-        if (!buf_printf(out, err, "  %-8s", ctl_json_text(choice, "action")) ||
+        if (!show_command(job, choice, out, err) || !buf_append(out, STR_LIT("\n      "), err) ||
             !add_escaped(out, ctl_json_text(choice, "consequence"), err) ||
             !buf_append(out, STR_LIT("\n"), err))
             return false;

@@ -124,6 +124,13 @@ static bool heading(struct screen *s, const json_t *jobs, const char *title) {
     return line(s, text);
 }
 
+/* What tells one `resume` from another: the first text within its body. */
+static const char *kind_of(const json_t *body) {
+    while (json_is_object(body))
+        body = json_object_iter_value(json_object_iter((json_t *)(uintptr_t)body));
+    return json_is_string(body) ? json_string_value(body) : "";
+}
+
 /* Why the first of those stand that need somebody, and what can be done. */
 static bool troubles(struct screen *s, const json_t *jobs) {
     char name[LINE_MAX], detail[LINE_MAX], text[3 * LINE_MAX];
@@ -156,10 +163,13 @@ static bool troubles(struct screen *s, const json_t *jobs) {
             return false;
         used = 0;
         json_array_foreach(json_object_get(job, "choices"), c, choice) {
-            if (used < sizeof(text) - 80)
+            const char *kind = kind_of(json_object_get(choice, "body"));
+
+            if (used < sizeof(text) - 120)
                 used +=
-                    (size_t)snprintf(text + used, sizeof(text) - used, "%s%.40s",
-                                     c ? " | " : "    you may: ", ctl_json_text(choice, "action"));
+                    (size_t)snprintf(text + used, sizeof(text) - used, "%s%.40s%s%.40s",
+                                     c ? " | " : "    you may: ", ctl_json_text(choice, "action"),
+                                     *kind ? " " : "", kind);
         }
         if (used && !line(s, text))
             return false;

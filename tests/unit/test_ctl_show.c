@@ -71,13 +71,24 @@ static void a_drain_that_waits_says_how_not_to_wait(void) {
 static void trouble_is_told_with_its_choices(void) {
     const char *text = shown(
         ctl_show_trouble,
-        "{\"state\":\"blocked\",\"attention\":{\"code\":\"needs_recopy\",\"detail\":\"The source "
+        "{\"id\":\"job_1\",\"state\":\"blocked\",\"attention\":{\"code\":\"needs_recopy\","
+        "\"detail\":\"The "
+        "source "
         "restarted.\",\"if_you_wait\":\"nothing gets worse\",\"choices\":[{\"action\":\"resume\","
-        "\"consequence\":\"copies again\"},{\"action\":\"stop\",\"consequence\":\"ends\"}]},"
+        "\"body\":{\"on_full_resync_needed\":\"overwrite\"},"
+        "\"consequence\":\"copies "
+        "again\"},{\"action\":\"resume\",\"body\":{},\"consequence\":\"tries\"},"
+        "{\"action\":\"patch\",\"body\":{\"a\":{\"b\":\"c\"}},\"consequence\":\"changes\"},"
+        "{\"action\":\"stop\",\"body\":{\"drain\":false},\"consequence\":\"ends\"}]},"
         "\"last_error\":{\"code\":\"x\"}}");
 
     CU_ASSERT_STRING_EQUAL(text, "blocked: needs_recopy\n  The source restarted.\n  if you wait: "
-                                 "nothing gets worse\n  resume  copies again\n  stop    ends\n");
+                                 "nothing gets worse\n"
+                                 "  keyferry job resume job_1 --on-full-resync-needed overwrite\n"
+                                 "      copies again\n"
+                                 "  keyferry job resume job_1\n      tries\n"
+                                 "  PATCH /v1/jobs/job_1 {\"a\":{\"b\":\"c\"}}\n      changes\n"
+                                 "  keyferry job stop job_1 --no-drain\n      ends\n");
     CU_ASSERT_STRING_EQUAL(shown(ctl_show_trouble, "{\"attention\":null,\"last_error\":null}"), "");
 }
 

@@ -59,13 +59,17 @@ static void the_worst_comes_first_and_those_that_go_by_their_name(void) {
 
 /* Names may be alike; every other command wants the id. */
 static void who_needs_somebody_is_told_with_the_next_command(void) {
-    json_t *jobs = job("[{\"id\":\"job_7\",\"name\":\"b\",\"state\":\"blocked\"}]");
+    json_t *jobs = job(
+        "[{\"id\":\"job_7\",\"name\":\"b\",\"state\":\"blocked\",\"attention\":{\"code\":\"x\","
+        "\"choices\":[{\"action\":\"resume\",\"body\":{\"on_full_resync_needed\":\"overwrite\"}},"
+        "{\"action\":\"stop\",\"body\":{\"drain\":true}}]}}]");
     struct buf out = BUF_INIT(4096);
     struct err err = ERR_INIT;
 
     CU_ASSERT_TRUE(ctl_top_screen(jobs, "http://x", 80, 24, &out, &err));
     CU_ASSERT_PTR_NOT_NULL_FATAL(out.ptr);
     CU_ASSERT_PTR_NOT_NULL(strstr(out.ptr, "\n    keyferry job show job_7\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out.ptr, "\n    you may: resume overwrite | stop\n"));
     buf_done(&out);
     json_decref(jobs);
 }
