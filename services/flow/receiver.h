@@ -65,7 +65,7 @@ struct receiver {
     int64_t ack_at_ms;      /* when the next ACK is due */
     int64_t trim_at_ms;
     int64_t tail_since_ms; /* when the tail was first seen to run; 0 = not yet */
-    uint64_t gathered_end; /* of the stream, when let_gather() last looked */
+    uint64_t gathered_end; /* of the stream, when receive_gather() last looked */
     int64_t gathered_at_us;
     bool gathered_some;            /* bytes came then */
     bool nothing_came, no_message; /* as the last receive_wait() found */
