@@ -159,6 +159,12 @@ static bool plain_follow(const json_t *job, struct buf *out, struct err *err) {
                       ctl_json_number(job, "latency.lag_bytes"));
 }
 
+/* The last error stays on record when a job goes on, and is nothing to act on then. */
+static bool is_going_on(const json_t *job) {
+    return !ctl_json_is(job, "state", "blocked") && !ctl_json_is(job, "state", "failed") &&
+           !ctl_json_is(job, "state", "retrying");
+}
+
 bool ctl_show_plain(const json_t *job, const char *time, struct buf *out, struct err *err) {
     bool running = ctl_json_is(job, "state", "running"), ok;
 
@@ -168,7 +174,7 @@ bool ctl_show_plain(const json_t *job, const char *time, struct buf *out, struct
         ok = plain_copy(job, out, err);
     else if (ok && running && ctl_json_is(job, "phase", "incremental"))
         ok = plain_follow(job, out, err);
-    if (ok && !running && *ctl_json_text(job, "last_error.code"))
+    if (ok && !is_going_on(job) && *ctl_json_text(job, "last_error.code"))
         ok = buf_printf(out, err, " error=%s", ctl_json_text(job, "last_error.code"));
     if (ok && *ctl_json_text(job, "attention.code"))
         ok = buf_printf(out, err, " attention=%s", ctl_json_text(job, "attention.code"));
@@ -241,10 +247,14 @@ bool ctl_show_trouble(const json_t *job, struct buf *out, struct err *err) {
     bool has_attention = *ctl_json_text(job, "attention.code") != '\0';
     const char *at = has_attention ? "attention" : "last_error";
     const json_t *what = json_object_get(job, at);
+    bool is_over = !has_attention && is_going_on(job);
 
     if (!*ctl_json_text(what, "code"))
         return true;
-    if (!buf_printf(out, err, "%s: %s", ctl_json_text(job, "state"), ctl_json_text(what, "code")))
+    if (is_over ? !buf_printf(out, err, "earlier      %s, %s", ctl_json_text(what, "code"),
+                              ctl_json_text(what, "at"))
+                : !buf_printf(out, err, "%s: %s", ctl_json_text(job, "state"),
+                              ctl_json_text(what, "code")))
         return false;
     if (*ctl_json_text(what, "detail") && (!buf_append(out, STR_LIT("\n  "), err) ||
                                            !add_escaped(out, ctl_json_text(what, "detail"), err)))

@@ -90,6 +90,12 @@ static void trouble_is_told_with_its_choices(void) {
                                  "  PATCH /v1/jobs/job_1 {\"a\":{\"b\":\"c\"}}\n      changes\n"
                                  "  keyferry job stop job_1 --no-drain\n      ends\n");
     CU_ASSERT_STRING_EQUAL(shown(ctl_show_trouble, "{\"attention\":null,\"last_error\":null}"), "");
+    /* What is over is not told as if it were so now. */
+    CU_ASSERT_STRING_EQUAL(
+        shown(ctl_show_trouble,
+              "{\"state\":\"running\",\"attention\":null,\"last_error\":{\"code\":"
+              "\"position_missing\",\"at\":\"then\"}}"),
+        "earlier      position_missing, then\n");
 }
 
 /* A server chooses what its errors say; it may not move the cursor. */
