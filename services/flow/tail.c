@@ -19,6 +19,7 @@ enum {
     EMPTY_EVERY_MS = 1500, /* a position that only passed a PING is written so often; the heartbeat
                               of every second takes it along */
     TURNS_PER_TICK = 64,
+    NEAR_UNIT_COMMANDS = 2000,
     WINDOW_BYTES = 64 * 1024 * 1024,
     UNIT_OWN_SPARE = 176 * 1024 * 1024, /* what a rewritten transaction is longer by */
 };
@@ -147,11 +148,19 @@ static uint64_t unit_max(uint64_t per_second, uint64_t most) {
     return per_second == 0 || per_second / 10 >= most ? most : per_second / 10 + 1;
 }
 
+/* Nothing of a unit is seen before all of it has run, so one is small where answers are quick;
+ * further away it must be worth the way. */
+static uint64_t most_commands(const struct tail *t) {
+    uint64_t most = NEAR_UNIT_COMMANDS + t->a->answers.quickest_us;
+
+    return most < STREAM_UNIT_COMMANDS ? most : STREAM_UNIT_COMMANDS;
+}
+
 /* What was gathered under another limit goes at once, and is not owed for a minute: a change
  * is for what comes after it. */
 static void note_limits(struct tail *t, uint64_t bytes_max, uint64_t commands_max) {
     uint64_t bytes = unit_max(bytes_max, STREAM_UNIT_BYTES);
-    uint64_t commands = unit_max(commands_max, STREAM_UNIT_COMMANDS);
+    uint64_t commands = unit_max(commands_max, most_commands(t));
 
     if (bytes < t->units.bytes_max / 2 || commands < t->units.commands_max / 2)
         t->is_free = t->filling->unit.commands > 0;
