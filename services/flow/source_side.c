@@ -276,14 +276,22 @@ static void ask_again(struct source_side *side, int64_t now) {
     json_decref(question);
 }
 
+/* The certificates of this connection were seen so long ago that others may be shown by now. Not
+ * while the end of the stream is waited for: who asks for it must find the connection. */
+static bool is_shown_too_long(const struct source_side *side, int64_t now) {
+    return side->shown_at_ms && now - side->shown_at_ms > SHOW_AGAIN_MS && !side->is_quiet;
+}
+
 void source_side_credentials(struct source_side *side, const json_t *answer) {
     const json_t *object = json_object_get(answer, "credentials");
     struct credentials cred = CREDENTIALS_INIT;
     struct err ignored = ERR_INIT;
 
     side->asked_at_ms = 0;
-    if (side->client.conn || !object || !credentials_from_json(object, &cred, &ignored))
+    if ((side->client.conn && !is_shown_too_long(side, clock_mono_ms())) || !object ||
+        !credentials_from_json(object, &cred, &ignored))
         return;
+    redis_client_close(&side->client);
     if (!open_with(side, &cred, CALL_MS, &ignored))
         redis_client_close(&side->client);
     credentials_done(&cred);
@@ -328,12 +336,11 @@ int source_side_tick(struct source_side *side) {
     if (now < side->next_at_ms)
         return (int)(side->next_at_ms - now);
     side->next_at_ms = now + side->spec->heartbeat_interval_ms;
-    if (side->shown_at_ms && now - side->shown_at_ms > SHOW_AGAIN_MS)
-        redis_client_close(&side->client);
-    if (!side->client.conn) {
-        if (side->asked_at_ms == 0 || now - side->asked_at_ms > ASK_AGAIN_MS)
-            ask_again(side, now);
-    } else if (!beat(side, &err) || !ask_clock(side, &err) || !look(side, now, &err)) {
+    if ((!side->client.conn || is_shown_too_long(side, now)) &&
+        (side->asked_at_ms == 0 || now - side->asked_at_ms > ASK_AGAIN_MS))
+        ask_again(side, now);
+    if (side->client.conn &&
+        (!beat(side, &err) || !ask_clock(side, &err) || !look(side, now, &err))) {
         redis_client_close(&side->client);
         side->next_at_ms = now + REOPEN_MS;
     }

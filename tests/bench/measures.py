@@ -212,7 +212,7 @@ def quiet(programs, options):
             jobs = list(pool.map(begin, range(count)))
         for job in jobs:
             job.wait_caught_up(timeout=300)
-        time.sleep(5)
+        time.sleep(45)  # what the starts of so many leave to the worker is done in half a minute
         pids = [pid for role, found in service.roles().items() if role in ("receive", "apply", "worker")
                 for pid in found]
         before, began = {pid: cpu_seconds(pid) for pid in pids}, time.monotonic()
