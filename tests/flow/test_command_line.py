@@ -95,12 +95,15 @@ def test_a_precheck_that_fails_is_exit_3_and_leaves_nothing(service, source, des
 
 
 def test_what_can_only_be_checked_is_refused_before_anything_is_written(service, source, destination):
-    cluster = source.url().replace("redis://", "redis+cluster://")
+    def configured():
+        rows = [json.loads(row) for row in service.run("job", "list", "--json").stdout.splitlines()]
+        return [row["id"] for row in rows if row["state"] == "configured"]
+
+    cluster, before = source.url().replace("redis://", "redis+cluster://"), configured()
     done = service.run("migrate", cluster, destination.url())
     assert done.returncode == 2 and "not built yet" in done.stderr and "keyferry precheck" in done.stderr, done
     assert not done.stdout, "no precheck was run: it would have written probe keys"
-    rows = service.run("job", "list", "--json").stdout.splitlines()
-    assert not [row for row in rows if json.loads(row)["state"] == "configured"]
+    assert configured() == before
 
 
 def test_a_plan_starts_nothing(service, source, destination):
