@@ -337,18 +337,15 @@ int ctl_rdb_inspect(int argc, char **argv) {
     struct rdb_summary summary = RDB_SUMMARY_INIT;
     struct file file = {.path = NULL};
     struct err err = ERR_INIT;
-    bool json = false, ok;
+    bool json = false, is_open, ok;
 
     if (!read_arguments(argc, argv, &file.path, &json, &err))
         return ctl_exit_with(&err);
-    if (!file_open(&file, &err)) {
-        file_close(&file);
-        return ctl_exit_with(&err);
-    }
-    ok = read_file(&file, &summary, &err);
+    is_open = file_open(&file, &err);
+    ok = is_open && read_file(&file, &summary, &err);
     if (json)
         print_json(&file, &summary, &err);
-    else
+    else if (is_open)
         print_text(&file, &summary);
     fflush(stdout);
     if (!ok)

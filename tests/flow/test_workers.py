@@ -104,7 +104,8 @@ def test_a_drained_worker_hands_over_and_none_is_lost_or_doubled(start_service, 
     assert pool["workers"] == 2 and tenant.ok("GET", "/v1/egress-addresses")["items"] == [pool]
 
 
-def test_a_drained_worker_that_is_alone_keeps_its_tasks_and_takes_no_more(service, source, destination):
+def test_a_drained_worker_that_is_alone_keeps_its_tasks_and_takes_no_more(start_service, source, destination):
+    service = start_service()  # where nobody else's tasks are
     job = service.job(source.url(), destination.url()).check_and_start(ignore_warnings=True)
     job.wait_caught_up()
     here = worker_of(job)
