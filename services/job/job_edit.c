@@ -11,6 +11,8 @@
 #include "sql/store_job_edit.h"
 #include "sql/store_txn.h"
 
+enum { ATTEMPTS_MAX = 8 };
+
 struct edit {
     const struct keyring *ring;
     const char *job;
@@ -331,8 +333,7 @@ bool job_edit_try(struct store *store, const struct keyring *ring, const struct 
     return true;
 }
 
-static bool patch_body(struct store *store, void *arg, struct err *err) {
-    const struct edit *e = arg;
+static bool patch_once(struct store *store, const struct edit *e, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
     bool ok;
 
@@ -347,6 +348,19 @@ static bool patch_body(struct store *store, void *arg, struct err *err) {
         ok = apply(store, e, &job, err);
     store_job_done(&job);
     return ok;
+}
+
+/* Who named no version means the job as it is by then: that a worker moved it in between is no
+ * reason to refuse. What is written first finds the conflict, so nothing was written. */
+static bool patch_body(struct store *store, void *arg, struct err *err) {
+    const struct edit *e = arg;
+
+    for (int attempt = 1; !patch_once(store, e, err); attempt++) {
+        if (err->code != ERR_STORE_CONFLICT || e->move->expected_version || attempt == ATTEMPTS_MAX)
+            return false;
+        err_clear(err);
+    }
+    return true;
 }
 
 bool job_edit_patch(struct store *store, const struct keyring *ring, const char *job,

@@ -26,6 +26,25 @@ def test_a_patch_changes_what_it_names_and_nothing_else(api):
     assert answer.status_code == 200 and answer.json()["name"] == "again"
 
 
+def test_changes_that_name_no_version_do_not_get_into_each_others_way(api, job):
+    codes = []
+
+    def change(number):
+        with requests.Session() as session:
+            for i in range(25):
+                answer = session.patch(api.url + "/v1/jobs/" + job["id"], headers=api.http.headers,
+                                       json={"labels": {"from%d" % number: str(i)}})
+                codes.append(answer.status_code)
+
+    threads = [threading.Thread(target=change, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert codes == [200] * 100
+    assert api.get("/v1/jobs/" + job["id"])["labels"].items() >= {"from%d" % n: "24" for n in range(4)}.items()
+
+
 def test_a_light_change_keeps_the_precheck_and_another_takes_it_back(api, job):
     pass_precheck(api, job)
     assert patch(api, job, {"name": "light", "throttle": {"full": {"rps": 100}}})["state"] == "precheck_passed"

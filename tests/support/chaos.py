@@ -194,7 +194,7 @@ def copy_that_arrives_late(service, source, destination, seed=1, stop=False):
     log = ActionLog(seed)
     made = fill(source.url(), 12_000, seed=seed)
     with Proxy(destination.port, seed) as proxy:
-        proxy.rate = 60_000  # a unit takes two seconds: time enough to stop it half way
+        proxy.rate = 30_000  # a unit takes four seconds: time enough to stop it half way
         job = _started(service, source, destination, proxy)
         deadline = time.monotonic() + 30
         # One connection has sent more than questions: the first unit is under way.
