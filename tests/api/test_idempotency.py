@@ -96,8 +96,11 @@ def test_while_the_first_runs_a_second_is_409_or_replayed_and_only_one_is_done(a
     answers = []
     first = threading.Thread(target=lambda: answers.append(send(api, "/v1/jobs", spec, key)))
     first.start()
-    time.sleep(0.5)
-    second = requests.post(api.url + "/v1/jobs", json=spec, timeout=10,
+    deadline = time.monotonic() + 60
+    while not api.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"):
+        assert time.monotonic() < deadline, "the first is not held up"
+        time.sleep(0.05)
+    second = requests.post(api.url + "/v1/jobs", json=spec, timeout=60,
                            headers={"Idempotency-Key": key, "Authorization": "Bearer " + api.key})
     assert second.status_code == 409 and second.json()["code"] == "idempotency_in_flight"
     assert second.json()["retryable"] is True

@@ -15,7 +15,7 @@ def drip(api, count, first=1):
     """Connections with half a head each, eight of an address."""
     held = []
     for i in range(count):
-        s = socket.create_connection(("127.0.0.1", api.port), timeout=5, source_address=("127.0.%d.1" % (first + i // 8), 0))
+        s = socket.create_connection(("127.0.0.1", api.port), timeout=30, source_address=("127.0.%d.1" % (first + i // 8), 0))
         s.sendall(b"GET /v1/version HTTP/1.1\r\nX-A: ")
         held.append(s)
     return held
@@ -58,7 +58,7 @@ def test_clients_that_drip_take_nobodys_place_of_the_same_address(fresh_api):
     held = []
     try:
         for _ in range(80):
-            held.append(socket.create_connection(("127.0.0.1", api.port), timeout=5))
+            held.append(socket.create_connection(("127.0.0.1", api.port), timeout=30))
         begun = time.monotonic()
         assert [ask(api) for _ in range(10)] == [200] * 10
         assert time.monotonic() - begun < HEAD_TIME * 0.8

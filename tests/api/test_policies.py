@@ -14,7 +14,7 @@ def path_of(job, action=""):
     return "/v1/jobs/%s%s" % (job["id"], action and "/" + action)
 
 
-def until(api, job, condition, what, timeout=30):
+def until(api, job, condition, what, timeout=60):
     deadline = time.monotonic() + timeout
     while True:
         now = api.get(path_of(job))

@@ -48,7 +48,7 @@ def test_before_the_database_is_there_it_is_alive_but_not_ready(fresh_api):
     api = fresh_api
     api.postgres.stop()
     api.start(ready=False)
-    assert requests.get(api.url + "/healthz", timeout=5).status_code == 200
+    assert requests.get(api.url + "/healthz", timeout=30).status_code == 200
     answer = requests.get(api.url + "/readyz", timeout=10)
     assert answer.status_code == 503 and answer.json()["retryable"] is True
     assert answer.headers["Retry-After"]
@@ -64,10 +64,10 @@ def test_a_database_that_goes_away_is_503_and_comes_back(fresh_api):
     begun = time.monotonic()
     answer = api.call("GET", "/v1/jobs/" + job["id"])
     assert answer.status_code == 503 and answer.json()["code"] == "store_unavailable", answer.text
-    assert time.monotonic() - begun < 8
-    assert requests.get(api.url + "/healthz", timeout=5).status_code == 200
+    assert time.monotonic() - begun < 30
+    assert requests.get(api.url + "/healthz", timeout=30).status_code == 200
     api.postgres.start()
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while api.call("GET", "/v1/jobs/" + job["id"]).status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -84,11 +84,15 @@ def test_a_busy_database_is_503_and_not_an_endless_wait(fresh_api):
         api.url + "/v1/jobs", headers={"Authorization": "Bearer " + api.key}, timeout=60)) for _ in range(2)]
     for thread in held:
         thread.start()
-    time.sleep(0.5)
+    deadline = time.monotonic() + 60
+    while api.sql("SELECT count(*) < 2 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")[0][0]:
+        assert time.monotonic() < deadline, "they are not held up"
+        time.sleep(0.05)
+    time.sleep(0.5)  # one of them may be the keeper of schedules
     begun = time.monotonic()
     answer = api.call("GET", "/v1/me")
     assert answer.status_code == 503 and answer.json()["retryable"] is True
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 30
     blocker.rollback()
     blocker.close()
     for thread in held:
@@ -123,12 +127,13 @@ def test_a_stop_lets_running_requests_end_and_ends_streams(fresh_api):
                           stream=True, timeout=30)
     waiting.start()
     idle = requests.Session()
-    idle.get(api.url + "/healthz", timeout=5)
-    time.sleep(0.5)
+    idle.get(api.url + "/healthz", timeout=30)
+    while api.get(path)["state"] != "queued":
+        time.sleep(0.05)
     begun = time.monotonic()
     assert api.stop() == 0
-    assert time.monotonic() - begun < 5
-    waiting.join(5)
+    assert time.monotonic() - begun < 20  # it waits for thirty, and streams have no end
+    waiting.join(30)
     assert answers and answers[0].status_code == 202, "the waiting request was not answered"
     assert b"start.requested" in stream.raw.read(1 << 20), "the stream was not ended in order"
 
@@ -138,7 +143,7 @@ def test_it_can_be_stopped_while_it_waits_for_its_database(fresh_api):
     fresh_api.start(ready=False)
     begun = time.monotonic()
     assert fresh_api.stop() == 0
-    assert time.monotonic() - begun < 6
+    assert time.monotonic() - begun < 20
 
 
 def test_a_database_with_a_newer_schema_ends_it(fresh_api):

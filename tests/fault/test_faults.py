@@ -10,7 +10,7 @@ from support.proxy import Proxy
 from support.service import wait_marker
 from support.workload import Writer, fill
 
-BLOCKED_WITHIN = 8  # seconds
+BLOCKED_WITHIN = 60  # seconds
 
 
 def full_syncs(source):
@@ -67,13 +67,13 @@ def test_a_copy_that_another_worker_begins_anew_leaves_nothing_of_the_first(
                                             "KEYFERRY_FULL_SYNCS_PER_HOUR": "100"})
     fill(source.url(), 9000)
     with Proxy(destination.port) as proxy:
-        proxy.rate = 400_000
+        proxy.rate = 150_000
         job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while sum(destination.counts().values()) < 3000:
             need(time.monotonic() < deadline, "the copy did not begin", log)
             time.sleep(0.01)
-        (apply,) = service.wait_role("apply")
+        apply = job.wait_child("apply")
         worker = int(processes.status(apply)["PPid"])
         family = [worker] + processes.descendants(worker)
         for pid in family:
@@ -87,7 +87,7 @@ def test_a_copy_that_another_worker_begins_anew_leaves_nothing_of_the_first(
                     client.delete(key)
         log("stopped with %s copied; half of the keys deleted: %s", copied, source.counts())
         proxy.rate = 0
-        service.wait_role("apply", other_than=family, timeout=40)
+        job.wait_child("apply", other_than=family)
         log("another worker copies")
         wait_marker(source, destination, job=job)
         for pid in family:
@@ -105,6 +105,10 @@ def test_a_source_link_that_is_cut_again_and_again_resumes(service, source, dest
         proxy.slices = (1, 900)
         before, cut = full_syncs(source), 0
         for _ in range(8):
+            deadline = time.monotonic() + 60
+            while not proxy.links():
+                need(time.monotonic() < deadline, "it does not connect again", log)
+                time.sleep(0.01)
             time.sleep(0.4)
             cut += proxy.cut()
         proxy.stall()
@@ -126,7 +130,7 @@ def test_a_destination_link_that_is_cut_again_and_again_repeats_nothing(service,
         job.wait_caught_up()
         for turn in range(8):
             proxy.slices = (1, 300) if turn % 2 else None
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not proxy.links():
                 need(time.monotonic() < deadline, "it does not connect again", log)
                 time.sleep(0.01)
@@ -213,7 +217,7 @@ def test_the_data_plane_goes_on_while_the_control_database_is_away(start_service
     with Writer(source.url(), rate=1000) as writer:
         job = service.job(source.url(), destination.url()).check_and_start()
         job.wait_caught_up()
-        children = service.pids("apply") + service.pids("receive")
+        children = job.pids("apply") + job.pids("receive")
         (postmaster,) = service.pids("postgres")
         family = [postmaster] + processes.descendants(postmaster)
         for pid in family:
@@ -221,9 +225,9 @@ def test_the_data_plane_goes_on_while_the_control_database_is_away(start_service
         log("PostgreSQL stands still")
         try:
             for _ in range(10):
-                wait_marker(source, destination, timeout=5)
+                wait_marker(source, destination)
                 time.sleep(1)
-            assert service.pids("apply") + service.pids("receive") == children, log
+            assert job.pids("apply") + job.pids("receive") == children, log
         finally:
             for pid in family:
                 processes.send(pid, signal.SIGCONT)
@@ -231,8 +235,8 @@ def test_the_data_plane_goes_on_while_the_control_database_is_away(start_service
         # And killed outright: it comes back, and nothing is taken twice.
         (postmaster,) = service.pids("postgres")
         processes.send(postmaster, signal.SIGKILL)
-        wait_marker(source, destination, timeout=10)
-        service.wait_role("postgres", other_than=[postmaster], timeout=30)
+        wait_marker(source, destination)
+        service.wait_role("postgres", other_than=[postmaster])
         job.wait_caught_up()
         assert full_syncs(source) == 1
         finish(job, source, destination, log, [writer])

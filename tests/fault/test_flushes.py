@@ -28,7 +28,7 @@ def destination(request):
         yield server
 
 
-def until(condition, what, seconds=30):
+def until(condition, what, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
@@ -51,7 +51,8 @@ def test_a_failure_that_nobody_saw_beside_a_flush_blocks_the_job(
     pipe.rpush("l", "b").execute_command(*empties.split())
     pipe.set("behind", 1).execute()
     until(lambda: destination.client().get("behind") == b"1", "the unit did not arrive")
-    time.sleep(0.5)  # whoever applied it is dead by now, and so is the next one
+    points.wait_fired("lane.exec-answered")
+    time.sleep(0.5)  # whoever applied it is dead by now, and so, most likely, is the next one
     assert points.take_back("lane.exec-answered")
     wait_blocked(job, "diverged")
     job.act("stop", {"drain": False})

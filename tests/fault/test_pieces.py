@@ -44,11 +44,11 @@ def wait_for_a_part(destination, log, past=0, timeout=60):
 
 @pytest.fixture
 def slow_copy(start_service, source, destination):
-    """A copy whose destination takes 6 MB a second: each large value takes about a second."""
+    """A copy whose destination takes 3 MB a second: each large value takes about two seconds."""
     service = start_service(env=PIECES)
     large_values(source)
     with Proxy(destination.port) as proxy:
-        proxy.rate = 6_000_000
+        proxy.rate = 3_000_000
         job = service.job(source.url(), destination.url(port=proxy.port),
                           retry={"backoff": {"initial_ms": 100, "max_ms": 1000}})
         job.check_and_start()
@@ -59,7 +59,7 @@ def test_a_value_in_pieces_arrives_whole_however_often_the_copy_is_killed(slow_c
     service, job, proxy = slow_copy
     log, killed = ActionLog(1), []
     for past in (0, 300_000, 1_000_000, 0, 2_000_000):
-        (apply,) = service.wait_role("apply", other_than=killed)
+        apply = job.wait_child("apply", other_than=killed)
         part = wait_for_a_part(destination, log, past)
         processes.send(apply, signal.SIGKILL)
         killed.append(apply)
@@ -119,7 +119,7 @@ def test_a_part_that_somebody_else_took_from_does_not_become_the_value(slow_copy
     service, job, proxy = slow_copy
     log, client = ActionLog(1), destination.client()
     part = wait_for_a_part(destination, log, 300_000)
-    (apply,) = service.wait_role("apply")
+    apply = job.wait_child("apply")
     processes.send(apply, signal.SIGSTOP)
     need(client.exists(part), "the value became whole before", log)
     client.delete(part)

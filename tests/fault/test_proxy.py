@@ -23,7 +23,7 @@ def way(redis_server):
         yield server, proxy, redis.Redis(port=proxy.port, socket_timeout=10)
 
 
-def until(condition, timeout=5):
+def until(condition, timeout=60):
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "never came true"

@@ -40,9 +40,9 @@ class Flood(threading.Thread):
         self.join(30)
 
 
-def peak_rss(service, peaks):
+def peak_rss(job, peaks):
     for role in ("apply", "receive"):
-        for pid in service.pids(role):
+        for pid in job.pids(role):
             size = int(processes.status(pid).get("VmRSS", "0 kB").split()[0])
             peaks[role] = max(peaks.get(role, 0), size)
 
@@ -63,7 +63,7 @@ def test_a_slow_destination_never_makes_us_a_slow_reader_of_the_source(service, 
         begin, began, peaks, links = source.offset(), time.monotonic(), {}, set()
         while source.offset() - begin < least:
             need(time.monotonic() - began < 180, "the source writes too little", log)
-            peak_rss(service, peaks)
+            peak_rss(job, peaks)
             links.add(source.client().info("replication")["connected_slaves"])
             time.sleep(0.2)
         written = source.offset() - begin
@@ -231,7 +231,7 @@ def test_a_source_that_falls_silent_before_the_login_is_given_up_and_taken_up_ag
         proxy.mute = True
         proxy.cut()
         answer = job.wait(lambda j: j["state"] == "retrying" and j["last_error"] and
-                          j["last_error"]["code"] == "timeout", "given up in time", timeout=40)
+                          j["last_error"]["code"] == "timeout", "given up in time", timeout=90)
         assert "did not answer" in answer["last_error"]["detail"], answer["last_error"]
         source.client().set("meanwhile", 1)
         proxy.mute = False

@@ -8,7 +8,7 @@ from support.chaos import Divergence
 from support.compare import compare
 from support.failpoints import Failpoints
 from support.redis_fixture import RedisServer
-from support.service import has_faults
+from support.service import Blocked, has_faults, wait_marker
 from support.zoo_servers import zoo_servers
 
 DIED = "lane.exec-answered"  # EXEC took effect, none of its elements was judged
@@ -36,23 +36,18 @@ def fail_unseen(service, points, source, destination):
     destination.client().set("l", "another type")
     points.order(DIED, "kill", keep=True)
     source.client().pipeline(transaction=True).rpush("l", "b").set("behind", 1).execute()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while destination.client().get("behind") != b"1":
         assert time.monotonic() < deadline, "the unit did not arrive"
         time.sleep(0.02)
-    time.sleep(0.5)  # whoever applied it is dead by now, and so is the next one
+    points.wait_fired(DIED)
+    time.sleep(0.5)  # whoever applied it is dead by now, and so, most likely, is the next one
     assert points.take_back(DIED)
-    deadline = time.monotonic() + 60
-    while True:
-        answer = job.get()
-        if answer["state"] == "blocked":
-            assert answer["attention"]["code"] == "diverged", answer["attention"]
-            return
-        if answer["state"] == "running" and answer["sync_state"] == "caught_up" and \
-                service.pids("apply") and time.monotonic() > deadline - 55:
-            break
-        assert time.monotonic() < deadline, answer
-        time.sleep(0.1)
+    try:
+        wait_marker(source, destination, job=job)
+    except Blocked as why:
+        assert why.code == "diverged", why
+        return
     report = compare(source.url(), destination.url(), held=True)
     if not report.equal:
         raise Divergence("the job goes on: %s" % report)

@@ -14,7 +14,7 @@ from support.service import wait_marker
 from support.workload import Writer, fill
 
 
-def waits(job, code, kind, target="destination", timeout=40):
+def waits(job, code, kind, target="destination", timeout=90):
     answer = job.wait(lambda job: job["state"] == "retrying" and job["retry_state"]
                       and job["retry_state"]["error"]["code"] == code, "a wait for " + code, timeout)
     retry = answer["retry_state"]
@@ -73,7 +73,7 @@ def test_a_destination_that_saves_nothing_is_waited_for_by_name(service, source,
     (destination.directory / "dump.rdb" / "in the way").touch()
     destination.client().config_set("save", "3600 1")
     destination.client().bgsave()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while destination.client().info("persistence")["rdb_last_bgsave_status"] != "err":
         need(time.monotonic() < deadline, "the save did not fail", log)
         time.sleep(0.05)
@@ -112,7 +112,7 @@ def test_a_destination_that_takes_no_further_connection_is_written_over_the_one_
         job = service.job(source.url(), destination.url(port=proxy.port), retry=QUICK_RETRY)
         job.check_and_start(ignore_warnings=True)
         job.wait_caught_up()
-        (apply,) = service.wait_role("apply")
+        apply = job.wait_child("apply")
         points.order("tail.waits-for-stream", "sleep", number=1000)
         processes.send(apply, signal.SIGKILL)
         points.wait_fired("tail.waits-for-stream")
@@ -157,10 +157,14 @@ def test_a_source_whose_answers_take_longer_than_a_heartbeat_is_acknowledged_all
         job.wait_caught_up()
         wait_marker(source, destination, job=job)
         proxy.delay = 0.15  # each way
-        until = time.monotonic() + 6
-        while time.monotonic() < until:
-            replica = source.client().info("replication")["slave0"]
-            assert replica["lag"] <= 4, replica
-            time.sleep(0.2)
+        for _ in range(3):  # a busy machine may be late, but not always
+            until, late = time.monotonic() + 6, []
+            while time.monotonic() < until:
+                replica = source.client().info("replication").get("slave0")
+                late += [replica] if not replica or replica["lag"] > 4 else []
+                time.sleep(0.2)
+            if not late:
+                break
+        assert not late, late
         proxy.delay = 0
         job.stop()

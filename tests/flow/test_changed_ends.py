@@ -87,7 +87,7 @@ def test_a_server_that_moved_is_patched_while_it_is_retried(service, source, des
         job.wait_state("retrying")
         patch(job, destination={"url": destination.url()})
         # It does not wait for the minute that it would have waited.
-        job.wait_state("running", timeout=30)
+        job.wait_state("running")
         wait_marker(source, destination, job=job)
         assert job.get()["destination"]["label"] == "127.0.0.1:%d" % destination.port
         job.stop()
@@ -195,7 +195,7 @@ def test_another_server_in_the_place_of_the_source_is_never_taken_for_it(
 
 def identity(job, **members):
     """What a trial of the patch says: {end: result}."""
-    test = job.service.request("PATCH", job.path + "?dry_run=true", members, headers={"Prefer": "wait=20"})
+    test = job.service.ask(job.path + "?dry_run=true", members, method="PATCH")
     return {end["end"]: step["result"] for end in test["ends"] for step in end["steps"]
             if step["step"] == "identity"}, test["state"]
 

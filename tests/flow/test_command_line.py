@@ -11,7 +11,7 @@ from support.compare import HELD_MS, compare
 from support.service import program
 
 
-def keyferry(*arguments, cwd, timeout=30, **env):
+def keyferry(*arguments, cwd, timeout=120, **env):
     """A command where no service is."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("KEYFERRY_")}
     return subprocess.run([program("keyferry"), *map(str, arguments)], cwd=cwd, text=True,
@@ -134,7 +134,7 @@ def test_a_password_is_not_in_the_list_of_processes(service, redis_server):
             lines.append(command.stdout.readline())
             assert lines[-1], command.communicate()
         command.send_signal(signal.SIGINT)
-        out, problems = command.communicate(timeout=20)
+        out, problems = command.communicate(timeout=60)
         assert command.returncode == 130 and "Detached" in problems
         assert ("password in a URL" in problems) == (not env)
         assert "hunter2" not in "".join(lines) + out + problems
@@ -182,7 +182,7 @@ def test_settle_refuses_a_living_job_and_closes_an_abandoned_one(service, source
     assert held.execute_command("PEXPIRETIME", "session") == at
     # What still lived of the job must not go on: the destination refuses it.
     source.client(2).set("late", 1)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while service.request("GET", "/v1/jobs/" + job)["state"] == "running":
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -14,7 +14,7 @@ from support.zoo_servers import zoo_servers
 COPY = {"full": True, "incremental": False}
 
 
-def blocked(job, timeout=30):
+def blocked(job, timeout=60):
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         answer = job.get()
@@ -82,15 +82,16 @@ def test_a_copy_that_skips_goes_on_after_kills_and_never_skips_what_it_wrote(
         pipe.set("more:%d" % i, "y" * 100)
     pipe.execute()
     job = service.job(source.url(), destination.url(), migration=COPY, conflict_mode="skip_existing",
-                      throttle={"full": {"enabled": True, "rps": 12_000}})
+                      throttle={"full": {"enabled": True, "rps": 4000}})
     job.check_and_start()
     killed = set()
     while len(killed) < 3:
-        (pid,) = service.wait_role("apply", other_than=killed)
+        pid = job.wait_child("apply", other_than=killed)
         done = job.get()["progress"]["full"]["keys_done"]
         job.wait(lambda answer: answer["progress"]["full"]["keys_done"] > done, "progress")
         processes.send(pid, signal.SIGKILL)
         killed.add(pid)
+    service.request("PUT", job.path + "/throttle", {})
     full = job.wait_state("completed")["progress"]["full"]
     assert full["skipped"]["conflict"] == 4 and full["keys_done"] == 43_000
     assert destination.client().dbsize() == 43_000 + 4 + 1 + 1  # kept, its own, our position
@@ -200,9 +201,9 @@ def test_a_flush_happens_once_and_is_never_repeated(service, source, destination
     destination.client().set("written by somebody", 1)
     killed = set()
     for _ in range(2):
-        for pid in service.wait_role("apply", other_than=killed):
-            processes.send(pid, signal.SIGKILL)
-            killed.add(pid)
+        pid = job.wait_child("apply", other_than=killed)
+        processes.send(pid, signal.SIGKILL)
+        killed.add(pid)
         wait_marker(source, destination, job=job)
     (worker,) = service.pids("worker")
     processes.send(worker, signal.SIGKILL)

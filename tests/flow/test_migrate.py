@@ -77,7 +77,8 @@ def test_one_command_moves_200000_keys_under_a_writer(service, source, destinati
     assert report.ours_destination == [(0, position_key(job_id))]
     for db, key in report.ours_source:
         assert key.startswith(b"DTS_REDIS_TIMESTAMP_HEARTBEAT"), key
-        assert 0 < source.client(db).ttl(key) <= 10, "the heartbeat key expires by itself"
+        ttl = source.client(db).ttl(key)
+        assert ttl == -2 or 0 <= ttl <= 10, "the heartbeat key expires by itself"
     assert full_syncs(source) == 1
 
 
@@ -153,7 +154,7 @@ def test_expiries_are_exact_after_a_stop_and_short_ones_run_out_as_on_the_source
     wait_marker(source, destination)
     time.sleep(max(0.0, (now + 4500) / 1000 - time.time()))
     assert client.dbsize() >= 200
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while destination.client().exists(*["soon:%d" % i for i in range(200)],
                                       *["tail:%d" % i for i in range(200)]):
         list(client.scan_iter(count=1000))  # the source finds the expired ones

@@ -45,9 +45,9 @@ def test_a_source_that_cannot_send_a_snapshot_alone_is_read_over_one_link(
     with Proxy(source.port) as proxy:
         proxy.rewrite = (b"rdb-only", b"rdb-once")
         job = service.job(source.url(port=proxy.port), destination.url())
-        job.check_and_start(ignore_warnings=True).wait_caught_up(timeout=30)
+        job.check_and_start(ignore_warnings=True).wait_caught_up()
         wait_marker(source, destination, job=job)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while source.client().info("replication")["slave0"]["offset"] == 0:
             assert time.monotonic() < deadline, "the source is not told what has arrived"
             time.sleep(0.1)
@@ -103,7 +103,7 @@ def test_a_server_without_psync_is_read_by_sync_and_followed(service, source, de
     assert writer.stop() > 300
     job.stop()
     # What counts from now is made absolute when it comes in: late by the way it took.
-    assert_equal(source, destination, ttl_tolerance_ms=300)
+    assert_equal(source, destination, ttl_tolerance_ms=5000)
     assert old.syncs == 1 and old.heard == [], "a replica that came by SYNC says nothing"
 
 
@@ -180,7 +180,7 @@ def test_expiries_that_count_from_now_are_of_the_sources_clock(service, source, 
     for key in ("a", "b", "c"):
         late = destination.client().execute_command("PEXPIRETIME", key) - \
             source.client().execute_command("PEXPIRETIME", key)
-        assert 6900 < late < 7600, (key, late)
+        assert 6900 < late < 12_000, (key, late)  # seven seconds, and the way it took
 
 
 def test_redis_6_tells_relative_expiries_and_they_come_out_the_same(service, redis_server, destination):
@@ -208,7 +208,7 @@ def test_redis_6_tells_relative_expiries_and_they_come_out_the_same(service, red
     client.eval("redis.call('SETEX', KEYS[1], 800, 1)", 1, "by a script")
     wait_marker(source, destination, job=job)
     job.stop()
-    report = compare(source.url(), destination.url(), ttl_tolerance_ms=300)
+    report = compare(source.url(), destination.url(), ttl_tolerance_ms=5000)  # each is 100 s from the others
     assert report.equal and report.equal_keys == 15 and report.with_expiry == 13, str(report)
 
 
@@ -232,7 +232,7 @@ def test_the_password_of_a_server_without_users_is_one_word(service, source, des
 
 
 def wait_link(replica):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while replica.client().info("replication")["master_link_status"] != "up":
         assert time.monotonic() < deadline, "the replica has no primary"
         time.sleep(0.05)
@@ -253,15 +253,15 @@ def test_a_replica_as_the_source_keeps_the_database_its_stream_is_in(service, re
 
     def arrives(key):
         primary.client(5).set(key, 1)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while there.get(key) is None:
             assert time.monotonic() < deadline, "%s is not in database 5" % key
             time.sleep(0.02)
 
     arrives("first of the stream")
-    (receive,) = service.wait_role("receive")
+    receive = job.wait_child("receive")
     processes.send(receive, signal.SIGKILL)
-    service.wait_role("receive", other_than=[receive])
+    job.wait_child("receive", other_than=[receive])
     arrives("after the link was lost")
     job.pause()
     primary.client(5).set("while paused", 1)

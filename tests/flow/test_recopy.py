@@ -44,7 +44,7 @@ def test_a_sweep_goes_on_after_kills(service, source, destination):
     job.act("resume", OVERWRITE)
     killed = set()
     while len(killed) < 3:
-        (pid,) = service.wait_role("apply", other_than=killed)
+        pid = job.wait_child("apply", other_than=killed)
         deadline = time.monotonic() + 30
         mark = position(job, destination)[b"mark"]
         while position(job, destination)[b"mark"] == mark and time.monotonic() < deadline:
@@ -73,7 +73,7 @@ def test_an_answer_of_flush_empties_the_destination_first(service, source, desti
     report = compare(source.url(), destination.url(), held=True)
     assert report.equal and report.equal_keys == 100, report
     destination.client().set("later", 1)
-    for pid in service.pids("apply"):
+    for pid in job.pids("apply"):
         processes.send(pid, signal.SIGKILL)
     wait_marker(source, destination, job=job)
     assert destination.client().get("later") == b"1"

@@ -53,16 +53,16 @@ def test_counters_and_lists_are_exact_whatever_is_killed(service, redis_server, 
     there = source.client()
     killed, sent = set(), 0
     while len(killed) < 6:
-        for pid in service.wait_role("apply", other_than=killed):
-            until = time.monotonic() + 0.3  # it claims, and writes under traffic, or dies before
-            while time.monotonic() < until:
-                pipe = there.pipeline(transaction=sent % 2 == 0)
-                for _ in range(50):
-                    sent += 1
-                    pipe.incr("counter").rpush("list", sent).hincrby("hash", "f", 1).append("text", "x")
-                pipe.execute()
-            processes.send(pid, signal.SIGKILL)
-            killed.add(pid)
+        pid = job.wait_child("apply", other_than=killed)
+        until = time.monotonic() + 0.3  # it claims, and writes under traffic, or dies before
+        while time.monotonic() < until:
+            pipe = there.pipeline(transaction=sent % 2 == 0)
+            for _ in range(50):
+                sent += 1
+                pipe.incr("counter").rpush("list", sent).hincrby("hash", "f", 1).append("text", "x")
+            pipe.execute()
+        processes.send(pid, signal.SIGKILL)
+        killed.add(pid)
     wait_marker(source, old, job=job)
     got = old.client()
     assert int(got.get("counter")) == sent and int(got.hget("hash", "f")) == sent
@@ -106,7 +106,8 @@ def test_an_account_that_loses_info_goes_on_by_scripts_and_nothing_is_called_dif
         wait_marker(source, destination, job=job)
         assert there.get("counter") == b"%d" % count
     assert there.hget("{kf}:%s:0" % job.id, "err") == b"0"
-    assert any("counting the destination's errors" in text for text in service.logs().values())
+    assert any("counting the destination's errors" in line and job.id in line
+               for text in service.logs().values() for line in text.splitlines())
     job.stop()
 
 
@@ -191,5 +192,5 @@ def test_values_in_pieces_are_finished_inside_a_script(start_service, redis_serv
     there.rpush("list", "behind")
     wait_marker(source, old, job=job)
     job.stop()
-    report = compare(source.url(), old.url(), ttl_tolerance_ms=5)
+    report = compare(source.url(), old.url(), ttl_tolerance_ms=2000)  # of 6.0 it is only known by the clock
     assert report.equal and report.equal_keys == 5, report

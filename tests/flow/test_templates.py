@@ -53,12 +53,12 @@ def import_dir(tmp_path):
 def test_hashes_of_templates_arrive_also_when_the_copy_is_killed(start_service, import_dir, destination):
     service = start_service(env={"KEYFERRY_IMPORT_DIR": str(import_dir)})
     job = service.job("file:templates.rdb", destination.url(), migration={"full": True, "incremental": False},
-                      throttle={"full": {"enabled": True, "rps": HASHES // 4}},
+                      throttle={"full": {"enabled": True, "rps": HASHES // 8}},
                       retry={"backoff": {"initial_ms": 100, "max_ms": 1000}})
     job.check_and_start(ignore_warnings=True)
     client, killed = destination.client(), []
     for part in (1000, 9000):
-        (apply,) = service.wait_role("apply", other_than=killed)
+        apply = job.wait_child("apply", other_than=killed)
         deadline = time.monotonic() + 60
         while client.dbsize() < part:
             assert time.monotonic() < deadline
@@ -66,6 +66,7 @@ def test_hashes_of_templates_arrive_also_when_the_copy_is_killed(start_service, 
         assert client.dbsize() < HASHES, "the copy was already over"
         processes.send(apply, signal.SIGKILL)
         killed.append(apply)
+    service.request("PUT", job.path + "/throttle", {})
     job.wait_state("completed")
     pipe = client.pipeline(transaction=False)
     names = [b"packed:%d" % n if n % 2 else b"table:%d" % n for n in range(HASHES)]

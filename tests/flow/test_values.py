@@ -166,7 +166,7 @@ def test_a_hash_of_a_million_fields_takes_little_memory(start_service, source, d
     pipe.close()
     job = service.job(source.url(), destination.url()).check_and_start(ignore_warnings=True)
     job.wait_caught_up(180)
-    (apply,) = service.wait_role("apply")
+    apply = job.wait_child("apply")
     peak_kb = int(processes.status(apply)["VmHWM"].split()[0])
     assert destination.client().hlen("hash") == 1_000_000
     # All of it, with programs and libraries; an idle task has about 9 MB of such.

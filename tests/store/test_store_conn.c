@@ -19,9 +19,8 @@
 #include "tests/support/store_fixture.h"
 
 static void kill_connections(void) {
-    store_fixture_sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    store_fixture_sql("SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity"
                       " WHERE application_name = 'test' AND datname = current_database()");
-    usleep(50000);
 }
 
 static void a_lost_connection_is_made_again(void) {
@@ -95,6 +94,7 @@ static void a_server_that_does_not_answer_is_given_up(void) {
     store_answer_limit(waiting, 200);
     CU_ASSERT_TRUE(store_txn(store_fixture(), wait_for_lock, waiting, &err));
     CU_ASSERT_TRUE(store_commit_unknown(waiting));
+    store_answer_limit(waiting, 60000);
     CU_ASSERT_TRUE(store_ping(waiting, &err)); /* over a new connection */
     store_close(waiting);
 }

@@ -62,7 +62,7 @@ class Failpoints:
         """Ordered and not carried out yet."""
         return {path.name for path in self.folder.iterdir()} & set(NAMES)
 
-    def wait_fired(self, *names, timeout=30):
+    def wait_fired(self, *names, timeout=60):
         deadline = time.monotonic() + timeout
         while not set(names) <= self.fired():
             assert time.monotonic() < deadline, "nobody came by %s within %d s" % (

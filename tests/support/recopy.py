@@ -23,7 +23,7 @@ def write(source, version, keys):
     pipe.execute()
 
 
-def wait_blocked(job, code="needs_recopy", timeout=30):
+def wait_blocked(job, code="needs_recopy", timeout=60):
     deadline = time.monotonic() + timeout
     while True:
         answer = job.get()

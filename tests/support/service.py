@@ -74,6 +74,8 @@ class Blocked(AssertionError):
 
 
 class Service:
+    shared = []  # those that more than one test uses
+
     def __init__(self, workers=1, env=None):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="kf-up-"))
         self.home.chmod(0o711)  # PostgreSQL's user has to pass through
@@ -85,6 +87,7 @@ class Service:
         self.env.update(env or {})
         self.process = None
         self.starts = 0
+        self.used, self.jobs = False, []  # since jobs were put to rest
         self.http = requests.Session()
         self.http.trust_env = False
 
@@ -144,7 +147,14 @@ class Service:
             return "did not stop within %d s" % timeout, family
         return self.process.returncode, processes.wait_gone(family, 5)
 
+    def share(self):
+        """More than one test is going to use it: what each leaves is put to rest at its end."""
+        Service.shared.append(self)
+        return self.start()
+
     def close(self):
+        if self in Service.shared:
+            Service.shared.remove(self)
         code, left = self.stop()
         names = [" ".join(processes.arguments(pid)) for pid in left]
         processes.end(left)
@@ -170,15 +180,18 @@ class Service:
 
     # ---- its processes
 
-    def pids(self, role):
+    def pids(self, role, job=None):
         """Processes of one role: up, postgres (the postmaster), api, worker (the supervisors),
-        check, receive, apply."""
-        return self.roles().get(role, [])
+        check, receive, apply. Tests share services, so of children ask by Job.pids()."""
+        return self.roles(job).get(role, [])
 
-    def roles(self):
-        found = {"up": [self.process.pid]} if self.process.poll() is None else {}
+    def roles(self, job=None):
+        """{role: pids}; with the id of a job only the children that work for it."""
+        found = {"up": [self.process.pid]} if not job and self.process.poll() is None else {}
         for pid in processes.descendants(self.process.pid):
             words = processes.arguments(pid)
+            if job and words[3:4] != [job]:  # keyferry-worker --child DUTY JOB
+                continue
             name = os.path.basename(words[0]) if words else ""
             if name.startswith("keyferry-worker"):
                 role = words[words.index("--child") + 1] if "--child" in words else "worker"
@@ -194,16 +207,16 @@ class Service:
                 found.setdefault(role, []).append(pid)
         return found
 
-    def wait_role(self, role, timeout=20, other_than=()):
+    def wait_role(self, role, timeout=60, other_than=(), job=None):
         """The pids of a role as soon as there is one that is not in `other_than`."""
         deadline = time.monotonic() + timeout
         while True:
-            new = [pid for pid in self.pids(role) if pid not in other_than]
+            new = [pid for pid in self.pids(role, job) if pid not in other_than]
             if new:
                 return new
             if time.monotonic() > deadline:
                 raise AssertionError("no %s process within %d s; there are %s" % (
-                    role, timeout, self.roles()))
+                    role, timeout, self.roles(job)))
             time.sleep(0.02)
 
     # ---- the API
@@ -217,6 +230,7 @@ class Service:
         return other
 
     def request(self, method, path, body=None, expect=(200, 201, 202, 204), timeout=30, **options):
+        self.used = True
         response = self.http.request(method, self.url + path, json=body, timeout=timeout, **options)
         if response.status_code not in expect:
             self.check_code(method, path, response)
@@ -266,6 +280,14 @@ class Service:
         answer = self.request("POST", "/v1/prechecks", body)
         return self._finished("/v1/prechecks/%s" % answer["id"], timeout)
 
+    def ask(self, path, body, expect=(202,), method="POST", timeout=60):
+        """What is answered when it has been found out (tests of connections, discoveries), however long it takes."""
+        answer = self.request(method, path, body, expect=expect, headers={"Prefer": "wait=20"})
+        if answer.get("state") != "running":
+            return answer
+        where = "discover" if answer["id"].startswith("dsc_") else "connectivity-tests"
+        return self._finished("/v1/%s/%s" % (where, answer["id"]), timeout)
+
     def _finished(self, path, timeout):
         deadline = time.monotonic() + timeout
         while True:
@@ -275,8 +297,29 @@ class Service:
             assert time.monotonic() < deadline, "the precheck is still running: %s" % answer
             time.sleep(0.05)
 
+    def put_jobs_to_rest(self):
+        """Pause what still runs, without waiting for it: its servers are about to go, and children that look
+        for them would be started again and again beside the tests that follow. Of a service that is not
+        there, or of a job that will not, nothing is asked."""
+        if not (self.used or self.jobs) or self.process is None or self.process.poll() is not None:
+            return
+        try:
+            page = self.request("GET", "/v1/jobs?limit=200&state=queued,starting,running,retrying", timeout=10)
+            running = {row["id"] for row in page["items"]}
+            for job in self.jobs:  # those of accounts whose keys tests have made
+                if job.id in running or job.service.http is not self.http:
+                    job.service.request("POST", job.path + "/pause", {}, (202, 404, 409), timeout=10)
+                    running.discard(job.id)
+            for job in running:
+                self.request("POST", "/v1/jobs/%s/pause" % job, {}, (202, 404, 409), timeout=10)
+        except (requests.RequestException, ApiError) as why:
+            print("jobs were left running: %s" % why)
+        self.used = False
+        self.jobs.clear()
+
     def run(self, *arguments, timeout=120, env=None, input=None):
         """A command of the command line against this service; a CompletedProcess with text."""
+        self.used = True
         environment = self.environment()
         environment.update(KEYFERRY_URL=self.url, KEYFERRY_API_KEY=self.key_file.read_text().strip())
         environment.update(env or {})
@@ -289,6 +332,7 @@ class Job:
     def __init__(self, service, job_id):
         self.service, self.id = service, job_id
         self.path = "/v1/jobs/" + job_id
+        service.jobs.append(self)
 
     def get(self):
         return self.service.patient("GET", self.path)
@@ -302,6 +346,29 @@ class Job:
         answer = self.service.patient(
             "POST", path + ("?ignore_warnings=true" if ignore_warnings else ""), {})
         return self.service._finished("%s/%s" % (path, answer["id"]), timeout)
+
+    def pids(self, role):
+        """The children of this job alone: receive or apply."""
+        return self.service.pids(role, self.id)
+
+    def wait_child(self, role, timeout=60, other_than=()):
+        """The pid of its child of a role, as soon as it is one that is not in `other_than`."""
+        return self.service.wait_role(role, timeout, other_than, self.id)[-1]
+
+    def hold_back(self, source, timeout=60, **limits):
+        """Limit the tail, and write until somebody has waited for the limit: it holds from then on."""
+        def waited():
+            return self.service.request("GET", self.path + "/throttle")["measured"]["waited_ms"]["incremental"]
+
+        before, client, deadline = waited(), source.client(), time.monotonic() + timeout
+        self.service.request("PUT", self.path + "/throttle", {"incremental": limits})
+        while waited() <= before:
+            assert time.monotonic() < deadline, "the limit is not felt"
+            pipe = client.pipeline(transaction=False)
+            for number in range(100):
+                pipe.set("kfw:held", number)
+            pipe.execute()
+            time.sleep(0.1)
 
     def act(self, action, body=None):
         return self.service.patient("POST", "%s/%s" % (self.path, action), body or {})
