@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "services/job/job_edit_class.h"
 #include "services/job/job_edit_ends.h"
 #include "services/job/job_reference.h"
 #include "services/job/job_request.h"
@@ -43,8 +44,11 @@ void job_edit_merge(json_t *target, const json_t *patch) {
     }
 }
 
+/* `alerts` and `verification` so far take nothing but their default, which is one at any time. */
 static const char *const light_members[] = {
-    "name", "labels", "environment", "resource_group", "retry", "auto_recovery", "throttle", NULL};
+    "name",  "labels",        "environment", "resource_group", "instance_class",
+    "retry", "auto_recovery", "throttle",    "alerts",         "verification",
+    NULL};
 enum { LIGHT_COUNT = LENGTH_OF(light_members) - 1 };
 
 /* What a command of the stream is met with. It takes effect with the next claim, so it changes
@@ -261,6 +265,26 @@ static bool take_up_again(struct store *store, const struct edit *e, const struc
     return job_control_move(store, e->job, JOB_EV_RESUME, &move, NULL, err);
 }
 
+/* Before the start everything may change. */
+static bool may_be_whole(const struct edit *e, const struct store_job *job, struct err *err) {
+    enum job_state state;
+    const char *name, *heavy = "this";
+    json_t *value;
+
+    if (!job_state_parse(job->state, &state) || state == JOB_DRAFT ||
+        job_state_next(state, JOB_EV_SPEC_CHANGED))
+        return true;
+    json_object_foreach((json_t *)(uintptr_t)e->patch, name, value) {
+        if (!is_one_of(name, light_members, LIGHT_COUNT)) {
+            heavy = name;
+            break;
+        }
+    }
+    return err_set(err, ERR_INVALID_STATE,
+                   "%s is %s: %.40s may change before the start only; a clone can be given another",
+                   e->job, job->state, heavy);
+}
+
 /* What a patch makes of a job. */
 struct edited {
     struct job_spec spec;
@@ -288,6 +312,8 @@ static bool read_edited(struct store *store, const struct edit *e, const struct 
         keep_the_rest(job, &x->spec);
     else if (x->is_ends)
         ok = job_edit_ends_keep(job, light_members, &x->spec, err);
+    else
+        ok = may_be_whole(e, job, err);
     return ok && (x->is_light || x->is_ends ||
                   job_reference_check(store, job->account, x->spec.spec, err));
 }
@@ -306,13 +332,16 @@ static bool apply(struct store *store, const struct edit *e, const struct store_
     bool ok = read_edited(store, e, job, &x, err);
     const char *its = json_string_value(json_object_get(x.spec.spec, "name"));
     const char *name = its ? its : job->name;
+    int64_t version = job->version;
 
+    if (ok && !x.is_light && !x.is_ends) {
+        ok = take_precheck_back(store, e, job, &x.spec, err);
+        version++;
+    }
+    ok = ok && write_down(store, e, &x.spec, name, version, x.is_light, err) &&
+         job_edit_class_follow(store, job, version + 1, e->move->actor, e->patch, x.spec.spec, err);
     if (ok && x.is_ends)
-        ok = write_down(store, e, &x.spec, name, job->version, false, err) &&
-             take_up_again(store, e, job, err);
-    else if (ok)
-        ok = (x.is_light || take_precheck_back(store, e, job, &x.spec, err)) &&
-             write_down(store, e, &x.spec, name, job->version + !x.is_light, x.is_light, err);
+        ok = take_up_again(store, e, job, err);
     job_spec_done(&x.spec);
     return ok && share_retry(store, e, err);
 }
@@ -371,61 +400,4 @@ bool job_edit_patch(struct store *store, const struct keyring *ring, const char 
 
     *ret_errors = NULL;
     return store_txn(store, patch_body, &e, err);
-}
-
-/* ---- class ---- */
-
-struct purchase {
-    const char *job, *instance_class;
-    const struct job_move *move;
-    bool is_resize;
-};
-
-/* A class that was chosen may become another one as long as there is something to be done. */
-static bool may_have_class(struct store *store, const struct purchase *p,
-                           const struct store_job *job, struct err *err) {
-    enum job_state state = JOB_DRAFT;
-
-    if (!p->is_resize)
-        return job_control_may_start(store, job, err);
-    if (job_state_parse(job->state, &state) && job_state_is_final(state))
-        return err_set(err, ERR_INVALID_STATE, "%s is %s", p->job, job->state);
-    return job->instance_class[0] ||
-           err_set(err, ERR_INVALID_STATE, "%s has no class yet: purchase one first", p->job);
-}
-
-static bool purchase_body(struct store *store, void *arg, struct err *err) {
-    const struct purchase *p = arg;
-    struct store_job job = STORE_JOB_INIT;
-    bool written = false, ok;
-
-    if (!store_job_get(store, p->move->account, p->job, &job, err))
-        return false;
-    if (p->move->expected_version && p->move->expected_version != job.version)
-        ok = err_set(err, ERR_ETAG_MISMATCH, "%s is at version %lld by now", p->job,
-                     (long long)job.version);
-    else
-        ok = may_have_class(store, p, &job, err) &&
-             store_job_edit_class(store, p->job, job.version, p->instance_class, p->move->actor,
-                                  &written, err);
-    store_job_done(&job);
-    if (ok && !written)
-        return err_set(err, ERR_STORE_CONFLICT, "%s was changed by somebody else meanwhile",
-                       p->job);
-    return ok;
-}
-
-bool job_edit_purchase(struct store *store, const char *job, const struct job_move *move,
-                       const char *instance_class, struct err *err) {
-    struct purchase p = {.job = job, .instance_class = instance_class, .move = move};
-
-    return store_txn(store, purchase_body, &p, err);
-}
-
-bool job_edit_resize(struct store *store, const char *job, const struct job_move *move,
-                     const char *instance_class, struct err *err) {
-    struct purchase p = {
-        .job = job, .instance_class = instance_class, .move = move, .is_resize = true};
-
-    return store_txn(store, purchase_body, &p, err);
 }

@@ -1,10 +1,10 @@
 /* job_edit.h - changing a job that exists.
  *
  * A change is an RFC 7396 merge patch of the specification. `name`, `labels`,
- * `environment`, `resource_group`, `retry`, `auto_recovery` and `throttle` may change at any time
- * while the job is not released, and a worker that holds it heeds them within a second or two.
- * Everything else may change before the start only, and takes the precheck back. An end is replaced
- * as a whole:
+ * `environment`, `resource_group`, `instance_class`, `retry`, `auto_recovery`, `throttle`, `alerts`
+ * and `verification` may change at any time while the job is not released, and a worker that holds
+ * it heeds them within a second or two. Everything else may change before the start only, and takes
+ * the precheck back. An end is replaced as a whole:
  * {"source": {"url": …}}; the other end keeps its credentials.
  */
 #pragma once
@@ -30,16 +30,6 @@ MUST_CHECK bool job_edit_try(struct store *store, const struct keyring *ring,
                              const struct store_job *job, const struct job_move *move,
                              const json_t *patch, struct job_spec *ret_spec, json_t **ret_errors,
                              struct err *err);
-
-/* Choose a class without starting: the precheck must have passed as for a start.
- * Errors: as job_control_start. */
-MUST_CHECK bool job_edit_purchase(struct store *store, const char *job, const struct job_move *move,
-                                  const char *instance_class, struct err *err);
-
-/* Another class for a job that has one and has not ended; a running one heeds it within two
- * seconds. Errors: INVALID_STATE, ETAG_MISMATCH. */
-MUST_CHECK bool job_edit_resize(struct store *store, const char *job, const struct job_move *move,
-                                const char *instance_class, struct err *err);
 
 /* What the job would have been asked for with, patched (`patch` NULL: as it is): a body for
  * job_spec_read(), which holds secrets. New references. */

@@ -103,7 +103,8 @@ def test_a_patch_that_is_only_tried_changes_nothing(api, job):
 def test_after_the_start_only_light_changes_and_ends_at_rest_are_taken(api, job):
     pass_precheck(api, job)
     api.post("/v1/jobs/%s/start" % job["id"])
-    assert patch(api, job, {"conflict_mode": "overwrite"}, expect=409)["code"] == "invalid_state"
+    problem = patch(api, job, {"name": "n", "conflict_mode": "overwrite"}, expect=409)
+    assert problem["code"] == "invalid_state" and "conflict_mode may change before the start only" in problem["detail"]
     assert patch(api, job, {"labels": {"hot": "yes"}})["labels"] == {"hot": "yes"}
     api.post("/v1/jobs/%s/pause" % job["id"])
     assert patch(api, job, {"source": SPEC["source"]})["state"] == "paused"
@@ -132,11 +133,11 @@ def test_limits_are_put_as_a_whole(api, job):
     off = api._expect(api.call("PUT", path, {"full": {"enabled": False, "rps": 5}}), 200)
     assert off["effective"] == {"full": none_full, "incremental": none, "window": None} and off["configured"]["full"]["rps"] == 5
     assert api._expect(api.call("PUT", path, {}), 200)["configured"] == first["configured"]
-    for body, pointer in (({"full": {"rps": 0}}, "/throttle/full/rps"), ({"full": 5}, "/throttle/full"),
-                          ({"incremental": {"bytes_per_second": 1}}, "/throttle/incremental/bytes_per_second"),
+    for body, pointer in (({"full": {"rps": 0}}, "/full/rps"), ({"full": 5}, "/full"),
+                          ({"incremental": {"bytes_per_second": 1}}, "/incremental/bytes_per_second"),
                           # It limits a copy by SCAN; this job follows.
-                          ({"full": {"source_qps": 5}}, "/throttle/full/source_qps"),
-                          ({"nonsense": 1}, "/throttle/nonsense")):
+                          ({"full": {"source_qps": 5}}, "/full/source_qps"),
+                          ({"nonsense": 1}, "/nonsense")):
         problem = api._expect(api.call("PUT", path, body), 422)
         assert [e["pointer"] for e in problem["errors"]] == [pointer]
     assert api._expect(api.call("PUT", path, {"schedule": [{}]}), 422)["code"] == "validation_failed"
@@ -161,6 +162,24 @@ def test_a_class_can_be_chosen_with_the_start_and_the_warnings_confirmed(api, jo
                    {"instance_class": "unlimited", "auto_start": True})
     assert got["state"] == "queued"
     assert json.dumps(got).count("purchase") >= 1
+
+
+def test_the_class_changes_by_a_patch_at_any_time(api, job):
+    """Before it is chosen the patch is a wish that the start follows; later it is a resize."""
+    assert patch(api, job, {"instance_class": "small"})["instance_class"] == "small"
+    pass_precheck(api, job)
+    api.post("/v1/jobs/%s/purchase" % job["id"], {"instance_class": "medium"})
+    got = patch(api, job, {"instance_class": "xxlarge"})
+    assert got["instance_class"] == "2xlarge" and got["state"] == "precheck_passed"
+    assert api.post("/v1/jobs/%s/start" % job["id"])["instance_class"] == "2xlarge"
+    assert patch(api, job, {"instance_class": "large", "name": "both"})["instance_class"] == "large"
+    assert api.get("/v1/jobs/%s/throttle" % job["id"])["effective"]["incremental"]["rps"] == 6000
+    got = patch(api, job, {"instance_class": None, "verification": None, "alerts": []})
+    assert got["instance_class"] == "unlimited" and got["state"] == "queued" and got["name"] == "both"
+    assert patch(api, job, {"verification": {"after_full": True}}, expect=422)["code"] == "not_supported_yet"
+    api.post("/v1/jobs/%s/stop" % job["id"])
+    assert patch(api, job, {"instance_class": "small"}, expect=409)["code"] == "invalid_state"
+    assert patch(api, job, {"alerts": None})["state"] == "stopped"
 
 
 # ---- a new address of a started job: what a worker finds is told by the test

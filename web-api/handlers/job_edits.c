@@ -229,11 +229,27 @@ static json_t *whole_throttle(const json_t *body) {
     return json_pack("{s:o}", "throttle", patch);
 }
 
+/* The patch stands below /throttle, the caller's body does not. */
+static void point_into_body(json_t *errors) {
+    static const char above[] = "/throttle";
+    json_t *one;
+    size_t i;
+
+    json_array_foreach(errors, i, one) {
+        const char *pointer = json_string_value(json_object_get(one, "pointer"));
+
+        if (pointer && strncmp(pointer, above, strlen(above)) == 0)
+            json_object_set_new(one, "pointer", json_string(pointer + strlen(above)));
+    }
+}
+
 bool job_edits_throttle_put(struct call *call, struct reply *reply, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
     json_t *patch = whole_throttle(call->body);
     bool ok = patch_job(call, patch, &job, err) && reply_throttle(call, reply, job.id, err);
 
+    if (!ok)
+        point_into_body(call->fields);
     json_decref(patch);
     store_job_done(&job);
     return ok;

@@ -3,6 +3,7 @@
 
 #include "services/job/job_class.h"
 #include "services/job/job_edit.h"
+#include "services/job/job_edit_class.h"
 #include "sql/store_account.h"
 #include "sql/store_txn.h"
 #include "web-api/app.h"
@@ -192,7 +193,7 @@ static bool purchase_body(struct store *store, void *arg, struct err *err) {
     /* What was done above is a newer version, and ours. */
     if (s->ignore_warnings || s->resource_group)
         move.expected_version = 0;
-    return job_edit_purchase(store, s->job->id, &move, class_of(s), err);
+    return job_edit_class_purchase(store, s->job->id, &move, class_of(s), err);
 }
 
 static bool purchase_and_start_body(struct store *store, void *arg, struct err *err) {
@@ -216,7 +217,7 @@ bool job_moves_resize(struct call *call, struct reply *reply, struct err *err) {
         json_read_wrong(&call->fields, "/instance_class", "required", "is missing");
     if (!read_class(call, &instance_class, err) || !begin(call, &job, &move, err))
         return false;
-    ok = job_edit_resize(call->store, job.id, &move, instance_class, err) &&
+    ok = job_edit_class_resize(call->store, job.id, &move, instance_class, err) &&
          call_reply_job(call, reply, 200, job.id, err);
     store_job_done(&job);
     return ok;
