@@ -367,6 +367,20 @@ bool store_job_left(struct store *store, const char *job, bool *ret_left, struct
     return true;
 }
 
+bool store_job_state_before(struct store *store, const char *job, const char *state,
+                            char ret_state[STORE_STATE_SIZE], struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+    struct store_rows rows = STORE_ROWS_INIT;
+
+    store_bind_text(&p, job);
+    store_bind_text(&p, state);
+    if (!store_exec(store, &sql_query_job_state_before, &p, &rows, err))
+        return false;
+    snprintf(ret_state, STORE_STATE_SIZE, "%s", rows.count ? store_text(&rows, 0, 0) : "");
+    store_rows_done(&rows);
+    return true;
+}
+
 bool store_job_reset(struct store *store, const char *job, struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
 

@@ -105,7 +105,11 @@ MUST_CHECK bool store_job_share_retry(struct store *store, const char *job, cons
 MUST_CHECK bool store_job_left(struct store *store, const char *job, bool *ret_left,
                                struct err *err);
 
-/* It begins anew: its tasks know nothing of what was. */
+/* The last state that it was in before it was `state`; "" when its history tells none. */
+MUST_CHECK bool store_job_state_before(struct store *store, const char *job, const char *state,
+                                       char ret_state[STORE_STATE_SIZE], struct err *err);
+
+/* It begins anew, not started yet: its tasks know nothing of what was. */
 MUST_CHECK bool store_job_reset(struct store *store, const char *job, struct err *err);
 
 struct store_job_new {

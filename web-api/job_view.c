@@ -234,8 +234,13 @@ static json_t *view_end(const struct store_job *job, const char *end, const json
     label = json_object_get(json_object_get(spec, "inline"), "label");
     if (!json_object_get(view, "label"))
         json_object_set_new(view, "label", or_null(label));
-    for (size_t i = 0; i < LENGTH_OF(names); i++)
-        json_object_set_new(view, names[i], or_null(json_object_get(facts, names[i])));
+    for (size_t i = 0; i < LENGTH_OF(names); i++) {
+        json_t *fact = json_object_get(facts, names[i]);
+
+        /* What was asked for, until (and unless) a worker says what it found. */
+        if (fact || !json_object_get(view, names[i]))
+            json_object_set_new(view, names[i], or_null(fact));
+    }
     return view;
 }
 
@@ -295,7 +300,9 @@ static void add_state(json_t *view, const struct store_job *job) {
     json_object_set_new(view, "attention", view_attention(job->attention));
     json_object_set_new(view, "last_error", or_null(job->last_error));
     add_actions(view, job);
-    json_object_set_new(view, "instance_class", text_or_null(job->instance_class));
+    /* The one that was chosen, else the one that is wished for. */
+    if (job->instance_class[0])
+        json_object_set_new(view, "instance_class", json_string(job->instance_class));
 }
 
 /* The specification's members in the order of the contract; the database keeps

@@ -34,19 +34,45 @@ bool job_again_restart(struct store *store, const char *job, const struct job_mo
     return store_txn(store, restart_body, &a, err);
 }
 
+/* Where a job was when it was deleted, and what leads back there. */
+static enum job_event way_back(const char *was) {
+    static const struct {
+        const char *was;
+        enum job_event event;
+    } ways[] = {
+        {"completed", JOB_EV_UNDELETE_COMPLETED},
+        {"stopped", JOB_EV_UNDELETE_STOPPED},
+        {"failed", JOB_EV_UNDELETE_FAILED},
+        {"blocked", JOB_EV_UNDELETE_FAILED},
+    };
+
+    for (size_t i = 0; i < LENGTH_OF(ways); i++)
+        if (strcmp(was, ways[i].was) == 0)
+            return ways[i].event;
+    return JOB_EV_UNDELETE;
+}
+
 static bool undelete_body(struct store *store, void *arg, struct err *err) {
     const struct again *a = arg;
     struct store_job job = STORE_JOB_INIT;
     struct job_move rest = *a->move;
+    enum job_event event;
+    char was[STORE_STATE_SIZE];
     bool ok;
 
     rest.expected_version = 0;
-    if (!job_control_move(store, a->job, JOB_EV_UNDELETE, a->move, NULL, err) ||
+    if (!store_job_state_before(store, a->job, "released", was, err))
+        return false;
+    event = way_back(was);
+    if (!job_control_move(store, a->job, event, a->move, NULL, err) ||
         !store_job_get(store, a->move->account, a->job, &job, err))
         return false;
-    ok = (json_is_object(json_object_get(job.spec, "source")) &&
-          json_is_object(json_object_get(job.spec, "destination"))) ||
-         job_control_move(store, a->job, JOB_EV_SPEC_INCOMPLETE, &rest, NULL, err);
+    if (event == JOB_EV_UNDELETE)
+        ok = (json_is_object(json_object_get(job.spec, "source")) &&
+              json_is_object(json_object_get(job.spec, "destination"))) ||
+             job_control_move(store, a->job, JOB_EV_SPEC_INCOMPLETE, &rest, NULL, err);
+    else
+        ok = event != JOB_EV_UNDELETE_FAILED || job_control_may_hold(store, &job, err);
     store_job_done(&job);
     return ok;
 }

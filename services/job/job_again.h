@@ -11,8 +11,9 @@
 MUST_CHECK bool job_again_restart(struct store *store, const char *job, const struct job_move *move,
                                   struct err *err);
 
-/* A released job is there again, as `configured`, or as `draft` where an end is missing.
- * Errors: as job_control_move. */
+/* A released job is there again: one that had ended as it was, one that was given up as `failed`,
+ * one that was not started as `configured`, or as `draft` where an end is missing.
+ * Errors: as job_control_move; as job_control_may_hold where it takes its place again. */
 MUST_CHECK bool job_again_undelete(struct store *store, const char *job,
                                    const struct job_move *move, struct err *err);
 

@@ -85,7 +85,8 @@ struct job_latency job_health_latency(const struct job_seen *job) {
     const struct store_progress *p = job->progress;
     bool moving = job_health_is_moving(job->state);
 
-    if (job_state_is_final(job->state) ||
+    /* What is there before a start was left by an earlier one. */
+    if (job_state_is_final(job->state) || !job_state_holds_destination(job->state) ||
         (strcmp(p->phase, "incremental") != 0 && p->latency_at_ms == 0))
         return (struct job_latency){.ms = -1};
     if (p->latency_at_ms > 0 && (p->heartbeat_state != 2 || !job_health_beats_are_missed(job)))

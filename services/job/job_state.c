@@ -145,7 +145,12 @@ static const struct job_edge edges[] = {
     {JOB_STOPPED, JOB_EV_FORGET_FAILED, JOB_STOPPED, "Our last key could not be removed"},
     {JOB_STOPPED, JOB_EV_RELEASE, JOB_RELEASED, "The job was deleted"},
 
+    /* What was started has left something at its destination: it can be ended, forgotten, or
+     * begun anew after that, as before it was deleted. */
     {JOB_RELEASED, JOB_EV_UNDELETE, JOB_CONFIGURED, "The job was restored; it needs a precheck"},
+    {JOB_RELEASED, JOB_EV_UNDELETE_COMPLETED, JOB_COMPLETED, "The completed job was restored"},
+    {JOB_RELEASED, JOB_EV_UNDELETE_STOPPED, JOB_STOPPED, "The stopped job was restored"},
+    {JOB_RELEASED, JOB_EV_UNDELETE_FAILED, JOB_FAILED, "The job that was given up was restored"},
 };
 
 #define IN(state) (1u << (state))

@@ -26,7 +26,11 @@ def soon(seconds):
 
 
 def set_state(api, job, state):
-    api.sql("UPDATE job SET state = %s, version = version + 1 WHERE id = %s", state, job["id"])
+    """What a worker would report."""
+    api.sql("UPDATE job SET state = %s, version = version + 1, event_count = event_count + 1 WHERE id = %s",
+            state, job["id"])
+    api.sql("INSERT INTO job_event (job, number, type, state, sentence) SELECT id, event_count, state, state, 'x'"
+            " FROM job WHERE id = %s", job["id"])
 
 
 # ---- classes
@@ -245,6 +249,33 @@ def test_a_released_job_is_found_by_its_state_and_can_be_taken_back(api):
     assert api.post(path_of(draft, "undelete"))["state"] == "draft"
 
 
+@pytest.mark.parametrize("was, back", (("stopped", "stopped"), ("completed", "completed"),
+                                       ("failed", "failed"), ("blocked", "failed")))
+def test_a_started_job_that_is_taken_back_is_where_it_was(api, was, back):
+    job = ready(api)
+    api.post(path_of(job, "start"))
+    set_state(api, job, was)
+    api.sql("UPDATE task SET claimed_before = true WHERE job = %s", job["id"])
+    api._expect(api.call("DELETE", path_of(job)), 200)
+    got = api.post(path_of(job, "undelete"))
+    assert got["state"] == back and ("precheck" in got["allowed_actions"]) is False
+    refused = api.call("POST", path_of(job, "restart"), {})
+    assert refused.status_code == 409 and "forget" in refused.json()["detail"]
+
+
+def test_a_job_that_was_given_up_comes_back_only_where_nobody_took_its_place(api):
+    job = ready(api)
+    api.post(path_of(job, "start"))
+    set_state(api, job, "failed")
+    api._expect(api.call("DELETE", path_of(job)), 200)
+    place = {"url": "redis://" + job["destination"]["label"]}
+    other = api.post("/v1/jobs", dict(unique_spec(api), destination=place))
+    pass_precheck(api, other)
+    api.post(path_of(other, "start"))
+    assert api.call("POST", path_of(job, "undelete"), {}).json()["code"] == "selection_overlaps"
+    assert api.get(path_of(job))["state"] == "released"
+
+
 def test_r_053_a_job_begins_anew_only_when_nothing_of_it_is_left_behind(api):
     job = ready(api)
     api.post(path_of(job, "start"))
@@ -266,7 +297,10 @@ def test_a_job_that_never_wrote_begins_anew_at_once(api):
     job = ready(api)
     api.post(path_of(job, "start"))
     assert api.post(path_of(job, "stop"))["state"] == "stopped"
-    assert api.post(path_of(job, "restart"))["state"] == "configured"
+    again = api.post(path_of(job, "restart"))
+    assert again["state"] == "configured" and again["started_at"] is None
+    got = api._expect(api.call("PATCH", path_of(job), {"source": {"url": "redis://another.example"}}), 200)
+    assert got["source"]["label"] == "another.example:6379", "before its start everything may change"
 
 
 # ---- lists

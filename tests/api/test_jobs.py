@@ -17,7 +17,7 @@ def test_a_new_job_is_configured_and_answers_with_every_member(api):
     assert answer.headers["ETag"] == job["etag"]
     assert job["state"] == "configured" and job["dts_status"] == "NotStarted"
     assert job["name"] == "first" and job["labels"] == {"team": "cache"}
-    assert job["source"]["label"] == "127.0.0.1:16001"
+    assert job["source"]["label"] == "127.0.0.1:16001" and job["source"]["topology"] == "standalone"
     assert "precheck" in job["allowed_actions"]
     assert {"action", "reason"} == set(job["blocked_actions"][0])
     assert list(job)[:3] == ["id", "kind", "name"]

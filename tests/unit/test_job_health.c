@@ -43,6 +43,14 @@ static void a_heartbeat_that_was_seen_is_measured(void) {
     expect_latency(60000, "heartbeat", "measured");
 }
 
+static void what_an_earlier_run_left_is_no_latency(void) {
+    well();
+    job.state = JOB_CONFIGURED;
+    expect_latency(-1, "-", "-");
+    job.state = JOB_STOPPED;
+    expect_latency(-1, "-", "-");
+}
+
 static void a_heartbeat_that_is_overdue_makes_the_latency_grow(void) {
     well();
     /* Just sampled: the last one was seen 2.2 s before that, so the one written a second after it
@@ -251,6 +259,7 @@ static void what_must_be_copied_again_cannot_get_worse(void) {
 
 static const struct cunit_test tests[] = {
     CUNIT_TEST(a_heartbeat_that_was_seen_is_measured),
+    CUNIT_TEST(what_an_earlier_run_left_is_no_latency),
     CUNIT_TEST(a_heartbeat_that_is_overdue_makes_the_latency_grow),
     CUNIT_TEST(three_missed_heartbeats_are_stale_by_the_job_s_own_interval),
     CUNIT_TEST(the_clock_of_a_worker_may_be_hours_off),
