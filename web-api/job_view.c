@@ -81,19 +81,22 @@ static json_t *drained(const struct store_job *job) {
  * the contract's. */
 static json_t *view_progress(const struct store_job *job) {
     const struct store_progress *p = &job->progress;
+    /* The count is of before the snapshot: what came in between is in the copy, too. */
+    int64_t total =
+        p->keys_total > 0 && p->keys_done > p->keys_total ? p->keys_done : p->keys_total;
 
     return json_pack(
         "{s:{s:I, s:o, s:I, s:o, s:f, s:o, s:{s:I, s:I, s:I, s:i}, s:i, s:I}, s:{s:I, s:I, "
         "s:I, s:I, s:o}}",
-        "full", "keys_done", (json_int_t)p->keys_done, "keys_total",
-        positive_or_null(p->keys_total), "bytes_done", (json_int_t)p->bytes_done, "bytes_total",
-        positive_or_null(p->bytes_total), "percent", percent_done(job), "eta_seconds",
-        eta_seconds(job), "skipped", "expired", (json_int_t)p->keys_expired, "filtered",
-        (json_int_t)p->keys_filtered, "conflict", (json_int_t)p->keys_conflict, "unsupported", 0,
-        "failed", 0, "field_expiries_dropped", (json_int_t)p->field_expiries_dropped, "incremental",
-        "commands_applied", (json_int_t)p->commands_applied, "bytes_applied",
-        (json_int_t)p->bytes_applied, "skipped", (json_int_t)p->commands_skipped, "rejected",
-        (json_int_t)p->commands_rejected, "drained", drained(job));
+        "full", "keys_done", (json_int_t)p->keys_done, "keys_total", positive_or_null(total),
+        "bytes_done", (json_int_t)p->bytes_done, "bytes_total", positive_or_null(p->bytes_total),
+        "percent", percent_done(job), "eta_seconds", eta_seconds(job), "skipped", "expired",
+        (json_int_t)p->keys_expired, "filtered", (json_int_t)p->keys_filtered, "conflict",
+        (json_int_t)p->keys_conflict, "unsupported", 0, "failed", 0, "field_expiries_dropped",
+        (json_int_t)p->field_expiries_dropped, "incremental", "commands_applied",
+        (json_int_t)p->commands_applied, "bytes_applied", (json_int_t)p->bytes_applied, "skipped",
+        (json_int_t)p->commands_skipped, "rejected", (json_int_t)p->commands_rejected, "drained",
+        drained(job));
 }
 
 static bool is_moving(const struct store_job *job) {
@@ -103,9 +106,11 @@ static bool is_moving(const struct store_job *job) {
 static json_t *view_rates(const struct store_job *job) {
     const struct store_progress *p = &job->progress;
     bool moving = is_moving(job);
+    /* The worker's average fades for some seconds; keys are copied by the copy alone. */
+    bool copies = moving && !phase_is(job, "incremental");
 
     return json_pack("{s:I, s:I, s:I}", "keys_per_second",
-                     (json_int_t)(moving ? p->keys_per_second : 0), "commands_per_second",
+                     (json_int_t)(copies ? p->keys_per_second : 0), "commands_per_second",
                      (json_int_t)(moving ? p->commands_per_second : 0), "bytes_per_second",
                      (json_int_t)(moving ? p->bytes_per_second : 0));
 }

@@ -45,6 +45,9 @@ bool json_read_object(struct str bytes, json_t **ret_object, struct err *err) {
     object = json_loadb(bytes.ptr, bytes.len, JSON_REJECT_DUPLICATES, &why);
     /* jansson's sentence may quote the text near the place, which may be a
      * password: only the place is told. */
+    if (!object && json_error_code(&why) == json_error_numeric_overflow)
+        return err_set(err, ERR_NOT_JSON, "a number is too large at line %d, column %d", why.line,
+                       why.column);
     if (!object)
         return err_set(err, ERR_NOT_JSON, "not JSON at line %d, column %d", why.line, why.column);
     if (!json_is_object(object)) {
@@ -124,7 +127,7 @@ void json_read_bool(const json_t *object, json_t **fields, const char *name, boo
         return;
     pointer_to(name, pointer, sizeof(pointer));
     if (!json_is_boolean(member))
-        json_read_wrong(fields, pointer, "wrong_type", "must be true or false");
+        json_read_wrong(fields, pointer, "type", "must be true or false");
     else
         *value = json_is_true(member);
 }
@@ -138,9 +141,9 @@ void json_read_text(const json_t *object, json_t **fields, const char *name, siz
         return;
     pointer_to(name, pointer, sizeof(pointer));
     if (!json_is_string(member))
-        json_read_wrong(fields, pointer, "wrong_type", "must be a text");
+        json_read_wrong(fields, pointer, "type", "must be a text");
     else if (json_string_length(member) < min || json_string_length(member) > max)
-        json_read_wrong(fields, pointer, "out_of_range", "must have %zu to %zu bytes", min, max);
+        json_read_wrong(fields, pointer, "length", "must have %zu to %zu bytes", min, max);
     else
         *value = json_string_value(member);
 }
@@ -154,7 +157,7 @@ void json_read_choice(const json_t *object, json_t **fields, const char *name, c
         return;
     pointer_to(name, pointer, sizeof(pointer));
     if (!json_is_string(member) || !listed(choices, '|', json_string_value(member)))
-        json_read_wrong(fields, pointer, "not_a_choice", "must be one of %s", choices);
+        json_read_wrong(fields, pointer, "choice", "must be one of %s", choices);
     else
         *value = json_string_value(member);
 }
@@ -168,9 +171,9 @@ void json_read_int(const json_t *object, json_t **fields, const char *name, int6
         return;
     pointer_to(name, pointer, sizeof(pointer));
     if (!json_is_integer(member))
-        json_read_wrong(fields, pointer, "wrong_type", "must be a whole number");
+        json_read_wrong(fields, pointer, "type", "must be a whole number");
     else if (json_integer_value(member) < lowest || json_integer_value(member) > highest)
-        json_read_wrong(fields, pointer, "out_of_range", "must be %lld to %lld", (long long)lowest,
+        json_read_wrong(fields, pointer, "range", "must be from %lld to %lld", (long long)lowest,
                         (long long)highest);
     else
         *value = json_integer_value(member);
@@ -193,7 +196,7 @@ void json_read_texts(const json_t *object, json_t **fields, const char *name, si
         return;
     pointer_to(name, pointer, sizeof(pointer));
     if (!json_is_array(member) || json_array_size(member) > most) {
-        json_read_wrong(fields, pointer, json_is_array(member) ? "out_of_range" : "wrong_type",
+        json_read_wrong(fields, pointer, json_is_array(member) ? "range" : "type",
                         "must be a list of at most %zu texts", most);
         return;
     }
@@ -202,9 +205,9 @@ void json_read_texts(const json_t *object, json_t **fields, const char *name, si
 
         snprintf(at, sizeof(at), "%s/%zu", pointer, i);
         if (!text)
-            json_read_wrong(fields, at, "wrong_type", "must be a text");
+            json_read_wrong(fields, at, "type", "must be a text");
         else if (json_string_length(one) < 1 || json_string_length(one) > longest)
-            json_read_wrong(fields, at, "out_of_range", "must have 1 to %zu bytes", longest);
+            json_read_wrong(fields, at, "length", "must have 1 to %zu bytes", longest);
         else if (is_among(values, found, text))
             json_read_wrong(fields, at, "invalid", "is there twice");
         else

@@ -35,8 +35,9 @@ json_t *precheck_view(const struct store_precheck *precheck) {
     if (strcmp(precheck->purpose, "discover") == 0)
         return probe_view_discover(precheck);
 
-    json_t *summary = check_summary(precheck->items);
     bool waits = strcmp(precheck->state, "queued") == 0;
+    json_t *summary =
+        check_summary(precheck->items, waits || strcmp(precheck->state, "running") == 0);
     json_t *view = json_pack(
         "{s:s, s:o, s:s, s:s, s:O, s:O, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
         precheck->id, "job_id", precheck->job[0] ? json_string(precheck->job) : json_null(),

@@ -29,6 +29,21 @@ static json_t *story_json(struct arena *a, const char *story) {
     return text;
 }
 
+/* A wrong parameter of a query is refused as "name: what is wrong"; told as members of a body are.
+ */
+static json_t *of_parameter(const struct err *err) {
+    const char *text = err->frame[0];
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz_");
+    char pointer[40];
+
+    if (err->code != ERR_VALIDATION || len == 0 || len + 2 > sizeof(pointer) ||
+        strncmp(text + len, ": ", 2) != 0)
+        return json_array();
+    snprintf(pointer, sizeof(pointer), "/%.*s", (int)len, text);
+    return json_pack("[{s:s, s:s, s:s}]", "pointer", pointer, "code", "invalid", "detail",
+                     text + len + 2);
+}
+
 void problem_reply(struct reply *reply, const struct err *err, json_t *fields,
                    const char *request_id) {
     int status = err_http(err->code);
@@ -49,7 +64,7 @@ void problem_reply(struct reply *reply, const struct err *err, json_t *fields,
     if (fields && status == 422)
         json_object_set(doc, "errors", fields);
     else if (status == 422)
-        json_object_set_new(doc, "errors", json_array());
+        json_object_set_new(doc, "errors", of_parameter(err));
     reply_json(reply, status, doc);
     reply->content_type = "application/problem+json";
     if (status == 401 && err->code == ERR_UNAUTHORIZED)

@@ -168,8 +168,7 @@ bool job_control_unseal(const struct keyring *ring, const char *row, const char 
     return seal_open(ring, str_from(identity), blob, ret_sealed, err);
 }
 
-/* "redis-cache.example-to-new.example-202611200954" */
-static void make_name(const json_t *spec, char *dst, size_t size) {
+void job_control_make_name(const json_t *spec, char *dst, size_t size) {
     const char *labels[2] = {"?", "?"};
     static const char *const ends[2] = {"source", "destination"};
     time_t now = time(NULL);
@@ -187,6 +186,11 @@ static void make_name(const json_t *spec, char *dst, size_t size) {
     snprintf(dst, size, "redis-%.50s-to-%.50s-%s", labels[0], labels[1], when);
 }
 
+bool job_control_is_half_named(const char *name) {
+    return strncmp(name, "redis-?-to-", 11) == 0 ||
+           (strncmp(name, "redis-", 6) == 0 && strstr(name, "-to-?-"));
+}
+
 bool job_control_create(struct store *store, const struct keyring *ring, const char *account,
                         const char *actor, const struct job_spec *spec, char ret_id[STORE_ID_SIZE],
                         struct err *err) {
@@ -199,7 +203,7 @@ bool job_control_create(struct store *store, const struct keyring *ring, const c
     bool ok;
 
     ulid_make("job", id);
-    make_name(spec->spec, made_name, sizeof(made_name));
+    job_control_make_name(spec->spec, made_name, sizeof(made_name));
     ok = seal_for(ring, "job", id, &spec->sealed, &sealed, err);
     job = (struct store_job_new){
         .id = id,

@@ -48,6 +48,13 @@ MUST_CHECK bool job_control_move(struct store *store, const char *job, enum job_
                                  const struct job_move *move, const struct job_edge **ret_edge,
                                  struct err *err);
 
+/* The name of a job that was given none, of both ends and the time:
+ * "redis-cache.example-to-new.example-202611200954"; an end that is missing is a "?". */
+void job_control_make_name(const json_t *spec, char *dst, size_t size);
+
+/* Was the job named so while an end was missing? */
+bool job_control_is_half_named(const char *name);
+
 /* Save a new job: `configured`, or `draft` when the specification is incomplete.
  * The name is generated when it has none. ret_id gets the id.
  * Errors: STORE, CONFIG (nothing to seal with). */

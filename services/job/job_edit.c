@@ -113,7 +113,7 @@ static bool patched_request(struct store *store, const struct edit *e, const str
                             json_t **ret_body, struct err *err) {
     static const char *const ends[2] = {"source", "destination"};
     struct secret sealed = SECRET_INIT;
-    json_t *body = NULL, *patch = json_deep_copy(e->patch), *retry;
+    json_t *body = NULL, *patch = json_deep_copy(e->patch);
     bool ok = job_reference_resolve(store, job->account, patch, e->ret_errors, err) &&
               job_control_unseal(e->ring, "job", job->id, buf_str(&job->sealed), &sealed, err) &&
               job_request_whole(job->spec, &sealed, &body, err);
@@ -123,13 +123,10 @@ static bool patched_request(struct store *store, const struct edit *e, const str
         json_decref(patch);
         return false;
     }
-    json_object_set_new(body, "name", json_string(job->name));
+    json_object_set_new(
+        body, "name", job_control_is_half_named(job->name) ? json_null() : json_string(job->name));
     if (!job_spec_conflict_is_chosen(body))
         json_object_del(body, "conflict_scope"); /* follows the selection */
-    /* Said by itself the default earns a warning that it does not earn left out. */
-    retry = json_object_get(body, "retry");
-    if (json_integer_value(json_object_get(retry, "other_minutes")) == 10)
-        json_object_del(retry, "other_minutes");
     /* A selection that the source's URL made goes with it and comes again with it. */
     if (has_warning(job->warnings, "database_of_url"))
         json_object_del(json_object_get(body, "objects"), "databases");
@@ -331,9 +328,11 @@ static bool apply(struct store *store, const struct edit *e, const struct store_
     struct edited x = {.is_light = false};
     bool ok = read_edited(store, e, job, &x, err);
     const char *its = json_string_value(json_object_get(x.spec.spec, "name"));
-    const char *name = its ? its : job->name;
+    char made[JOB_SPEC_NAME_MAX + 1];
+    const char *name = its ? its : made;
     int64_t version = job->version;
 
+    job_control_make_name(x.spec.spec, made, sizeof(made));
     if (ok && !x.is_light && !x.is_ends) {
         ok = take_precheck_back(store, e, job, &x.spec, err);
         version++;

@@ -20,8 +20,8 @@ struct reading {
     const json_t *body;
     struct job_spec *spec;
     struct spec_report *report;
-    struct endpoint ends[2]; /* source, destination */
-    bool has_end[2];
+    struct endpoint ends[2];       /* source, destination */
+    bool has_end[2], is_broken[2]; /* it is there and was refused */
 };
 
 static const char *const end_names[2] = {"source", "destination"};
@@ -75,17 +75,6 @@ static void read_labels(struct reading *r) {
 
 /* ---- ends ---- */
 
-static const char *code_of(enum err_code code) {
-    switch (code) {
-    case ERR_NOT_SUPPORTED_YET:
-        return "not_supported_yet";
-    case ERR_AMBIGUOUS_USERINFO:
-        return "ambiguous_userinfo";
-    default:
-        return "invalid";
-    }
-}
-
 static void read_end(struct reading *r, int end, json_t *sealed) {
     char inner[ENDPOINT_POINTER_SIZE] = "", pointer[ENDPOINT_POINTER_SIZE + 16];
     json_t *given = member_of(r, NULL, end_names[end]), *reference, *made, *secrets;
@@ -103,8 +92,9 @@ static void read_end(struct reading *r, int end, json_t *sealed) {
                                          inner, &err)
                     : endpoint_parse_reference(given, &r->ends[end], &cred, inner, &err))) {
         snprintf(pointer, sizeof(pointer), "/%s%s", end_names[end], inner);
-        /* The root of the story says what is wrong; the frames above say where. */
-        spec_report_add(r->report, pointer, code_of(err.code), "%s", err.frame[0]);
+        spec_report_add(r->report, pointer, job_spec_end_code(&err), "%s",
+                        job_spec_end_detail(&err, inner));
+        r->is_broken[end] = true;
         return;
     }
     r->has_end[end] = true;
@@ -194,6 +184,23 @@ static int64_t number(const struct reading *r, const char *object, const char *n
     return json_integer_value(json_object_get(json_object_get(r->spec->spec, object), name));
 }
 
+/* A switch without a limit looks like a brake and is none. */
+static void judge_limits(struct reading *r, const char *part) {
+    const json_t *limits = json_object_get(json_object_get(r->spec->spec, "throttle"), part),
+                 *value;
+    bool on = json_is_true(json_object_get(limits, "enabled")), any = false;
+    char pointer[48];
+    const char *name;
+
+    if (json_array_size(json_object_get(json_object_get(r->spec->spec, "throttle"), "schedule")))
+        return;
+    json_object_foreach((json_t *)(uintptr_t)limits, name, value) any =
+        any || json_is_integer(value);
+    snprintf(pointer, sizeof(pointer), "/throttle/%s/enabled", part);
+    if (on && !any)
+        warn(r, pointer, "throttle_without_limit", "No limit is set: nothing is held back");
+}
+
 static bool limits_following(const struct reading *r) {
     const json_t *throttle = json_object_get(r->spec->spec, "throttle");
 
@@ -223,13 +230,17 @@ static void check_together(struct reading *r) {
     if (flag(r, "migration", "full") && !flag(r, "migration", "incremental") && limits_following(r))
         spec_report_add(r->report, "/throttle/incremental/enabled", "invalid",
                         "the job follows no changes: there is nothing to be limited");
-    else if (flag(r, "migration", "full") && !flag(r, "migration", "incremental"))
+    else if (flag(r, "migration", "full") && !flag(r, "migration", "incremental") &&
+             !(r->has_end[0] && endpoint_is_file(&r->ends[0])))
         warn(r, "/migration/incremental", "full_only",
              "What is written to the source during the copy may be missing or half there");
     check_extension(r, flag(r, "migration", "incremental"));
     if (connection > 0 && other >= connection)
         spec_report_add(r->report, "/retry/other_minutes", "range",
-                        "must be less than connection_minutes");
+                        "is %lld%s and must be less than connection_minutes, %lld",
+                        (long long)other,
+                        member_of(r, "retry", "other_minutes") ? "" : " unless it is said",
+                        (long long)connection);
     if (json_is_integer(json_object_get(backoff, "max_ms")) &&
         json_integer_value(json_object_get(backoff, "initial_ms")) >
             json_integer_value(json_object_get(backoff, "max_ms")))
@@ -238,7 +249,7 @@ static void check_together(struct reading *r) {
     if (connection > 0 && connection <= 30)
         warn(r, "/retry/connection_minutes", "retry_short",
              "A failover or a maintenance may take longer than the job keeps trying");
-    if (member_of(r, "retry", "other_minutes") && other > 0 && other <= 10)
+    if (member_of(r, "retry", "other_minutes") && other > 0 && other < 10)
         warn(r, "/retry/other_minutes", "retry_short",
              "Errors that heal by themselves may take longer than the job keeps trying");
 }
@@ -247,6 +258,7 @@ static void read_objects(struct reading *r) {
     struct job_spec_objects objects = {
         .given = member_of(r, NULL, "objects"),
         .source = r->has_end[0] ? &r->ends[0] : NULL,
+        .is_source_broken = r->is_broken[0],
         .destination = r->has_end[1] ? &r->ends[1] : NULL,
         .report = r->report,
         .spec = r->spec,
@@ -335,6 +347,8 @@ bool job_spec_read(const json_t *body, struct job_spec *ret, struct err *err) {
     read_expiry(&r);
     judge_field_expiry(&r);
     read_throttle(&r);
+    judge_limits(&r, "full");
+    judge_limits(&r, "incremental");
     if (json_is_object(json_object_get(ret->spec, "migration")))
         job_schedule_read(member_of(&r, "migration", "start_at"),
                           json_object_get(ret->spec, "migration"), &report);

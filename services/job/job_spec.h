@@ -55,5 +55,10 @@ MUST_CHECK bool job_spec_endpoint(const json_t *spec, const char *end, struct en
 MUST_CHECK bool job_spec_credentials(const struct secret *sealed, const char *end,
                                      struct credentials *ret, struct err *err);
 
+/* What endpoint_from_json() and endpoint_parse_reference() refused, as an entry of `errors` has it:
+ * its code, and the root of the story without the pointer the entry has beside it. */
+const char *job_spec_end_code(const struct err *why);
+const char *job_spec_end_detail(const struct err *why, const char *pointer);
+
 /* Why a job of that specification can be checked and not be carried out; NULL: it can. */
 const char *job_spec_unbuilt(const json_t *spec);

@@ -22,6 +22,29 @@ const char *job_spec_unbuilt(const json_t *spec) {
                        : NULL;
 }
 
+const char *job_spec_end_code(const struct err *why) {
+    switch (why->code) {
+    case ERR_NOT_SUPPORTED_YET:
+        return "not_supported_yet";
+    case ERR_AMBIGUOUS_USERINFO:
+        return "ambiguous_userinfo";
+    default:
+        return "invalid";
+    }
+}
+
+const char *job_spec_end_detail(const struct err *why, const char *pointer) {
+    const char *detail = why->frame[0], *end = strstr(detail, ": ");
+    struct str said = str_of(detail, end ? (size_t)(end - detail) : 0), at = str_from(pointer);
+
+    /* Within "inline" the story names the member from there. */
+    if (said.len > 0 && (str_equal(said, STR_LIT("endpoint")) ||
+                         (said.ptr[0] == '/' && said.len <= at.len &&
+                          str_equal(str_skip(at, at.len - said.len), said))))
+        return end + 2;
+    return detail;
+}
+
 bool job_spec_endpoint(const json_t *spec, const char *end, struct endpoint *ret, struct err *err) {
     json_t *at = json_copy(json_object_get(spec, end)); /* without what it was named by */
     bool ok;

@@ -103,7 +103,8 @@ static json_t *read_number(const struct field *f, const json_t *value, const cha
         return json_null();
     }
     if (json_number_value(value) < f->lowest || json_number_value(value) > f->highest) {
-        spec_report_add(report, pointer, "range", "must be from %g to %g", f->lowest, f->highest);
+        spec_report_add(report, pointer, "range", "must be from %.0f to %.0f", f->lowest,
+                        f->highest);
         return json_null();
     }
     return json_copy((json_t *)(uintptr_t)value);
@@ -124,8 +125,8 @@ static json_t *read_text(const struct field *f, const json_t *value, const char 
         length = text_length(text);
         if (length >= 1 && (double)length <= f->highest)
             return json_string(text);
-        spec_report_add(report, pointer, "length", "must have 1 to %g characters, no control ones",
-                        f->highest);
+        spec_report_add(report, pointer, "length",
+                        "must have 1 to %.0f characters, no control ones", f->highest);
     } else if (!is_one_of(f->choices, text)) {
         spec_report_add(report, pointer, "choice", "must be one of %s", f->choices);
     } else if (!is_one_of(f->built, text)) {

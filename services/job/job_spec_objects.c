@@ -175,7 +175,7 @@ static void read_databases_of_urls(struct job_spec_objects *r, struct selection 
         warn(r, "/source", "database_of_url",
              "Only the database that the source's URL names is migrated; leave it out to migrate "
              "all");
-    } else if (destination >= 0) {
+    } else if (destination >= 0 && !r->is_source_broken) {
         spec_report_add(r->report, "/destination", "invalid",
                         "names a database and the source does not: say which one goes there in "
                         "objects.databases");

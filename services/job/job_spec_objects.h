@@ -13,6 +13,7 @@
 struct job_spec_objects {
     const json_t *given;                         /* the request's `objects`; NULL = none */
     const struct endpoint *source, *destination; /* NULL where there is none */
+    bool is_source_broken; /* it was given and refused: what it says about databases is unknown */
     struct spec_report *report;
     struct job_spec *spec; /* the table has filled in its part of it */
 };

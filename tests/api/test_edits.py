@@ -70,8 +70,12 @@ def test_the_credentials_of_an_end_that_is_not_named_stay(api):
 
 def test_a_draft_becomes_complete_and_a_job_a_draft_again(api):
     job = api.post("/v1/jobs", {"kind": "migration", "source": SPEC["source"]})
-    assert patch(api, job, {"destination": {"url": "redis://complete.example:1"}})["state"] == "configured"
+    assert "-to-?-" in job["name"]
+    whole = patch(api, job, {"destination": {"url": "redis://complete.example:1"}})
+    assert whole["state"] == "configured" and "-to-complete.example:1-" in whole["name"], whole["name"]
     assert patch(api, job, {"destination": None})["state"] == "draft"
+    named = patch(api, job, {"name": "mine"})
+    assert patch(api, named, {"destination": {"url": "redis://other.example:1"}})["name"] == "mine"
 
 
 def test_a_database_of_the_url_goes_with_the_url(api):

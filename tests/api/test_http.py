@@ -140,6 +140,10 @@ def test_what_is_no_json_is_400_and_not_quoted(api):
         answer = api.http.post(api.url + "/v1/jobs", data=body, headers={"Content-Type": "application/json"})
         assert answer.status_code == 400 and answer.json()["code"] == "not_json", body[:20]
         assert "hunter2" not in answer.text
+    # A number is one, however long: what is wrong is its size.
+    answer = api.http.post(api.url + "/v1/jobs", data=b'{"extend_ttl_seconds": 99999999999999999999}',
+                           headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400 and "a number is too large at line 1" in answer.json()["detail"]
 
 
 def test_another_media_type_is_415(api):

@@ -59,7 +59,7 @@ static void a_summary_counts_results_and_leaves_out_what_was_skipped(void) {
     };
 
     for (size_t i = 0; i < LENGTH_OF(rows); i++) {
-        json_t *items = json_loads(rows[i].items, 0, NULL), *sum = check_summary(items);
+        json_t *items = json_loads(rows[i].items, 0, NULL), *sum = check_summary(items, false);
         const json_t *counts = json_object_get(sum, "counts");
 
         CU_ASSERT_EQUAL(json_integer_value(json_object_get(sum, "success_rate")), rows[i].rate);
@@ -71,10 +71,33 @@ static void a_summary_counts_results_and_leaves_out_what_was_skipped(void) {
     }
 }
 
+/* A screen that waits for 100 percent must not see it after the first few checks. */
+static void while_a_run_goes_on_what_has_not_come_has_not_passed(void) {
+    size_t count;
+    const struct check_info *infos = check_catalogue(&count);
+    json_t *items = json_array(), *sum;
+    json_int_t before = -1, rate = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        sum = check_summary(items, true);
+        rate = json_integer_value(json_object_get(sum, "success_rate"));
+        CU_ASSERT(rate >= before && rate < 100);
+        before = rate;
+        json_decref(sum);
+        json_array_append_new(items, json_pack("{s:s, s:s}", "id", infos[i].id, "result", "pass"));
+    }
+    CU_ASSERT(rate >= 95);
+    sum = check_summary(items, true);
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(sum, "success_rate")), 100);
+    json_decref(sum);
+    json_decref(items);
+}
+
 static const struct cunit_test tests[] = {
     CUNIT_TEST(every_check_has_one_id_and_a_title),
     CUNIT_TEST(what_can_stop_a_job_has_a_remedy),
     CUNIT_TEST(the_catalogue_says_what_is_built),
     CUNIT_TEST(a_summary_counts_results_and_leaves_out_what_was_skipped),
+    CUNIT_TEST(while_a_run_goes_on_what_has_not_come_has_not_passed),
 };
 CUNIT_MAIN("check_catalogue", tests)

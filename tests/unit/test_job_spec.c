@@ -312,7 +312,7 @@ static void what_one_should_know_is_a_warning(void) {
 
     CU_ASSERT_TRUE(read_text(
         REQUEST(", \"expiry\": {\"mode\": \"exact\"}, \"migration\": {\"incremental\": false},"
-                " \"retry\": {\"connection_minutes\": 30, \"other_minutes\": 10}"),
+                " \"retry\": {\"connection_minutes\": 30, \"other_minutes\": 9}"),
         &spec, &err));
     CU_ASSERT_TRUE(has_warning(&spec, "expiry_exact"));
     CU_ASSERT_TRUE(has_warning(&spec, "full_only"));

@@ -79,8 +79,8 @@ static void bytes_a_peer_sent_do_not_make_the_detail_vanish(void) {
 static void wrong_fields_are_shown_and_a_missing_key_names_the_scheme(void) {
     struct err err = ERR_INIT;
     struct reply reply;
-    json_t *fields = json_pack("[{s:s, s:s, s:s}]", "pointer", "/name", "code", "wrong_type",
-                               "detail", "must be a text");
+    json_t *fields = json_pack("[{s:s, s:s, s:s}]", "pointer", "/name", "code", "type", "detail",
+                               "must be a text");
 
     err_set(&err, ERR_VALIDATION, "name");
     json_t *doc = problem(&err, fields, &reply);
@@ -95,11 +95,34 @@ static void wrong_fields_are_shown_and_a_missing_key_names_the_scheme(void) {
     arena_done(&arena);
 }
 
+static void a_wrong_parameter_of_a_query_is_shown_as_a_wrong_member_is(void) {
+    struct err err = ERR_INIT;
+    struct reply reply;
+
+    err_set(&err, ERR_VALIDATION, "limit: must be 1 to 200");
+    json_t *doc = problem(&err, NULL, &reply);
+    const json_t *first = json_array_get(json_object_get(doc, "errors"), 0);
+
+    CU_ASSERT_STRING_EQUAL(member(first, "pointer"), "/limit");
+    CU_ASSERT_STRING_EQUAL(member(first, "code"), "invalid");
+    CU_ASSERT_STRING_EQUAL(member(first, "detail"), "must be 1 to 200");
+    json_decref(doc);
+    arena_done(&arena);
+
+    err_clear(&err);
+    err_set(&err, ERR_VALIDATION, "the limit: is no parameter's name");
+    doc = problem(&err, NULL, &reply);
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(doc, "errors")), 0);
+    json_decref(doc);
+    arena_done(&arena);
+}
+
 static const struct cunit_test tests[] = {
     CUNIT_TEST(every_code_is_a_whole_document_with_its_rows_status),
     CUNIT_TEST(a_type_is_the_code_with_dashes),
     CUNIT_TEST(our_own_failure_shows_only_the_request),
     CUNIT_TEST(bytes_a_peer_sent_do_not_make_the_detail_vanish),
     CUNIT_TEST(wrong_fields_are_shown_and_a_missing_key_names_the_scheme),
+    CUNIT_TEST(a_wrong_parameter_of_a_query_is_shown_as_a_wrong_member_is),
 };
 CUNIT_MAIN("problem", tests)

@@ -31,7 +31,7 @@ static json_t *read_quotas(struct call *call, json_t *base_taken) {
     size_t i;
 
     if (given && !json_is_object(given))
-        json_read_wrong(&call->fields, "/quotas", "wrong_type", "must be an object");
+        json_read_wrong(&call->fields, "/quotas", "type", "must be an object");
     json_read_known(given, &fields, quota_names);
     json_object_foreach((json_t *)(uintptr_t)given, name, value) {
         int64_t limit = 0;

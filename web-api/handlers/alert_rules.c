@@ -25,7 +25,7 @@ static bool number_or(struct call *call, const json_t *given, const char *name, 
         return false;
     if (!json_is_number(member) || json_number_value(member) < lowest ||
         json_number_value(member) > highest)
-        json_read_wrong(&call->fields, arena_printf(call->arena, "/%s", name), "out_of_range",
+        json_read_wrong(&call->fields, arena_printf(call->arena, "/%s", name), "range",
                         "must be a number from %g to %g", lowest, highest);
     else
         *value = json_number_value(member);
@@ -51,8 +51,8 @@ static void read_thresholds(struct call *call, const json_t *given, enum alert_t
     resolve = below ? threshold * 1.2 : threshold * 0.8;
     if (number_or(call, given, "resolve_threshold", 0, row->highest * 2, &resolve) &&
         (below ? resolve < threshold : resolve > threshold))
-        json_read_wrong(&call->fields, "/resolve_threshold", "out_of_range",
-                        "must be %s the threshold", below ? "above" : "below");
+        json_read_wrong(&call->fields, "/resolve_threshold", "range", "must be %s the threshold",
+                        below ? "above" : "below");
     json_object_set_new(rule, "threshold", json_real(threshold));
     json_object_set_new(rule, "resolve_threshold", json_real(resolve));
 }
@@ -65,7 +65,7 @@ static void read_times(struct call *call, const json_t *given, enum alert_type t
     json_read_int(given, &call->fields, "resolve_for_seconds", 0, 3600, &resolve_s);
     json_read_int(given, &call->fields, "repeat_interval_seconds", 0, 86400, &repeat_s);
     if (repeat_s > 0 && repeat_s < REPEAT_LEAST_S)
-        json_read_wrong(&call->fields, "/repeat_interval_seconds", "out_of_range",
+        json_read_wrong(&call->fields, "/repeat_interval_seconds", "range",
                         "must be 0 (never) or %d to 86400", REPEAT_LEAST_S);
     json_object_set_new(rule, "for_seconds", json_integer(for_s));
     json_object_set_new(rule, "resolve_for_seconds", json_integer(resolve_s));
@@ -81,11 +81,10 @@ static void read_labels(struct call *call, const json_t *given, json_t *rule) {
         return;
     }
     if (!json_is_object(labels) || json_object_size(labels) > 16)
-        json_read_wrong(&call->fields, "/labels", "wrong_type",
-                        "must be an object of at most 16 texts");
+        json_read_wrong(&call->fields, "/labels", "type", "must be an object of at most 16 texts");
     json_object_foreach(labels, name, value) {
         if (!json_is_string(value))
-            json_read_wrong(&call->fields, "/labels", "wrong_type", "must hold texts alone");
+            json_read_wrong(&call->fields, "/labels", "type", "must hold texts alone");
     }
     json_object_set(rule, "labels", labels);
 }
@@ -159,7 +158,7 @@ static bool read_rule(struct call *call, const json_t *given, json_t **ret_rule,
     }
     json_read_known(call->body, &call->fields, members);
     if (!alert_type_parse(name, &type))
-        json_read_wrong(&call->fields, "/type", name ? "not_a_choice" : "required",
+        json_read_wrong(&call->fields, "/type", name ? "choice" : "required",
                         "must be one of the types that GET /v1/alert-rules/types lists");
     json_object_set_new(rule, "type", json_string(alert_type_row(type)->name));
     read_choices(call, given, type, rule);

@@ -98,6 +98,6 @@ bool alerts_silence(struct call *call, struct reply *reply, struct err *err) {
     if (until_ms == -1 && !call->fields)
         json_read_wrong(&call->fields, "/until", "required", "is missing; null ends a silence");
     if (until_ms > 0 && until_ms <= clock_wall_ms())
-        json_read_wrong(&call->fields, "/until", "out_of_range", "must lie in the future");
+        json_read_wrong(&call->fields, "/until", "range", "must lie in the future");
     return json_read_end(call->fields, err) && heed(call, reply, NULL, until_ms, err);
 }

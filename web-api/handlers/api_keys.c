@@ -28,7 +28,7 @@ static void read_wanted(struct call *call, struct wanted *w) {
     json_read_text(call->body, &call->fields, "name", 1, 128, &w->name);
     json_read_time(call->body, &call->fields, "expires_at", &w->expires_ms);
     if (w->expires_ms > 0 && w->expires_ms <= clock_wall_ms())
-        json_read_wrong(&call->fields, "/expires_at", "out_of_range", "must lie in the future");
+        json_read_wrong(&call->fields, "/expires_at", "range", "must lie in the future");
     json_read_texts(call->body, &call->fields, "allowed_cidrs", STORE_KEY_CIDRS_MAX, CIDR_TEXT_MAX,
                     w->cidrs, &w->cidr_count);
     w->has_cidrs = json_is_array(json_object_get(call->body, "allowed_cidrs"));
@@ -54,8 +54,8 @@ static const char *read_scopes(struct call *call) {
         else if (strcmp(scopes[i], "operate") == 0 && strcmp(widest, "admin") != 0)
             widest = "operate";
         else if (strcmp(scopes[i], "read") != 0 && strcmp(scopes[i], "operate") != 0)
-            json_read_wrong(&call->fields, arena_printf(call->arena, "/scopes/%zu", i),
-                            "not_a_choice", "must be one of read|operate|admin");
+            json_read_wrong(&call->fields, arena_printf(call->arena, "/scopes/%zu", i), "choice",
+                            "must be one of read|operate|admin");
     }
     if (count == 0 && !call->fields)
         json_read_wrong(&call->fields, "/scopes", "required", "say read, operate or admin");

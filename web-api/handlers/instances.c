@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "services/common/ulid.h"
+#include "services/job/job_spec.h"
 #include "services/job/role_judge.h"
 #include "services/net/endpoint.h"
 #include "services/secret/seal.h"
@@ -56,7 +57,7 @@ static bool read_endpoint(struct call *call, const char *id, struct said *said, 
         return true;
     if (!endpoint_parse_reference(given, &ep, &cred, inner, &why)) {
         json_read_wrong(&call->fields, arena_printf(call->arena, "/endpoint%s", inner),
-                        err_slug(why.code), "%s", why.frame[0]);
+                        job_spec_end_code(&why), "%s", job_spec_end_detail(&why, inner));
         return true;
     }
     if (endpoint_is_file(&ep))
@@ -90,8 +91,8 @@ static void read_details(struct call *call, struct said *said) {
     if (!labels)
         return;
     if (!json_is_object(labels) || json_object_size(labels) > LABELS_MAX)
-        json_read_wrong(&call->fields, "/labels", "wrong_type",
-                        "must be an object of at most %d texts", (int)LABELS_MAX);
+        json_read_wrong(&call->fields, "/labels", "type", "must be an object of at most %d texts",
+                        (int)LABELS_MAX);
     json_object_foreach((json_t *)(uintptr_t)labels, key, value) {
         if (strlen(key) < 1 || strlen(key) > 63 || !json_is_string(value) ||
             json_string_length(value) > 255)
@@ -322,7 +323,8 @@ bool instances_rotate(struct call *call, struct reply *reply, struct err *err) {
                      "changing the password beside a client certificate is not built yet: PATCH "
                      "the endpoint");
     else if (!endpoint_from_json(form, &ep, &cred, inner, &why)) {
-        json_read_wrong(&call->fields, inner, err_slug(why.code), "%s", why.frame[0]);
+        json_read_wrong(&call->fields, inner, job_spec_end_code(&why), "%s",
+                        job_spec_end_detail(&why, inner));
         ok = json_read_end(call->fields, err);
     } else {
         endpoint = endpoint_to_json(&ep);

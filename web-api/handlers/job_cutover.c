@@ -26,9 +26,9 @@ static void read_number(struct call *call, const char *name, json_int_t lowest, 
         return;
     snprintf(pointer, sizeof(pointer), "/%s", name);
     if (!json_is_integer(member))
-        json_read_wrong(&call->fields, pointer, "wrong_type", "must be a whole number");
+        json_read_wrong(&call->fields, pointer, "type", "must be a whole number");
     else if (json_integer_value(member) < lowest || json_integer_value(member) > highest)
-        json_read_wrong(&call->fields, pointer, "out_of_range",
+        json_read_wrong(&call->fields, pointer, "range",
                         "must be %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT, lowest,
                         highest);
     else

@@ -55,7 +55,7 @@ static void read_databases(struct call *call, struct draft *d) {
         return;
     if (!json_is_array(list) || json_array_size(list) == 0 ||
         json_array_size(list) > STORE_ROLE_LIST_MAX) {
-        json_read_wrong(&call->fields, "/databases", "wrong_type",
+        json_read_wrong(&call->fields, "/databases", "type",
                         "must be null or a list of 1 to %d numbers", STORE_ROLE_LIST_MAX);
         return;
     }
@@ -63,8 +63,8 @@ static void read_databases(struct call *call, struct draft *d) {
         json_int_t number = json_integer_value(one);
 
         if (!json_is_integer(one) || number < 0 || number > 255) {
-            json_read_wrong(&call->fields, arena_printf(call->arena, "/databases/%zu", i),
-                            "out_of_range", "must be a number from 0 to 255");
+            json_read_wrong(&call->fields, arena_printf(call->arena, "/databases/%zu", i), "range",
+                            "must be a number from 0 to 255");
             continue;
         }
         snprintf(d->database_text[count], sizeof(d->database_text[count]), "%d", (int)number);
@@ -83,7 +83,7 @@ static void read_restriction(struct call *call, const struct draft *d, const cha
 
     json_read_texts(d->whole, &call->fields, name, most, longest, values, &count);
     if (json_is_array(json_object_get(d->whole, name)) && count == 0)
-        json_read_wrong(&call->fields, arena_printf(call->arena, "/%s", name), "out_of_range",
+        json_read_wrong(&call->fields, arena_printf(call->arena, "/%s", name), "range",
                         "an empty list would allow nothing; null allows all");
     if (count > 0)
         *ret = values;
@@ -119,7 +119,7 @@ static void read_role(struct call *call, struct draft *d) {
     for (size_t i = 0; i < r->permission_count; i++)
         if (!role_judge_knows(d->permissions[i]))
             json_read_wrong(&call->fields, arena_printf(call->arena, "/permissions/%zu", i),
-                            "not_a_choice", "must be one of %s", role_judge_permissions);
+                            "choice", "must be one of %s", role_judge_permissions);
     require(call, "trusted_accounts", r->trusted_count);
     require(call, "instances", r->instance_count);
     require(call, "permissions", r->permission_count);
@@ -131,7 +131,7 @@ static void read_role(struct call *call, struct draft *d) {
     json_read_time(d->whole, &call->fields, "not_before", &r->not_before_ms);
     json_read_time(d->whole, &call->fields, "not_after", &r->not_after_ms);
     if (r->not_after_ms && r->not_after_ms <= r->not_before_ms)
-        json_read_wrong(&call->fields, "/not_after", "out_of_range", "must lie behind not_before");
+        json_read_wrong(&call->fields, "/not_after", "range", "must lie behind not_before");
     json_read_int(d->whole, &call->fields, "max_session_seconds", SESSION_LEAST_S, SESSION_MOST_S,
                   &r->max_session_seconds);
     json_read_int(d->whole, &call->fields, "max_rps", 1, RATE_MOST, &r->max_rps);
@@ -308,7 +308,7 @@ bool roles_check(struct call *call, struct reply *reply, struct err *err) {
         use.permissions[i] = needed[i];
         if (!role_judge_knows(needed[i]))
             json_read_wrong(&call->fields, arena_printf(call->arena, "/permissions/%zu", i),
-                            "not_a_choice", "must be one of %s", role_judge_permissions);
+                            "choice", "must be one of %s", role_judge_permissions);
     }
     if (!json_read_end(call->fields, err) ||
         !store_role_find(call->store, use.owner, use.role_name, use.instance, &role, &endpoint,

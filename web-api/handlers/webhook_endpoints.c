@@ -46,7 +46,7 @@ static void read_events(struct call *call, const json_t *given, json_t *endpoint
         if (strcmp(types[i], "*") != 0 && strncmp(types[i], "job.", 4) != 0 &&
             strncmp(types[i], "alert.", 6) != 0)
             json_read_wrong(&call->fields, arena_printf(call->arena, "/event_types/%zu", i),
-                            "not_a_choice", "is *, alert.*, job.* or one of their events");
+                            "choice", "is *, alert.*, job.* or one of their events");
         json_array_append_new(list, json_string(types[i]));
     }
     json_object_set_new(endpoint, "event_types", list);
@@ -92,8 +92,8 @@ static void check_headers(struct call *call, const json_t *headers) {
     json_t *value;
 
     if (!json_is_object(headers) || json_object_size(headers) > HEADERS_MAX) {
-        json_read_wrong(&call->fields, "/headers", "wrong_type",
-                        "must be an object of at most %d texts", HEADERS_MAX);
+        json_read_wrong(&call->fields, "/headers", "type", "must be an object of at most %d texts",
+                        HEADERS_MAX);
         return;
     }
     json_object_foreach((json_t *)(uintptr_t)headers, name, value) {
