@@ -4,9 +4,9 @@
 SELECT coalesce(jsonb_agg(jsonb_build_object('job', job, 'number', number, 'type', type,
            'at', kf_time(at), 'state', state, 'sentence', sentence, 'detail', detail, 'actor', actor)
            ORDER BY at DESC, job, number DESC), '[]')
-  FROM (SELECT e.*
-          FROM job_event e
-          JOIN job j ON j.id = e.job
-         WHERE j.account = $1 AND ($2::int8 = 0 OR e.at < to_timestamp($2::int8 / 1000.0))
-         ORDER BY e.at DESC
+  FROM (SELECT *
+          FROM job_event
+         WHERE account = $1
+           AND at < CASE WHEN $2::int8 = 0 THEN 'infinity' ELSE to_timestamp($2::int8 / 1000.0) END
+         ORDER BY at DESC
          LIMIT $3::int8) newest

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from support.api_server import ApiServer, make_id
+from support.service import ROOT
 from support.tenant import Tenant
 
 
@@ -206,6 +207,29 @@ def test_a_change_and_its_audit_row_are_one_transaction(api, tenant):
     finally:
         api.sql("ALTER TABLE audit DROP CONSTRAINT refused")
     assert tenant.call("POST", "/v1/jobs", {"kind": "migration"}).status_code == 201
+
+
+def test_events_of_a_small_account_are_found_without_walking_those_of_others(api, job):
+    """What the statement reads grows with what it answers, not with what others have done."""
+    tenant = Tenant(api.url, api.key)
+    mine = tenant.ok("POST", "/v1/jobs", {"kind": "migration"})
+    api.sql("INSERT INTO job_event (job, number, type, state, sentence)"
+            " SELECT %s, n, 'x', 'configured', 'x' FROM generate_series(1000, 20999) n", job["id"])
+    api.sql("ANALYZE job_event")
+    assert [e["job"] for e in tenant.ok("GET", "/v1/events")["items"]] == [mine["id"]]
+    statement = (ROOT / "sql" / "queries" / "event_recent.sql").read_text()
+    api.sql("SET plan_cache_mode = force_generic_plan")  # as a prepared statement comes to it
+    api.sql("PREPARE recent AS " + statement)
+    (plan,) = api.sql("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE recent(%s, 0, 50)", tenant.id)[0]
+    api.sql("DEALLOCATE recent")
+    api.sql("RESET plan_cache_mode")
+    api.sql("DELETE FROM job_event WHERE job = %s AND number >= 1000", job["id"])
+
+    def looked_at(node):
+        own = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        return max([own] + [looked_at(child) for child in node.get("Plans", [])])
+
+    assert looked_at(plan[0]["Plan"]) < 100, plan
 
 
 def test_too_many_requests_are_429_and_headers_say_how_many_are_left(postgres):
