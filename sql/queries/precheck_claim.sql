@@ -1,15 +1,20 @@
--- Lease the run that has waited longest; one whose worker went silent begins again, without the
--- items it had, but for those taken over from an earlier run. Repeated, it claims another.
+-- Lease the run that has waited longest, of an account of which fewest run: who asks for thousands
+-- keeps nobody else waiting for more than one. One whose worker went silent begins again, without
+-- the items it had, but for those taken over from an earlier run. Repeated, it claims another.
 -- $1 worker text   $2 pool text   $3 seconds int8
 -- Returns 0 or 1 row: id, job, epoch, probe, spec, sealed bytea, purpose, ids of items taken over
 -- jsonb.
-WITH waiting AS MATERIALIZED (
-    SELECT id FROM precheck
-     WHERE state IN ('queued', 'running') AND lease_until < now() AND worker_pool = $2
+WITH busy AS (
+    SELECT account, count(*) AS runs FROM precheck
+     WHERE state = 'running' AND lease_until >= now()
+     GROUP BY account
+), waiting AS MATERIALIZED (
+    SELECT p.id FROM precheck p LEFT JOIN busy b ON b.account = p.account
+     WHERE p.state IN ('queued', 'running') AND p.lease_until < now() AND p.worker_pool = $2
        AND NOT EXISTS (SELECT 1 FROM worker d WHERE d.id = $1 AND d.draining)
-     ORDER BY id
+     ORDER BY coalesce(b.runs, 0), p.created_at, p.id
      LIMIT 1
-       FOR UPDATE SKIP LOCKED
+       FOR UPDATE OF p SKIP LOCKED
 ), emptied AS (
     DELETE FROM precheck_item i USING waiting w WHERE i.precheck = w.id AND NOT i.carried
 )

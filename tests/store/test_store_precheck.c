@@ -244,6 +244,44 @@ static void a_run_may_stand_alone(void) {
     store_precheck_done(&run);
 }
 
+static void claims(const char *expected) {
+    struct store_precheck_claim c;
+    struct err err = ERR_INIT;
+    bool found = false;
+
+    CU_ASSERT_TRUE_FATAL(store_precheck_claim(store_fixture(), "w1", "fair", 15, &c, &found, &err));
+    CU_ASSERT_EQUAL(found, expected != NULL);
+    if (found && expected)
+        CU_ASSERT_STRING_EQUAL(c.id, expected);
+    store_precheck_claim_done(&c);
+}
+
+static void who_asks_for_much_keeps_nobody_waiting(void) {
+    char other[STORE_ID_SIZE], sql[1200];
+
+    store_fixture_account(account);
+    store_fixture_account(other);
+    /* Forty tests of connections, then a precheck of theirs, then one of somebody else: by
+     * their names alone the tests would all go first. */
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO precheck (id, account, state, probe, ignore_warnings, spec, spec_digest,"
+             " worker_pool, purpose, created_at)"
+             " SELECT CASE WHEN n < 41 THEN 'cnt_fair' || n ELSE 'pck_fair' || n END,"
+             " CASE WHEN n < 42 THEN '%s' ELSE '%s' END, 'queued', 'full', false, '{}', '', 'fair',"
+             " CASE WHEN n < 41 THEN 'connectivity' ELSE 'precheck' END,"
+             " now() + n * interval '1 ms' FROM generate_series(1, 42) n",
+             account, other);
+    store_fixture_sql(sql);
+    claims("cnt_fair1");
+    claims("pck_fair42");
+    claims("cnt_fair2");
+    store_fixture_sql("UPDATE precheck SET state = 'passed' WHERE id ~ '^cnt_fair[1-3]?[0-9]$'");
+    claims("cnt_fair40");
+    claims("pck_fair41");
+    claims(NULL);
+    store_fixture_sql("DELETE FROM precheck WHERE worker_pool = 'fair'");
+}
+
 static const struct cunit_test tests[] = {
     CUNIT_TEST(a_run_passes_when_nothing_stands_against_it),
     CUNIT_TEST(a_warning_must_be_accepted_and_a_failure_cannot),
@@ -253,5 +291,6 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_deleted_jobs_run_is_over),
     CUNIT_TEST(a_cancelled_run_gives_the_job_back),
     CUNIT_TEST(a_run_may_stand_alone),
+    CUNIT_TEST(who_asks_for_much_keeps_nobody_waiting),
 };
 STORE_FIXTURE_MAIN("store_precheck", true, tests)
