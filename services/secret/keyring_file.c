@@ -24,13 +24,20 @@ static bool is_new(struct keyring_file *file) {
 
 bool keyring_file_look(struct keyring_file *file, bool *ret_changed, struct err *err) {
     struct keyring fresh = KEYRING_INIT;
+    struct err again = ERR_INIT;
+    bool is_other;
 
     if (ret_changed)
         *ret_changed = false;
-    if (!file->path || !is_new(file))
+    if (!file->path)
         return true;
-    if (!keyring_open(&fresh, file->path, err))
-        return false;
+    is_other = is_new(file);
+    if (!is_other && !file->is_unread)
+        return true;
+    file->is_unread = !keyring_open(&fresh, file->path, is_other ? err : &again);
+    err_clear(&again);
+    if (file->is_unread)
+        return !is_other; /* the same once more was said already */
     if (ret_changed)
         *ret_changed = memcmp(&fresh, &file->ring, sizeof(fresh)) != 0;
     file->ring = fresh;

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -21,6 +22,7 @@ struct keyring_file {
         ino_t inode;
         int64_t size, changed_ns;
     } seen;
+    bool is_unread; /* what was seen last could not be used */
 };
 
 #define KEYRING_FILE_INIT ((struct keyring_file){.path = NULL})
@@ -29,7 +31,8 @@ struct keyring_file {
 MUST_CHECK bool keyring_file_open(struct keyring_file *ret, const char *path, struct err *err);
 
 /* Read it again if it is another one than before; *ret_changed (may be NULL) tells whether the
- * keys are others now. A file that cannot be used leaves them as they are, and is an error once.
+ * keys are others now. A file that cannot be used leaves them as they are, is tried again each
+ * time (it may have been this process that had no descriptor or memory), and is an error once.
  * Errors: as keyring_open(). */
 MUST_CHECK bool keyring_file_look(struct keyring_file *file, bool *ret_changed, struct err *err);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,6 +93,33 @@ static void the_last_of_several_keys_seals(void) {
     CU_ASSERT_EQUAL(ring.keys[1].id, 7);
 }
 
+/* Not the file's fault: this process had no descriptor left. */
+static void a_file_that_could_not_be_read_for_a_moment_is_read_the_next_time(void) {
+    struct keyring_file file = KEYRING_FILE_INIT;
+    struct rlimit kept, none;
+    struct err err = ERR_INIT;
+    bool changed = true;
+
+    put("1 " KEY "\n", 0600);
+    CU_ASSERT_TRUE_FATAL(keyring_file_open(&file, path, &err));
+    put("1 " KEY "\n2 " KEY "\n", 0600);
+    getrlimit(RLIMIT_NOFILE, &kept);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = kept.rlim_max};
+    CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &none), 0);
+    CU_ASSERT_FALSE(keyring_file_look(&file, &changed, &err));
+    err_clear(&err);
+    CU_ASSERT_TRUE(keyring_file_look(&file, &changed, &err)); /* said once */
+    CU_ASSERT_FALSE(changed);
+    CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_NOFILE, &kept), 0);
+    CU_ASSERT_EQUAL(file.ring.count, 1);
+    CU_ASSERT_TRUE(keyring_file_look(&file, &changed, &err));
+    CU_ASSERT_TRUE(changed);
+    CU_ASSERT_EQUAL(file.ring.count, 2);
+    CU_ASSERT_TRUE(keyring_file_look(&file, &changed, &err));
+    CU_ASSERT_FALSE(changed);
+    keyring_file_done(&file);
+}
+
 static void a_file_that_changes_is_read_again_and_a_broken_one_leaves_the_keys(void) {
     struct keyring_file file = KEYRING_FILE_INIT;
     struct err err = ERR_INIT;
@@ -158,6 +186,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(a_file_that_others_may_read_is_refused),
     CUNIT_TEST(a_damaged_file_is_refused_without_quoting_it),
     CUNIT_TEST(the_last_of_several_keys_seals),
+    CUNIT_TEST(a_file_that_could_not_be_read_for_a_moment_is_read_the_next_time),
     CUNIT_TEST(a_file_that_changes_is_read_again_and_a_broken_one_leaves_the_keys),
     CUNIT_TEST(a_file_of_settings_stands_below_the_environment),
 };
