@@ -86,6 +86,21 @@ def test_a_signing_secret_is_shown_once(api):
     assert made["secret"] not in str(stored) and "s3cret" not in str(stored)
 
 
+def test_a_receiver_that_is_another_by_now_is_not_sent_to(api):
+    made = api.post("/v1/webhook-endpoints", {"url": "https://pager.example/hooks"})
+    path = "/v1/webhook-endpoints/" + made["id"]
+    changed = api.call("PATCH", path, {"url": "https://other.example/hooks"}).json()
+    stale, fresh = {"If-Match": made["etag"]}, {"If-Match": changed["etag"]}
+    assert api.post(path + "/test", headers=stale, expect=412)["code"] == "etag_mismatch"
+    assert api.get(path + "/deliveries")["items"] == []
+    sent = api.post(path + "/test", headers=fresh)
+    api.sql("UPDATE webhook_delivery SET state = 'failed' WHERE id = %s", sent["id"])
+    again = {"delivery_id": sent["id"]}
+    assert api.post(path + "/redeliver", again, headers=stale, expect=412)["code"] == "etag_mismatch"
+    assert [d["state"] for d in api.get(path + "/deliveries")["items"]] == ["failed"]
+    assert api.post(path + "/redeliver", again, headers=fresh)["state"] == "pending"
+
+
 @pytest.mark.parametrize("body, pointer", [
     ({}, "/url"),
     ({"url": "ftp://x.example/"}, "/url"),

@@ -66,6 +66,17 @@ def test_a_run_can_be_cancelled_once(api, job):
     assert api.get("/v1/jobs/" + job["id"])["state"] == "configured"
 
 
+def test_a_run_that_is_another_by_now_is_not_cancelled(api, job):
+    for run, path in ((api.post("/v1/prechecks", SPEC), "/v1/prechecks/"),
+                      (api.post("/v1/jobs/%s/prechecks" % job["id"]), "/v1/jobs/%s/prechecks/" % job["id"])):
+        cancel = path + run["id"] + "/cancel"
+        api.sql("UPDATE precheck SET version = version + 1 WHERE id = %s", run["id"])
+        stale = api.post(cancel, headers={"If-Match": run["etag"]}, expect=412)
+        assert stale["code"] == "etag_mismatch" and api.get(path + run["id"])["state"] == "running"
+        fresh = api.get(path + run["id"])["etag"]
+        assert api.post(cancel, headers={"If-Match": fresh})["state"] == "cancelled"
+
+
 def test_a_run_stands_alone_and_saves_no_job(api):
     jobs = api.sql("SELECT count(*) FROM job")
     answer = api.call("POST", "/v1/prechecks", dict(SPEC, probe="read_only"))

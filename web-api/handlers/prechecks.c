@@ -207,11 +207,19 @@ bool prechecks_cancel(struct call *call, struct reply *reply, struct err *err) {
 }
 
 bool prechecks_cancel_alone(struct call *call, struct reply *reply, struct err *err) {
+    struct store_precheck precheck = {0};
     const char *id;
+    int64_t expected;
+    bool ok;
 
     json_read_known(call->body, &call->fields, "");
-    return json_read_end(call->fields, err) && call_id(call, 0, "pck", &id, err) &&
-           job_control_precheck_cancel(call->store, call->caller.account, id, call->caller.actor,
-                                       err) &&
-           call_reply_precheck(call, reply, 202, id, err);
+    if (!json_read_end(call->fields, err) || !call_id(call, 0, "pck", &id, err) ||
+        !store_precheck_get(call->store, call->caller.account, id, &precheck, err))
+        return false;
+    ok = call_if_match(call, precheck.version, &expected, err) &&
+         job_control_precheck_cancel(call->store, call->caller.account, id, call->caller.actor,
+                                     err) &&
+         call_reply_precheck(call, reply, 202, id, err);
+    store_precheck_done(&precheck);
+    return ok;
 }

@@ -353,7 +353,7 @@ static bool reply_delivery(struct call *call, struct reply *reply, int status, c
 bool webhook_endpoints_test(struct call *call, struct reply *reply, struct err *err) {
     struct store_notice notice = {.type = "webhook.test", .attempts_max = 1};
     char message[ULID_ID_SIZE], now[CLOCK_RFC3339_SIZE];
-    int64_t version;
+    int64_t version, expected;
     const char *id;
     json_t *row;
     char *body;
@@ -363,6 +363,10 @@ bool webhook_endpoints_test(struct call *call, struct reply *reply, struct err *
     if (!json_read_end(call->fields, err) || !call_id(call, 0, "whe", &id, err) ||
         !find(call, id, &row, &version, err))
         return false;
+    if (!call_if_match(call, version, &expected, err)) {
+        json_decref(row);
+        return false;
+    }
     if (!json_is_true(json_object_get(row, "enabled"))) {
         json_decref(row);
         return err_set(err, ERR_INVALID_STATE, "the endpoint is switched off");
@@ -410,6 +414,8 @@ bool webhook_endpoints_deliveries(struct call *call, struct reply *reply, struct
 /* {"delivery_id"}: once more, under its id. */
 bool webhook_endpoints_redeliver(struct call *call, struct reply *reply, struct err *err) {
     const char *id, *delivery = NULL;
+    int64_t version, expected;
+    json_t *row;
     bool found;
 
     json_read_known(call->body, &call->fields, "delivery_id");
@@ -417,6 +423,10 @@ bool webhook_endpoints_redeliver(struct call *call, struct reply *reply, struct 
     if (!delivery && !call->fields)
         json_read_wrong(&call->fields, "/delivery_id", "required", "is missing");
     if (!json_read_end(call->fields, err) || !call_id(call, 0, "whe", &id, err) ||
+        !find(call, id, &row, &version, err))
+        return false;
+    json_decref(row);
+    if (!call_if_match(call, version, &expected, err) ||
         !reply_delivery(call, reply, 202, id, delivery, err) ||
         !store_webhook_redeliver(call->store, call->caller.account, id, delivery, &found, err))
         return false;
