@@ -49,6 +49,7 @@ void store_job_done(struct store_job *job) {
     *job = STORE_JOB_INIT;
 }
 
+/* All but the specification, of which a list wants the text. */
 static bool read_row(const struct store_rows *rows, int row, struct store_job *job,
                      struct err *err) {
     json_t *progress = store_json(rows, row, C_PROGRESS);
@@ -62,7 +63,6 @@ static bool read_row(const struct store_rows *rows, int row, struct store_job *j
     store_text_copy(rows, row, C_SYNC_STATE, job->sync_state, sizeof(job->sync_state));
     store_text_copy(rows, row, C_INSTANCE_CLASS, job->instance_class, sizeof(job->instance_class));
     store_text_copy(rows, row, C_SPEC_DIGEST, job->spec_digest, sizeof(job->spec_digest));
-    job->spec = store_json(rows, row, C_SPEC);
     job->warnings = store_json(rows, row, C_WARNINGS);
     job->attention = store_json(rows, row, C_ATTENTION);
     job->last_error = store_json(rows, row, C_LAST_ERROR);
@@ -98,6 +98,7 @@ bool store_job_get(struct store *store, const char *account, const char *id,
         ok = err_set(err, ERR_NOT_FOUND, "there is no such job");
     } else {
         ok = read_row(&rows, 0, &job, err);
+        job.spec = store_json(&rows, 0, C_SPEC);
         if (ok)
             *ret_job = job;
         else
@@ -158,12 +159,11 @@ static void bind_filter(struct store_params *p, const char *account,
 }
 
 bool store_job_list(struct store *store, const char *account, const struct store_job_filter *filter,
-                    struct store_job **ret_jobs, size_t *ret_count, struct err *err) {
+                    struct store_job_list *ret_list, struct err *err) {
     const struct sql_text *query = &sql_query_job_list;
     const char *labels[STORE_JOB_LABELS_MAX];
     struct store_params p = STORE_PARAMS_INIT;
-    struct store_rows rows = STORE_ROWS_INIT;
-    struct store_job *jobs;
+    struct store_job_list list = {.rows = STORE_ROWS_INIT};
     bool ok = true;
 
     if (filter->label_count && !order_labels(store, account, filter, labels, err))
@@ -183,27 +183,30 @@ bool store_job_list(struct store *store, const char *account, const struct store
             store_bind_texts(&p, labels + 1, filter->label_count - 1);
         }
     }
-    if (!store_exec_planned(store, query, &p, &rows, err))
+    if (!store_exec_planned(store, query, &p, &list.rows, err))
         return false;
-    jobs = calloc((size_t)rows.count + 1, sizeof(*jobs));
-    if (!jobs)
+    list.jobs = calloc((size_t)list.rows.count + 1, sizeof(*list.jobs));
+    if (!list.jobs)
         abort();
-    for (int i = 0; ok && i < rows.count; i++)
-        ok = read_row(&rows, i, &jobs[i], err);
-    if (ok) {
-        *ret_jobs = jobs;
-        *ret_count = (size_t)rows.count;
-    } else {
-        store_job_list_done(jobs, (size_t)rows.count);
+    for (int i = 0; ok && i < list.rows.count; i++) {
+        ok = read_row(&list.rows, i, &list.jobs[i], err);
+        list.jobs[i].spec_text = str_from(store_text(&list.rows, i, C_SPEC));
+        list.count++;
     }
-    store_rows_done(&rows);
+    if (ok)
+        *ret_list = list;
+    else
+        store_job_list_done(&list);
     return ok;
 }
 
-void store_job_list_done(struct store_job *jobs, size_t count) {
-    for (size_t i = 0; jobs && i < count; i++)
-        store_job_done(&jobs[i]);
-    free(jobs);
+void store_job_list_done(struct store_job_list *list) {
+    for (size_t i = 0; i < list->count; i++)
+        store_job_done(&list->jobs[i]);
+    free(list->jobs);
+    store_rows_done(&list->rows);
+    list->jobs = NULL;
+    list->count = 0;
 }
 
 bool store_job_summary(struct store *store, const char *account, json_t **ret_summary,

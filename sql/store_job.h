@@ -19,14 +19,15 @@ struct store_job {
     char sync_state[STORE_STATE_SIZE]; /* "" = none */
     char instance_class[32];           /* "" = not purchased */
     char spec_digest[65];
-    json_t *spec;        /* canonical, without secrets */
-    json_t *warnings;    /* of the specification; array */
-    json_t *attention;   /* NULL = none */
-    json_t *last_error;  /* {"code", "detail", "at"}; NULL = none */
-    json_t *retry_state; /* NULL = none */
-    json_t *wanted;      /* object: {"drain":bool, "on_full_resync_needed":…, …} */
-    struct buf sealed;   /* only from store_job_get */
-    int64_t version;     /* ETag: rises with every change but progress */
+    json_t *spec;         /* canonical, without secrets; NULL in a list, which has its text */
+    struct str spec_text; /* of a list: the list's memory */
+    json_t *warnings;     /* of the specification; array */
+    json_t *attention;    /* NULL = none */
+    json_t *last_error;   /* {"code", "detail", "at"}; NULL = none */
+    json_t *retry_state;  /* NULL = none */
+    json_t *wanted;       /* object: {"drain":bool, "on_full_resync_needed":…, …} */
+    struct buf sealed;    /* only from store_job_get */
+    int64_t version;      /* ETag: rises with every change but progress */
     int64_t created_ms, started_ms, finished_ms, updated_ms; /* wall clock; 0 = not yet */
     int64_t read_ms; /* when this was read, by the control database's clock */
 
@@ -62,11 +63,17 @@ struct store_job_filter {
     int limit;             /* 1 to 201: ask for one more to see whether there is more */
 };
 
-/* Newest first. *ret_jobs is an array to give back with store_job_list_done(). */
+struct store_job_list {
+    struct store_job *jobs;
+    size_t count;
+    struct store_rows rows; /* what their texts point into */
+};
+
+/* Newest first. */
 MUST_CHECK bool store_job_list(struct store *store, const char *account,
-                               const struct store_job_filter *filter, struct store_job **ret_jobs,
-                               size_t *ret_count, struct err *err);
-void store_job_list_done(struct store_job *jobs, size_t count);
+                               const struct store_job_filter *filter,
+                               struct store_job_list *ret_list, struct err *err);
+void store_job_list_done(struct store_job_list *list);
 
 /* Counts: {"states": {"running": 3, ...}, "attention": 1}. A new reference.
  * account NULL = of all. */

@@ -5,6 +5,7 @@
 #include "services/job/job_reference.h"
 #include "web-api/etag.h"
 #include "web-api/job_view.h"
+#include "web-api/json_text.h"
 #include "web-api/precheck_view.h"
 
 bool call_id(struct call *call, int at, const char *prefix, const char **ret_id, struct err *err) {
@@ -141,6 +142,15 @@ void call_reply_tagged(struct reply *reply, int status, json_t *body_taken) {
     reply_json(reply, status, body_taken);
 }
 
+void call_reply_view(struct reply *reply, int status, const struct store_job *job) {
+    struct buf text = BUF_INIT(JSON_TEXT_MAX);
+    char tag[ETAG_SIZE];
+
+    job_view_write(&text, job, clock_wall_ms(), tag);
+    reply_header(reply, "ETag", tag);
+    reply_json_text(reply, status, &text);
+}
+
 bool call_reply_job(struct call *call, struct reply *reply, int status, const char *id,
                     struct err *err) {
     struct store_job job = STORE_JOB_INIT;
@@ -148,7 +158,7 @@ bool call_reply_job(struct call *call, struct reply *reply, int status, const ch
     if (!store_job_get(call->store, call->caller.account, id, &job, err))
         return false;
     call_left(call, job_for_audit(&job));
-    call_reply_tagged(reply, status, job_view(&job, clock_wall_ms()));
+    call_reply_view(reply, status, &job);
     store_job_done(&job);
     return true;
 }

@@ -37,6 +37,9 @@ MUST_CHECK bool call_may_go_on(struct call *call, const struct store_job *job, s
 /* A move by this caller on its own account. */
 struct job_move call_move(const struct call *call);
 
+/* Answer with a job and its ETag. */
+void call_reply_view(struct reply *reply, int status, const struct store_job *job);
+
 /* Read the job again and answer with it and its ETag. */
 MUST_CHECK bool call_reply_job(struct call *call, struct reply *reply, int status, const char *id,
                                struct err *err);

@@ -32,17 +32,18 @@ void etag_add(json_t *body, int64_t version) {
     json_object_set_new(body, "etag", json_string(tag));
 }
 
-void etag_write(struct buf *dst, const json_t *body, int64_t version) {
-    size_t begin = dst->len;
+void etag_close(struct buf *text, size_t begin, int64_t version, char ret_tag[ETAG_SIZE]) {
     struct err err = ERR_INIT;
     char tag[ETAG_SIZE];
 
-    write(dst, body);
-    etag_format(str_skip(buf_str(dst), begin), version, tag);
-    dst->len--; /* its last brace comes again behind the tag, whose quotes are part of it */
-    tag[strlen(tag) - 1] = '\0';
-    if (!buf_printf(dst, &err, ",\"etag\":\"\\\"%s\\\"\"}", tag + 1))
+    etag_format(str_skip(buf_str(text), begin), version, tag);
+    text->len--; /* its last brace comes again behind the tag, whose quotes are part of it */
+    if (!buf_append(text, STR_LIT(",\"etag\":\"\\"), &err) ||
+        !buf_append(text, str_of(tag, strlen(tag) - 1), &err) ||
+        !buf_append(text, STR_LIT("\\\"\"}"), &err))
         abort();
+    if (ret_tag)
+        memcpy(ret_tag, tag, sizeof(tag));
 }
 
 /* "12.9f3a…" or "12" in quotes: the version. */

@@ -21,9 +21,9 @@ void etag_format(struct str bytes, int64_t version, char dst[ETAG_SIZE]);
 /* Give `body` the member `etag`, of what it holds now. */
 void etag_add(json_t *body, int64_t version);
 
-/* Append `body` with that member to dst: what etag_add() and json_text() would make of it, but that
- * it is made into text once. `body` is an object that is not empty. */
-void etag_write(struct buf *dst, const json_t *body, int64_t version);
+/* The same for a body that is text already: the object from byte `begin` on, which is not empty,
+ * gets that member. ret_tag gets its value, too; NULL is fine. */
+void etag_close(struct buf *text, size_t begin, int64_t version, char ret_tag[ETAG_SIZE]);
 
 /* Does an If-Match header allow to write at this version? "*" always does; weak
  * tags never do (RFC 9110). */

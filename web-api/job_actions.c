@@ -3,7 +3,12 @@
 #include <pthread.h>
 #include <string.h>
 
-static struct actions { json_t *allowed, *blocked; } made[JOB_STATE_COUNT];
+#include "services/job/job_spec.h"
+#include "web-api/json_out.h"
+#include "web-api/json_text.h"
+
+/* By state, and by which of the ends are clusters. */
+static struct buf made[JOB_STATE_COUNT][2][2];
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -17,45 +22,39 @@ static const char *why_not(const struct job_action *action, enum job_state state
     return !reason && is_start ? unbuilt : reason;
 }
 
-static struct actions make(enum job_state state, const char *unbuilt) {
-    struct actions a = {.allowed = json_array(), .blocked = json_array()};
+static void make(struct buf *text, enum job_state state, const char *unbuilt) {
     size_t count;
     const struct job_action *actions = job_state_actions(&count);
 
+    *text = BUF_INIT(JSON_TEXT_MAX);
+    json_out_raw(text, STR_LIT("\"allowed_actions\":["));
+    for (size_t i = 0; i < count; i++)
+        if (!why_not(&actions[i], state, unbuilt))
+            json_out_text(text, NULL, actions[i].name);
+    json_out_raw(text, STR_LIT("],\"blocked_actions\":["));
     for (size_t i = 0; i < count; i++) {
         const char *reason = why_not(&actions[i], state, unbuilt);
 
         if (!reason)
-            json_array_append_new(a.allowed, json_string(actions[i].name));
-        else
-            json_array_append_new(
-                a.blocked, json_pack("{s:s, s:s}", "action", actions[i].name, "reason", reason));
+            continue;
+        json_out_open(text, NULL, '{');
+        json_out_text(text, "action", actions[i].name);
+        json_out_text(text, "reason", reason);
+        json_out_close(text, '}');
     }
-    return a;
-}
-
-/* As jansson's own true, false and null: nobody counts its references, so threads only read it. */
-static void make_immortal(json_t *value) {
-    value->refcount = (size_t)-1;
+    json_out_raw(text, STR_LIT("]"));
 }
 
 static void make_all(void) {
-    for (int state = 0; state < JOB_STATE_COUNT; state++) {
-        made[state] = make((enum job_state)state, NULL);
-        make_immortal(made[state].allowed);
-        make_immortal(made[state].blocked);
-    }
+    for (int state = 0; state < JOB_STATE_COUNT; state++)
+        for (int source = 0; source < 2; source++)
+            for (int destination = 0; destination < 2; destination++)
+                make(&made[state][source][destination], (enum job_state)state,
+                     job_spec_unbuilt_of(source, destination));
 }
 
-void job_actions(enum job_state state, const char *unbuilt, json_t **ret_allowed,
-                 json_t **ret_blocked) {
-    struct actions a;
-
+struct str job_actions_text(enum job_state state, bool source_is_cluster,
+                            bool destination_is_cluster) {
     pthread_once(&once, make_all);
-    if (unbuilt)
-        a = make(state, unbuilt);
-    else
-        a = (struct actions){json_incref(made[state].allowed), json_incref(made[state].blocked)};
-    *ret_allowed = a.allowed;
-    *ret_blocked = a.blocked;
+    return buf_str(&made[state][source_is_cluster][destination_is_cluster]);
 }

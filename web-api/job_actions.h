@@ -1,15 +1,13 @@
 /* job_actions.h - what a job can be asked to do, as the API shows it.
  *
- * The same for all jobs of a state, so it is made once: these are half of the values of a job's
- * answer.
+ * The same for all jobs of a state, so it is made once: this is a third of a job's answer.
  */
 #pragma once
 
-#include <jansson.h>
-
+#include "proto/base/str.h"
 #include "services/job/job_state.h"
 
-/* ["pause", …] and [{"action", "reason"}, …]: new references to what other threads may share, so
- * never to be changed. `unbuilt` is why a job of its specification cannot be started, or NULL. */
-void job_actions(enum job_state state, const char *unbuilt, json_t **ret_allowed,
-                 json_t **ret_blocked);
+/* The members allowed_actions and blocked_actions as text: ["pause", …] and [{"action", "reason"},
+ * …]. What a job of a cluster cannot do yet is among the latter. Lives as long as the process. */
+struct str job_actions_text(enum job_state state, bool source_is_cluster,
+                            bool destination_is_cluster);

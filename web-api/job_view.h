@@ -10,15 +10,16 @@
 #include <stdint.h>
 
 #include "sql/store_job.h"
+#include "web-api/etag.h"
+#include "web-api/job_template.h"
 
-/* A new reference, `etag` included. */
+/* Append its text, `etag` included, whose value ret_tag gets as well; NULL is fine. */
+void job_view_write(struct buf *dst, const struct store_job *job, int64_t now_wall_ms,
+                    char ret_tag[ETAG_SIZE]);
+
+/* The same where what is made of its specification is there already: for lists. */
+void job_view_fill(struct buf *dst, const struct store_job *job, const struct job_template *spec,
+                   int64_t now_wall_ms, char ret_tag[ETAG_SIZE]);
+
+/* The same as a value, a new reference. */
 json_t *job_view(const struct store_job *job, int64_t now_wall_ms);
-
-/* The same without the tag, for etag_write(). */
-json_t *job_view_bare(const struct store_job *job, int64_t now_wall_ms);
-
-/* What GET /v1/jobs/{job}/steps tells beside what store_job_steps() left: percent, problem. */
-void job_view_steps(const struct store_job *job, json_t *steps);
-
-/* The rows of GET /v1/jobs/{job}/shards: one per source shard that was claimed. */
-json_t *job_view_shards(const struct store_job *job);

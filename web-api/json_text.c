@@ -20,8 +20,9 @@ static bool put_escaped(struct buf *dst, unsigned char c, struct err *err) {
               : buf_printf(dst, err, "\\u%04X", c);
 }
 
-static bool put_text(struct buf *dst, const char *text, size_t len, struct err *err) {
-    size_t begin = 0;
+bool json_text_string(struct buf *dst, struct str s, struct err *err) {
+    const char *text = s.ptr;
+    size_t begin = 0, len = s.len;
 
     /* With its quotes and what comes next there is room then, unless something must be escaped. */
     if (!buf_reserve(dst, len + 2, err) || !put_char(dst, '"', err))
@@ -38,7 +39,7 @@ static bool put_text(struct buf *dst, const char *text, size_t len, struct err *
     return buf_append(dst, str_of(text + begin, len - begin), err) && put_char(dst, '"', err);
 }
 
-static bool put_integer(struct buf *dst, json_int_t value, struct err *err) {
+bool json_text_integer(struct buf *dst, int64_t value, struct err *err) {
     char digits[24];
     size_t at = sizeof(digits);
     uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
@@ -74,7 +75,8 @@ static bool put_object(struct buf *dst, const json_t *object, struct err *err) {
 
     for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at)) {
         if (!put_char(dst, before, err) ||
-            !put_text(dst, json_object_iter_key(at), json_object_iter_key_len(at), err) ||
+            !json_text_string(dst, str_of(json_object_iter_key(at), json_object_iter_key_len(at)),
+                              err) ||
             !put_char(dst, ':', err) || !json_text(dst, json_object_iter_value(at), err))
             return false;
         before = ',';
@@ -89,9 +91,10 @@ bool json_text(struct buf *dst, const json_t *value, struct err *err) {
     case JSON_ARRAY:
         return put_array(dst, value, err);
     case JSON_STRING:
-        return put_text(dst, json_string_value(value), json_string_length(value), err);
+        return json_text_string(dst, str_of(json_string_value(value), json_string_length(value)),
+                                err);
     case JSON_INTEGER:
-        return put_integer(dst, json_integer_value(value), err);
+        return json_text_integer(dst, json_integer_value(value), err);
     case JSON_REAL:
         return put_real(dst, value, err);
     case JSON_TRUE:

@@ -7,11 +7,17 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "proto/base/buf.h"
+#include "proto/base/str.h"
 
 /* Above everything that is answered: 200 jobs of a specification as large as a body may be. */
 enum { JSON_TEXT_MAX = 512 * 1024 * 1024 };
 
 /* Append `value` to dst. Errors: TOO_BIG, MEMORY; dst then holds a part. */
 MUST_CHECK bool json_text(struct buf *dst, const json_t *value, struct err *err);
+
+/* The same of a text (UTF-8) and of a number. */
+MUST_CHECK bool json_text_string(struct buf *dst, struct str text, struct err *err);
+MUST_CHECK bool json_text_integer(struct buf *dst, int64_t value, struct err *err);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "web-api/etag.h"
 #include "web-api/json_text.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -107,13 +106,11 @@ static void put(struct buf *text, const char *more) {
     struct err err = ERR_INIT;
 
     if (!buf_append(text, str_from(more), &err))
-        abort(); /* ours, as in etag_write() */
+        abort(); /* ours, as in etag_close() */
 }
 
-void page_text_add(struct buf *text, json_t *item_taken, int64_t version) {
+void page_text_next(struct buf *text) {
     put(text, text->len == 0 ? "{\"items\":[" : ",");
-    etag_write(text, item_taken, version);
-    json_decref(item_taken);
 }
 
 void page_text_end(struct buf *text, const struct page *page, const char *last_key,
@@ -128,8 +125,5 @@ void page_text_end(struct buf *text, const struct page *page, const char *last_k
     put(text, last_key ? "\"" : "null");
     put(text, cursor);
     put(text, last_key ? "\"}" : "}");
-    reply->status = 200;
-    reply->content_type = "application/json";
-    reply->body = arena_str(reply->arena, buf_str(text));
-    buf_done(text);
+    reply_json_text(reply, 200, text);
 }

@@ -34,9 +34,9 @@ MUST_CHECK bool page_parse(const struct request *r, const char *list, struct pag
 json_t *page_json(const struct page *page, json_t *items_taken,
                   const char *(*key_of)(const json_t *item));
 
-/* The same page as text, for long lists of large items: each is made into text once, for its tag
- * and for the page. `text` is empty at first and used up at the end; last_key is that of the last
- * item shown when there are more, else NULL. */
-void page_text_add(struct buf *text, json_t *item_taken, int64_t version);
+/* The same page as text, for long lists of large items: page_text_next(), then the item's own text,
+ * and so on. `text` is empty at first and used up at the end; last_key is that of the last item
+ * shown when there are more, else NULL. */
+void page_text_next(struct buf *text);
 void page_text_end(struct buf *text, const struct page *page, const char *last_key,
                    struct reply *reply);

@@ -34,10 +34,16 @@ void reply_json(struct reply *r, int status, json_t *body_taken) {
     bool ok = body_taken && json_text(&text, body_taken, &err);
 
     json_decref(body_taken);
-    r->status = ok ? status : 500;
+    if (!ok)
+        buf_clear(&text);
+    reply_json_text(r, ok ? status : 500, &text);
+}
+
+void reply_json_text(struct reply *r, int status, struct buf *text) {
+    r->status = status;
     r->content_type = "application/json";
-    r->body = ok ? arena_str(r->arena, buf_str(&text)) : STR_EMPTY;
-    buf_done(&text);
+    r->body = arena_str(r->arena, buf_str(text));
+    buf_done(text);
 }
 
 void reply_constant(struct reply *r, int status, const char *content_type, struct str body) {

@@ -12,6 +12,7 @@
 
 #include "proto/base/arena.h"
 #include "proto/base/attrs.h"
+#include "proto/base/buf.h"
 #include "proto/base/str.h"
 
 enum { REPLY_HEADERS_MAX = 12 };
@@ -51,6 +52,9 @@ const char *reply_header_get(const struct reply *r, const char *name);
 /* A JSON body; 0.2 is written as 0.2. Takes the reference over. NULL (a value that could not be
  * made into JSON) answers 500 with an empty body, which a test would see. */
 void reply_json(struct reply *r, int status, json_t *body_taken);
+
+/* The same of a text that is JSON already, which is used up. */
+void reply_json_text(struct reply *r, int status, struct buf *text);
 
 /* Bytes that outlive the request: a constant. */
 void reply_constant(struct reply *r, int status, const char *content_type, struct str body);

@@ -7,7 +7,6 @@
 #include "web-api/app.h"
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
-#include "web-api/job_view.h"
 #include "web-api/precheck_view.h"
 
 enum { FIRST_PAUSE_MS = 40, LAST_PAUSE_MS = 300 };
@@ -47,7 +46,7 @@ static bool look(struct call *call, struct reply *fresh, bool *ret_ended, struct
         ok = store_job_get(call->store, call->caller.account, call->wait_id, &job, err);
         if (ok) {
             ended = !job_moves(job.state);
-            call_reply_tagged(fresh, 0, job_view(&job, clock_wall_ms()));
+            call_reply_view(fresh, 0, &job);
         }
         store_job_done(&job);
     } else if (call->wait_for == WAIT_FOR_INSTANCE) {

@@ -62,3 +62,6 @@ const char *job_spec_end_detail(const struct err *why, const char *pointer);
 
 /* Why a job of that specification can be checked and not be carried out; NULL: it can. */
 const char *job_spec_unbuilt(const json_t *spec);
+
+/* The same where it is known which of its ends are clusters. */
+const char *job_spec_unbuilt_of(bool source_is_cluster, bool destination_is_cluster);

@@ -10,8 +10,10 @@ static bool is_cluster(const json_t *spec, const char *end) {
 }
 
 const char *job_spec_unbuilt(const json_t *spec) {
-    bool source = is_cluster(spec, "source"), destination = is_cluster(spec, "destination");
+    return job_spec_unbuilt_of(is_cluster(spec, "source"), is_cluster(spec, "destination"));
+}
 
+const char *job_spec_unbuilt_of(bool source, bool destination) {
     if (source && destination)
         return "Both ends are clusters: that is checked, and moving data between them is not built "
                "yet";

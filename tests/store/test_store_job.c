@@ -75,34 +75,33 @@ static void another_account_sees_nothing(void) {
 static void a_list_pages_from_the_newest_on(void) {
     struct store_job_filter filter = {.limit = 2};
     char ids[5][STORE_ID_SIZE], mine[STORE_ID_SIZE];
-    struct store_job *jobs;
+    struct store_job_list list;
     struct err err = ERR_INIT;
     const char *states[] = {"paused"};
-    size_t count;
 
     store_fixture_account(mine);
     for (int i = 0; i < 5; i++) {
         store_fixture_job(mine, 7100 + i, ids[i]);
         usleep(2000); /* within a millisecond ids have no order */
     }
-    CU_ASSERT_TRUE(store_job_list(store_fixture(), mine, &filter, &jobs, &count, &err));
-    CU_ASSERT_EQUAL_FATAL(count, 2);
-    CU_ASSERT_STRING_EQUAL(jobs[0].id, ids[4]);
-    CU_ASSERT_STRING_EQUAL(jobs[1].id, ids[3]);
-    store_job_list_done(jobs, count);
+    CU_ASSERT_TRUE(store_job_list(store_fixture(), mine, &filter, &list, &err));
+    CU_ASSERT_EQUAL_FATAL(list.count, 2);
+    CU_ASSERT_STRING_EQUAL(list.jobs[0].id, ids[4]);
+    CU_ASSERT_STRING_EQUAL(list.jobs[1].id, ids[3]);
+    store_job_list_done(&list);
     filter.before_id = ids[3];
     filter.limit = 200;
-    CU_ASSERT_TRUE(store_job_list(store_fixture(), mine, &filter, &jobs, &count, &err));
-    CU_ASSERT_EQUAL(count, 3);
-    store_job_list_done(jobs, count);
+    CU_ASSERT_TRUE(store_job_list(store_fixture(), mine, &filter, &list, &err));
+    CU_ASSERT_EQUAL(list.count, 3);
+    store_job_list_done(&list);
     filter = (struct store_job_filter){.limit = 10, .name_part = ":7102-"};
-    CU_ASSERT_TRUE(store_job_list(store_fixture(), mine, &filter, &jobs, &count, &err));
-    CU_ASSERT_EQUAL(count, 1);
-    store_job_list_done(jobs, count);
+    CU_ASSERT_TRUE(store_job_list(store_fixture(), mine, &filter, &list, &err));
+    CU_ASSERT_EQUAL(list.count, 1);
+    store_job_list_done(&list);
     filter = (struct store_job_filter){.limit = 10, .states = states, .state_count = 1};
-    CU_ASSERT_TRUE(store_job_list(store_fixture(), mine, &filter, &jobs, &count, &err));
-    CU_ASSERT_EQUAL(count, 0);
-    store_job_list_done(jobs, count);
+    CU_ASSERT_TRUE(store_job_list(store_fixture(), mine, &filter, &list, &err));
+    CU_ASSERT_EQUAL(list.count, 0);
+    store_job_list_done(&list);
 }
 
 static void a_move_the_table_does_not_have_is_refused(void) {

@@ -7,7 +7,7 @@
 #include "sql/store_rejected.h"
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
-#include "web-api/job_view.h"
+#include "web-api/job_steps_view.h"
 #include "web-api/json_time.h"
 #include "web-api/page.h"
 
@@ -22,7 +22,7 @@ bool job_views_steps(struct call *call, struct reply *reply, struct err *err) {
     bool ok = call_job(call, &job, err) && store_job_steps(call->store, job.id, &steps, err);
 
     if (ok) {
-        job_view_steps(&job, steps);
+        job_steps_view(&job, steps);
         reply_all(reply, steps);
     }
     store_job_done(&job);
@@ -34,7 +34,7 @@ bool job_views_shards(struct call *call, struct reply *reply, struct err *err) {
 
     if (!call_job(call, &job, err))
         return false;
-    reply_all(reply, job_view_shards(&job));
+    reply_all(reply, job_steps_view_shards(&job));
     store_job_done(&job);
     return true;
 }

@@ -143,13 +143,39 @@ static void read_texts(struct call *call, struct store_job_filter *filter) {
             *rows[i].value = arena_dup(call->arena, text);
 }
 
+/* A job's answer is seldom longer. */
+enum { JOB_TEXT_USUAL = 5000 };
+
+static void write_page(const struct store_job_list *list, const struct page *page,
+                       struct reply *reply) {
+    size_t shown = list->count < (size_t)page->limit ? list->count : (size_t)page->limit;
+    struct buf text = BUF_INIT(JSON_TEXT_MAX);
+    struct job_template spec = JOB_TEMPLATE_INIT;
+    struct buf tags = BUF_INIT(PAGE_LIMIT_MAX * ETAG_SIZE);
+    char tag[ETAG_SIZE];
+    struct err err = ERR_INIT;
+
+    (void)!buf_reserve(&text, shown * JOB_TEXT_USUAL, &err);
+    for (size_t i = 0; i < shown; i++) {
+        page_text_next(&text);
+        job_template_make(&spec, list->jobs[i].spec_text);
+        job_view_fill(&text, &list->jobs[i], &spec, clock_wall_ms(), tag);
+        (void)!buf_printf(&tags, &err, "%s", tag);
+    }
+    job_template_done(&spec);
+    (void)!buf_printf(&tags, &err, "%d", list->count > shown);
+    /* Those of its jobs change with all they show. */
+    etag_format(buf_str(&tags), 0, tag);
+    buf_done(&tags);
+    reply_header(reply, "ETag", tag);
+    page_text_end(&text, page, list->count > shown ? list->jobs[shown - 1].id : NULL, reply);
+}
+
 bool jobs_list(struct call *call, struct reply *reply, struct err *err) {
     const char *states[STATES_MAX], *labels[STORE_JOB_LABELS_MAX];
     struct store_job_filter filter = {.states = states, .labels = labels};
-    struct store_job *jobs = NULL;
+    struct store_job_list list;
     struct page page;
-    struct buf text = BUF_INIT(JSON_TEXT_MAX);
-    size_t count = 0, shown;
 
     if (!page_parse(call->request, "jobs", &page, err) ||
         !call_query_flag(call, "attention", &filter.attention_only, err) ||
@@ -159,13 +185,10 @@ bool jobs_list(struct call *call, struct reply *reply, struct err *err) {
     read_texts(call, &filter);
     filter.before_id = page.after[0] ? page.after : NULL;
     filter.limit = page.limit + 1;
-    if (!store_job_list(call->store, call->caller.account, &filter, &jobs, &count, err))
+    if (!store_job_list(call->store, call->caller.account, &filter, &list, err))
         return false;
-    shown = count < (size_t)page.limit ? count : (size_t)page.limit;
-    for (size_t i = 0; i < shown; i++)
-        page_text_add(&text, job_view_bare(&jobs[i], clock_wall_ms()), jobs[i].version);
-    page_text_end(&text, &page, count > shown ? jobs[shown - 1].id : NULL, reply);
-    store_job_list_done(jobs, count);
+    write_page(&list, &page, reply);
+    store_job_list_done(&list);
     return true;
 }
 
