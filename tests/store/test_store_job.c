@@ -254,10 +254,15 @@ static void run_precheck(const char *id, const char *result) {
 
     CU_ASSERT_TRUE_FATAL(
         job_control_precheck(store_fixture(), &ring, id, NULL, &options, run, &err));
-    CU_ASSERT_TRUE_FATAL(
-        store_precheck_claim(store_fixture(), "w", "shared", 15, &claim, &found, &err));
-    CU_ASSERT_TRUE_FATAL(found);
-    CU_ASSERT_STRING_EQUAL(claim.id, run);
+    /* A start has asked for one, too. */
+    for (bool ours = false; !ours;) {
+        CU_ASSERT_TRUE_FATAL(
+            store_precheck_claim(store_fixture(), "w", "shared", 15, &claim, &found, &err));
+        CU_ASSERT_TRUE_FATAL(found);
+        ours = strcmp(claim.id, run) == 0;
+        if (!ours)
+            store_precheck_claim_done(&claim);
+    }
     CU_ASSERT_TRUE(store_precheck_item(store_fixture(), run, claim.lease_epoch, item, &err));
     CU_ASSERT_TRUE(job_control_precheck_finish(store_fixture(), run, "w", claim.lease_epoch, NULL,
                                                NULL, NULL, &err));
