@@ -23,12 +23,15 @@ bool store_event_list(struct store *store, const char *job, int64_t after, int l
     return read_events(store, &sql_query_event_list, &p, ret_events, err);
 }
 
-bool store_event_recent(struct store *store, const char *account, int64_t before_ms, int limit,
-                        json_t **ret_events, struct err *err) {
+bool store_event_recent(struct store *store, const char *account,
+                        const struct store_event_place *behind, int limit, json_t **ret_events,
+                        struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
 
     store_bind_text(&p, account);
-    store_bind_i64(&p, before_ms);
+    store_bind_i64(&p, behind->at_us);
+    store_bind_text(&p, behind->job);
+    store_bind_i64(&p, behind->number);
     store_bind_i64(&p, limit);
     return read_events(store, &sql_query_event_recent, &p, ret_events, err);
 }

@@ -15,9 +15,17 @@
 MUST_CHECK bool store_event_list(struct store *store, const char *job, int64_t after, int limit,
                                  json_t **ret_events, struct err *err);
 
-/* Of a whole account, newest first, ids of jobs included ("job"); before_ms 0 = from now. */
-MUST_CHECK bool store_event_recent(struct store *store, const char *account, int64_t before_ms,
-                                   int limit, json_t **ret_events, struct err *err);
+/* Where a page of an account's events ended. */
+struct store_event_place {
+    int64_t at_us; /* 0 = nowhere yet */
+    char job[STORE_ID_SIZE];
+    int64_t number;
+};
+
+/* Of a whole account, newest first, with "job_id" and "at_us". */
+MUST_CHECK bool store_event_recent(struct store *store, const char *account,
+                                   const struct store_event_place *behind, int limit,
+                                   json_t **ret_events, struct err *err);
 
 /* Write one that moves nothing. Wakes whoever waits for the job. Errors: NOT_FOUND. */
 MUST_CHECK bool store_event_add(struct store *store, const char *job, const char *type,

@@ -26,7 +26,7 @@ const struct route routes[] = {
     {"GET", "/v1/master-keys", SCOPE_ADMIN, "", master_keys_list},
     {"GET", "/v1/worker-pools", SCOPE_READ, "pool", workers_pools},
     {"GET", "/v1/egress-addresses", SCOPE_READ, "pool", workers_egress},
-    {"GET", "/v1/events", SCOPE_READ, "limit", events_account},
+    {"GET", "/v1/events", SCOPE_READ, LIST, events_account},
 
     {"POST", "/v1/accounts", SCOPE_ADMIN, "", accounts_create},
     {"GET", "/v1/accounts", SCOPE_ADMIN, LIST, accounts_list},

@@ -25,6 +25,11 @@ const char *job_spec_unbuilt_of(bool source, bool destination) {
 }
 
 const char *job_spec_end_code(const struct err *why) {
+    static const char unknown[] = "is not a known member";
+    size_t len = strlen(why->frame[0]);
+
+    if (len >= strlen(unknown) && strcmp(why->frame[0] + len - strlen(unknown), unknown) == 0)
+        return "unknown_field";
     switch (why->code) {
     case ERR_NOT_SUPPORTED_YET:
         return "not_supported_yet";

@@ -4,7 +4,7 @@
 -- Returns 1 row: array json.
 SELECT coalesce(json_agg(shown ORDER BY number DESC), '[]')
   FROM (SELECT number, json_build_object(
-                   'id', 'aud_' || number, 'at', kf_time(at), 'actor', actor, 'action', action,
+                   'id', 'aud_' || lpad(number::text, 26, '0'), 'at', kf_time(at), 'actor', actor, 'action', action,
                    'kind', kind, 'object', object, 'before', before, 'after', after,
                    'request_id', request_id, 'peer', peer) AS shown
           FROM audit

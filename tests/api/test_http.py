@@ -54,6 +54,9 @@ def test_every_failure_is_a_problem_document(api):
         assert problem["type"] == "/problems/" + problem["code"].replace("_", "-")
         assert problem["request_id"] == response.headers["X-Request-Id"]
         assert problem["instance"].endswith(problem["request_id"])
+        if code == 422:
+            assert [e["code"] for e in problem["errors"]] == ["invalid"] and problem["errors"][0]["detail"]
+            assert problem["errors"][0]["pointer"] == ("/limit" if "limit" in path else "")
 
 
 def test_a_wrong_method_is_told_which_are_right(api):
@@ -235,4 +238,5 @@ def test_calls_of_later_versions_say_so_and_only_to_a_caller_with_a_key(api):
                          ("GET", "/v1/jobs/job_00000000000000000000000000/verifications")):
         answer = api.call(method, path, {} if method == "POST" else None)
         assert (answer.status_code, answer.json()["code"]) == (422, "not_supported_yet"), path
+        assert [e["code"] for e in answer.json()["errors"]] == ["not_supported_yet"], path
         assert requests.request(method, api.url + path, timeout=10).status_code == 401

@@ -44,6 +44,18 @@ def test_every_wrong_member_is_named_by_its_pointer(api):
     assert all(e["code"] and e["detail"] for e in problem["errors"])
 
 
+@pytest.mark.parametrize("source, pointer, code", (
+    ({"url": "redis://a", "zz": 1}, "/source/zz", "unknown_field"),
+    ({"inline": {"endpoints": [{"host": "a", "zz": 1}]}}, "/source/inline/endpoints/0/zz", "unknown_field"),
+    ({"inline": {"endpoints": [{"host": "a"}], "topology": "proxy"}}, "/source/inline/topology", "not_supported_yet"),
+    ({"inline": {"endpoints": [{"host": "a"}], "auth": {"secret_ref": "x"}}}, "/source/inline/auth/secret_ref",
+     "invalid")))
+def test_a_wrong_member_of_an_end_is_pointed_to_once(api, source, pointer, code):
+    problem = api.post("/v1/jobs", dict(SPEC, source=source), expect=422)
+    assert [(e["pointer"], e["code"]) for e in problem["errors"]] == [(pointer, code)]
+    assert "/" not in problem["errors"][0]["detail"].split(" ")[0], "the detail names the pointer once more"
+
+
 def test_user_info_without_a_colon_is_refused(api):
     problem = api.post("/v1/jobs", dict(SPEC, source={"url": "redis://%s@127.0.0.1:6379" % SECRET}), expect=422)
     assert problem["code"] == "ambiguous_userinfo" and SECRET not in json.dumps(problem)
@@ -373,6 +385,28 @@ def test_the_log_comes_in_pages(api, job):
     assert first["items"][0]["type"] == "created" and first["items"][0]["level"] == "info"
     second = api.get(path + "?limit=1&cursor=" + first["next_cursor"])
     assert second["items"][0]["type"] == "precheck.started"
+
+
+def test_the_events_of_all_jobs_come_in_pages_newest_first_and_look_like_those_of_one(api, job):
+    pass_precheck(api, job)
+    api.post("/v1/jobs", unique_spec(api))
+    all_of_them = api.get("/v1/events?limit=200")["items"]
+    seen, cursor = [], ""
+    while len(seen) < 7:
+        page = api.get("/v1/events?limit=2" + cursor)
+        assert len(page["items"]) == 2 and page["next_cursor"]
+        seen += page["items"]
+        cursor = "&cursor=" + page["next_cursor"]
+    assert seen == all_of_them[:8]
+    assert [e["at"] for e in seen] == sorted((e["at"] for e in seen), reverse=True)
+    mine = [e for e in all_of_them if e["job_id"] == job["id"]]
+    own = api.get("/v1/jobs/%s/events" % job["id"], headers={"Accept": "application/json"})["items"]
+    assert [{k: v for k, v in e.items() if k != "job_id"} for e in reversed(mine)] == own
+    end = api.get("/v1/events?limit=200")
+    while end["next_cursor"]:
+        end = api.get("/v1/events?limit=200&cursor=" + end["next_cursor"])
+    assert end["items"] or end["next_cursor"] is None
+    assert api.call("GET", "/v1/events?cursor=zzz").status_code == 422
 
 
 def read_events(response, count):

@@ -216,11 +216,11 @@ def test_events_of_a_small_account_are_found_without_walking_those_of_others(api
     api.sql("INSERT INTO job_event (job, number, type, state, sentence)"
             " SELECT %s, n, 'x', 'configured', 'x' FROM generate_series(1000, 20999) n", job["id"])
     api.sql("ANALYZE job_event")
-    assert [e["job"] for e in tenant.ok("GET", "/v1/events")["items"]] == [mine["id"]]
+    assert [e["job_id"] for e in tenant.ok("GET", "/v1/events")["items"]] == [mine["id"]]
     statement = (ROOT / "sql" / "queries" / "event_recent.sql").read_text()
     api.sql("SET plan_cache_mode = force_generic_plan")  # as a prepared statement comes to it
     api.sql("PREPARE recent AS " + statement)
-    (plan,) = api.sql("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE recent(%s, 0, 50)", tenant.id)[0]
+    (plan,) = api.sql("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE recent(%s, 0, '', 0, 51)", tenant.id)[0]
     api.sql("DEALLOCATE recent")
     api.sql("RESET plan_cache_mode")
     api.sql("DELETE FROM job_event WHERE job = %s AND number >= 1000", job["id"])

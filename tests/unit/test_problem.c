@@ -30,7 +30,7 @@ static void every_code_is_a_whole_document_with_its_rows_status(void) {
         CU_ASSERT(json_is_boolean(json_object_get(doc, "retryable")));
         for (size_t i = 0; i < LENGTH_OF(members); i++)
             CU_ASSERT_PTR_NOT_NULL(member(doc, members[i]));
-        CU_ASSERT_EQUAL(json_is_array(json_object_get(doc, "errors")), reply.status == 422);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(doc, "errors")), reply.status == 422);
         json_decref(doc);
     }
     arena_done(&arena);
@@ -112,7 +112,9 @@ static void a_wrong_parameter_of_a_query_is_shown_as_a_wrong_member_is(void) {
     err_clear(&err);
     err_set(&err, ERR_VALIDATION, "the limit: is no parameter's name");
     doc = problem(&err, NULL, &reply);
-    CU_ASSERT_EQUAL(json_array_size(json_object_get(doc, "errors")), 0);
+    first = json_array_get(json_object_get(doc, "errors"), 0);
+    CU_ASSERT_STRING_EQUAL(member(first, "pointer"), "");
+    CU_ASSERT_STRING_EQUAL(member(first, "detail"), "the limit: is no parameter's name");
     json_decref(doc);
     arena_done(&arena);
 }

@@ -19,6 +19,9 @@ enum {
     STREAM_BUFFER_MAX = 512 * 1024,
 };
 
+/* The year 10000: within what PostgreSQL adds to a time. */
+#define PLACE_US_MAX INT64_C(253402300800000000)
+
 struct stream {
     struct app *app;
     char job[STORE_ID_SIZE], account[STORE_ID_SIZE];
@@ -161,14 +164,51 @@ bool events_job(struct call *call, struct reply *reply, struct err *err) {
     return ok;
 }
 
-/* The newest of all jobs. */
+/* ---- of all jobs ---- */
+
+/* A number counts within its job alone: what a page ended with is its time, its job and that. */
+static const char *place_key(const json_t *item) {
+    return json_string_value(json_object_get(item, "place"));
+}
+
+static void add_place(json_t *event) {
+    json_object_set_new(
+        event, "place",
+        json_sprintf("%lld/%s/%lld", (long long)json_integer_value(json_object_get(event, "at_us")),
+                     json_string_value(json_object_get(event, "job_id")),
+                     (long long)json_integer_value(json_object_get(event, "number"))));
+    json_object_del(event, "at_us");
+    name_event(event);
+}
+
+static bool parse_place(const char *key, struct store_event_place *ret, struct err *err) {
+    struct str rest = str_from(key), at, job;
+
+    *ret = (struct store_event_place){.at_us = 0};
+    if (rest.len == 0)
+        return true;
+    if (!str_cut(&rest, '/', &at) || !str_cut(&rest, '/', &job) ||
+        !str_parse_i64(at, &ret->at_us) || !str_parse_i64(rest, &ret->number) || ret->at_us <= 0 ||
+        ret->at_us > PLACE_US_MAX || job.len >= sizeof(ret->job))
+        return err_set(err, ERR_VALIDATION, "cursor: not one that this list gave");
+    memcpy(ret->job, job.ptr, job.len);
+    return true;
+}
+
 bool events_account(struct call *call, struct reply *reply, struct err *err) {
+    struct store_event_place behind;
     struct page page;
-    json_t *events;
+    json_t *events, *event, *body;
+    size_t i;
 
     if (!page_parse(call->request, "account-events", &page, err) ||
-        !store_event_recent(call->store, call->caller.account, 0, page.limit, &events, err))
+        !parse_place(page.after, &behind, err) ||
+        !store_event_recent(call->store, call->caller.account, &behind, page.limit + 1, &events,
+                            err))
         return false;
-    reply_json(reply, 200, json_pack("{s:o, s:n}", "items", events, "next_cursor"));
+    json_array_foreach(events, i, event) add_place(event);
+    body = page_json(&page, events, place_key);
+    json_array_foreach(events, i, event) json_object_del(event, "place");
+    reply_json(reply, 200, body);
     return true;
 }
