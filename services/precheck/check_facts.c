@@ -153,12 +153,27 @@ int64_t check_spool_bytes(const struct check_run *run) {
            (run->scans ? 0 : rate * check_copy_seconds(run));
 }
 
+/* From the start until the first byte of the snapshot: the source waits for further replicas, and
+ * forks. 0 where it does not tell. */
+static int64_t begin_seconds(const struct check_run *run) {
+    return not_negative(run->snapshot_wait_s) +
+           (not_negative(run->source.info.latest_fork_usec) + 500000) / 1000000;
+}
+
 static json_t *plan(const struct check_run *run, const char *method, const char *why, json_t *pause,
                     int forks) {
-    return json_pack("{s:s, s:s, s:I, s:I, s:o, s:i}", "method", method, "why", why,
-                     "duration_seconds", (json_int_t)check_copy_seconds(run), "spool_bytes",
-                     (json_int_t)check_spool_bytes(run), "write_pause_ms", pause, "source_forks",
-                     forks);
+    int64_t begin_s = forks > 0 ? begin_seconds(run) : 0;
+    char text[200];
+
+    if (begin_s > 0)
+        snprintf(text, sizeof(text), "%s. The source takes %lld s before it sends the snapshot",
+                 why, (long long)begin_s);
+    else
+        snprintf(text, sizeof(text), "%s", why);
+    return json_pack("{s:s, s:s, s:I, s:I, s:o, s:i}", "method", method, "why", text,
+                     "duration_seconds", (json_int_t)(begin_s + check_copy_seconds(run)),
+                     "spool_bytes", (json_int_t)check_spool_bytes(run), "write_pause_ms", pause,
+                     "source_forks", forks);
 }
 
 json_t *check_plan(const struct check_run *run) {

@@ -244,6 +244,7 @@ bool check_run(const json_t *message, const struct check_hooks *hooks, json_t **
     bool ok = check_message_read(message, run, err) && run_all(run, err);
 
     if (ok) {
+        check_sample_snapshot_wait(run);
         *ret_facts = check_facts(run);
         *ret_plan = check_plan(run);
     }

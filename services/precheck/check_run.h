@@ -128,10 +128,11 @@ struct check_run {
     bool sampled;
     int64_t bytes_per_second; /* of the stream, at most; REDIS_INFO_UNKNOWN */
     int64_t writes_per_second;
-    bool eval_allowed;           /* by dst.permission */
-    struct arena arena;          /* of the samples */
-    bool borrows_samples;        /* sample and calls are the whole run's */
-    size_t sample_max;           /* keys; at most CHECK_SAMPLE_MAX */
+    int64_t snapshot_wait_s; /* before the source begins a snapshot for us; REDIS_INFO_UNKNOWN */
+    bool eval_allowed;       /* by dst.permission */
+    struct arena arena;      /* of the samples */
+    bool borrows_samples;    /* sample and calls are the whole run's */
+    size_t sample_max;       /* keys; at most CHECK_SAMPLE_MAX */
     struct check_sample *sample; /* NULL = not taken */
     struct check_call *calls;    /* NULL = not asked */
     size_t call_count;
@@ -315,6 +316,10 @@ json_t *check_clients_json(const struct check_clients *clients, bool is_foreign)
 /* ---- estimates (check_facts.c): a person wants to know whether it is seconds or hours ---- */
 int64_t check_copy_seconds(const struct check_run *run);
 int64_t check_spool_bytes(const struct check_run *run);
+
+/* How long the source lets a replica wait before it forks for it (repl-diskless-sync-delay):
+ * sets run->snapshot_wait_s. Never fails: what is not told is not known. */
+void check_sample_snapshot_wait(struct check_run *run);
 
 /* Snapshot and stream over a connection each: from Redis 6.2 on, and every Valkey. */
 bool check_uses_two_connections(const struct check_run *run);

@@ -9,7 +9,12 @@
 #include "services/precheck/check_shards.h"
 #include "services/redis/redis_scan.h"
 
-enum { SCAN_CALLS_MAX = 20, QUESTIONS = 3, NAME_MAX_BYTES = 1024 };
+enum {
+    SCAN_CALLS_MAX = 20,
+    QUESTIONS = 3,
+    NAME_MAX_BYTES = 1024,
+    SNAPSHOT_WAIT_MAX_S = 86400, /* more is not believed */
+};
 
 void check_wait_since(const struct check_end *end, int64_t ms) {
     int64_t wait = ms - (clock_mono_ms() - end->opened_ms), left = check_time_left(end);
@@ -59,6 +64,24 @@ bool check_sample_writes(struct check_run *run, struct err *err) {
             ((now.changes_since_save - run->source.info.changes_since_save) * 1000 + elapsed - 1) /
             elapsed;
     return true;
+}
+
+void check_sample_snapshot_wait(struct check_run *run) {
+    char diskless[16] = "", delay[32] = "";
+    struct err ignored = ERR_INIT;
+    int64_t seconds;
+
+    run->snapshot_wait_s = REDIS_INFO_UNKNOWN;
+    if (run->source.reached != CHECK_STAGE_LOGGED_IN || run->source.cluster || run->scans ||
+        run->destination.reached != CHECK_STAGE_LOGGED_IN || endpoint_is_file(&run->source.ep))
+        return; /* nobody asks how long a copy would take, or it takes no snapshot */
+    if (check_config(run, &run->source, "repl-diskless-sync", diskless, sizeof(diskless),
+                     &ignored) &&
+        check_config(run, &run->source, "repl-diskless-sync-delay", delay, sizeof(delay),
+                     &ignored) &&
+        str_parse_i64(str_from(delay), &seconds) && seconds >= 0 && seconds <= SNAPSHOT_WAIT_MAX_S)
+        run->snapshot_wait_s = strcmp(diskless, "yes") == 0 ? seconds : 0;
+    err_clear(&ignored);
 }
 
 size_t check_target_databases(const struct check_run *run, int ret_numbers[CHECK_DATABASES_MAX]) {

@@ -39,6 +39,24 @@ def test_stock_servers_pass_and_keep_no_trace(source, destination):
     assert source.client().info("stats")["sync_full"] == 0, "the probe of PSYNC started a sync"
 
 
+def test_the_plan_counts_what_the_source_waits_before_its_snapshot_where_it_tells(source, destination):
+    client = source.client()
+    client.execute_command("ACL", "SETUSER", "mute", "on", "nopass", "~*", "&*", "+@all", "-config")
+
+    def planned(user="default"):
+        return check(endpoint(source.port, user=user), endpoint(destination.port)).done["plan"]
+
+    at_once = planned()
+    assert "before it sends" not in at_once["why"]
+    client.config_set("repl-diskless-sync-delay", 7)
+    waits = planned()
+    assert waits["duration_seconds"] == at_once["duration_seconds"] + 7 and " 7 s " in waits["why"], waits
+    assert planned("mute")["duration_seconds"] == at_once["duration_seconds"], "nobody has told"
+    client.config_set("repl-diskless-sync", "no")  # it is for replicas without a disk that it waits
+    on_disk = planned()
+    assert (on_disk["duration_seconds"], on_disk["why"]) == (at_once["duration_seconds"], at_once["why"])
+
+
 def test_read_only_writes_nothing_at_all(source, destination):
     found = check(endpoint(source.port), endpoint(destination.port), probe="read_only")
     assert found.problems() == {}, found.worth_reading()
