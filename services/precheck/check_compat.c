@@ -41,7 +41,8 @@ bool check_dst_version_order(struct check_run *run, struct check_finding *ret, s
     (void)err;
     if (from->version_number == 0 || to->version_number == 0 ||
         from->product == REDIS_PRODUCT_UNKNOWN || to->product == REDIS_PRODUCT_UNKNOWN) {
-        check_remedy(ret, "ACL SETUSER … +info on both ends, or make sure by hand");
+        check_remedy_info(run, from->version_number == 0 || from->product == REDIS_PRODUCT_UNKNOWN,
+                          to->version_number == 0 || to->product == REDIS_PRODUCT_UNKNOWN, ret);
         return check_warn(ret, "One of the servers does not tell its version");
     }
     snprintf(names[0], sizeof(names[0]), "%s %s", redis_product_name(from->product), from->version);

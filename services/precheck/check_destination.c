@@ -294,24 +294,32 @@ static const struct check_end *nth_server(const struct check_end *end, size_t i)
     return i < end->cluster->count ? end->cluster->shards[i].end : NULL;
 }
 
+static bool tells_identity(const struct check_end *end) {
+    const struct check_end *one;
+
+    for (size_t i = 0; (one = nth_server(end, i)); i++)
+        if (!one->info.run_id[0])
+            return false;
+    return true;
+}
+
 bool check_dst_same_instance(struct check_run *run, struct check_finding *ret, struct err *err) {
     const struct check_end *from, *to;
-    bool told = true;
 
     (void)err;
     for (size_t i = 0; (from = nth_server(&run->source, i)); i++) {
         for (size_t k = 0; (to = nth_server(&run->destination, k)); k++) {
             const char *why = same_because(from, to);
 
-            told = told && from->info.run_id[0] && to->info.run_id[0];
             if (!why)
                 continue;
             snprintf(ret->shard, sizeof(ret->shard), "%s", to->slots ? to->label : "");
             return check_fail(ret, to->slots ? "%s (%.150s)" : "%s", why, to->label);
         }
     }
-    if (!told) {
-        check_remedy(ret, "ACL SETUSER … +info on both ends, or make sure by hand");
+    if (!tells_identity(&run->source) || !tells_identity(&run->destination)) {
+        check_remedy_info(run, !tells_identity(&run->source), !tells_identity(&run->destination),
+                          ret);
         return check_warn(ret, "One of the servers does not tell its identity (INFO)");
     }
     return check_pass(ret, check_has_shards(&run->source) || check_has_shards(&run->destination)
@@ -332,7 +340,7 @@ bool check_dst_memory(struct check_run *run, struct check_finding *ret, struct e
         data = from->used_memory;
     have = limited ? to->maxmemory : to->total_system_memory;
     if (data < 0 || to->used_memory < 0 || have <= 0 || data > INT64_MAX / 200) {
-        check_remedy(ret, "ACL SETUSER … +info on both ends, or make sure by hand");
+        check_remedy_info(run, data < 0, to->used_memory < 0 || have <= 0, ret);
         return check_warn(ret, "One of the servers does not tell its memory (INFO)");
     }
     /* Encodings and allocators differ between servers. */

@@ -114,11 +114,6 @@ static void note_command(struct lacks *lacks, const char *name, const char *rule
     add(lacks->rules, sizeof(lacks->rules), &lacks->rules_used, " ", added);
 }
 
-/* -NOPERM speaks of the command or of a key. */
-static bool is_about_keys(const struct resp_value *reply) {
-    return memmem(reply->str.ptr, reply->str.len, "key", 3) != NULL;
-}
-
 /* EXEC wraps its own refusal: EXECABORT ... because of: NOPERM. */
 static bool is_noperm(const struct resp_value *reply) {
     return check_reply_is(reply, RESP_ERROR_NOPERM) ||
@@ -128,7 +123,7 @@ static bool is_noperm(const struct resp_value *reply) {
 
 static void note_reply(struct lacks *lacks, const struct right *right,
                        const struct resp_value *reply) {
-    if (is_noperm(reply) && is_about_keys(reply))
+    if (is_noperm(reply) && check_is_about_keys(reply))
         lacks->keys = true;
     else if (is_noperm(reply) && right->rule)
         note_command(lacks, right->words[0], right->rule);
@@ -230,8 +225,7 @@ static bool try_alone(struct check_run *run, struct redis_client *client, struct
 
 /* What the account needs when whole categories are missing; GET /v1/acl says the same. */
 #define ALL_RULES                                                                                  \
-    "+@read +@write +@transaction +@connection +eval +info +restore +flushdb +flushall +swapdb "   \
-    "+function ~*"
+    "+@read +@write +@transaction +@connection +eval +info +restore +flushdb +flushall +swapdb ~*"
 
 static bool judge(struct check_run *run, const struct lacks *lacks, struct check_finding *f) {
     const char *user = check_user(&run->destination);
@@ -246,9 +240,11 @@ static bool judge(struct check_run *run, const struct lacks *lacks, struct check
     if (lacks->count > 0) {
         check_observed(f, "lacks %s%s%s", lacks->names, more > 0 ? tail : "",
                        lacks->keys ? ", and keys" : "");
-        check_remedy(f, "ACL SETUSER %s %s%s", user,
-                     more > 0 || lacks->no_multi ? ALL_RULES : lacks->rules,
-                     lacks->keys && more <= 0 && !lacks->no_multi ? " ~*" : "");
+        if (more > 0 || lacks->no_multi)
+            check_remedy(f, "ACL SETUSER %s " ALL_RULES "%s", user,
+                         check_knows_functions(&run->destination) ? " +function" : "");
+        else
+            check_remedy(f, "ACL SETUSER %s %s%s", user, lacks->rules, lacks->keys ? " ~*" : "");
         return check_fail(f, "The account %s lacks %s%s%s", user, lacks->names, tail,
                           lacks->keys ? ", and may not touch every key" : "");
     }
@@ -295,6 +291,8 @@ bool check_dst_error_seal(struct check_run *run, struct check_finding *ret, stru
     if (!run->eval_allowed)
         return check_skip(ret, "The account may not run EVAL, without which a write that failed "
                                "unseen could not be told: see dst.permission");
+    if (run->destination.info_refused)
+        check_remedy(ret, "ACL SETUSER %s +info", check_user(&run->destination));
     if (run->destination.info_refused || info->total_error_replies == REDIS_INFO_UNKNOWN)
         return check_warn(ret, "The destination does not let us count the errors it answers (INFO, "
                                "Redis 6.2): what is written goes as scripts that count for "

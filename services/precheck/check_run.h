@@ -117,7 +117,8 @@ struct check_run {
     char import_dir[512]; /* of this worker */
     bool file_is_good;    /* of a source that is a file, by src.file */
     struct import_facts file;
-    bool may_write; /* probe: full */
+    bool all_keys_named; /* the remedy of src.read_permission gives the account every key */
+    bool may_write;      /* probe: full */
     char heartbeat_prefix[65];
     bool map_all;
     int16_t database_map[CHECK_DATABASES_MAX]; /* source -> destination; -1 = not selected */
@@ -238,6 +239,17 @@ const char *check_show(const struct resp_value *reply, char dst[160]);
 
 /* The account's name in remedies. */
 const char *check_user(const struct check_end *end);
+
+/* -NOPERM speaks of a command or, here, of a key. */
+bool check_is_about_keys(const struct resp_value *reply);
+
+/* A remedy is pasted as it is: ACL SETUSER refuses the whole line for one word that the server does
+ * not know, so words of 7.0 are for servers that are known to be so. */
+bool check_knows_functions(const struct check_end *end);
+
+/* The remedy where these ends do not tell what INFO tells. */
+void check_remedy_info(const struct check_run *run, bool source, bool destination,
+                       struct check_finding *f);
 
 /* Carry a row out, within its time. */
 void check_carry_out(struct check_run *run, const struct check_row *row, struct check_finding *ret);

@@ -182,6 +182,7 @@ bool check_src_modules(struct check_run *run, struct check_finding *ret, struct 
     const struct resp_value *reply = NULL, *there = NULL;
     char names[120] = "";
     size_t used = 0;
+    bool unknown = false;
     bool ok = check_ask(run, &run->source, &arena, &reply, err, "MODULE", "LIST") &&
               (run->destination.reached != CHECK_STAGE_LOGGED_IN ||
                check_ask(run, &run->destination, &arena, &there, err, "MODULE", "LIST"));
@@ -204,10 +205,19 @@ bool check_src_modules(struct check_run *run, struct check_finding *ret, struct 
             (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "", shown);
         used = used < sizeof(names) ? used : sizeof(names) - 1;
     }
+    unknown = there && check_reply_is(there, RESP_ERROR_NOPERM);
     arena_done(&arena);
     if (!used)
         return check_pass(ret, "The destination has every module of the source");
     check_observed(ret, "%s", names);
+    if (unknown) {
+        check_remedy(ret, "ACL SETUSER %s +module|list on the destination",
+                     check_user(&run->destination));
+        return check_warn(ret,
+                          "The account of the destination may not list modules: whether it has "
+                          "those of the source (%s) is not known",
+                          names);
+    }
     return check_warn(
         ret,
         "The destination lacks modules of the source, or has older ones (%s): a value "

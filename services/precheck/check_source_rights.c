@@ -190,9 +190,11 @@ bool check_src_read_permission(struct check_run *run, struct check_finding *ret,
         return run->scans ? judge_scan_extras(run, ret, err)
                           : check_pass(ret, "The account may read");
     check_observed(ret, "refused: %s", lacking);
+    run->all_keys_named = true;
     if (run->scans) {
-        check_remedy(ret, "ACL SETUSER %s +scan +dump +pttl +pexpiretime +select +time +info ~*",
-                     check_user(&run->source));
+        check_remedy(ret, "ACL SETUSER %s +scan +dump +pttl +select +time +info%s ~*",
+                     check_user(&run->source),
+                     check_knows_functions(&run->source) ? " +pexpiretime +function|dump" : "");
         return check_fail(ret, "The account %s lacks %s, which a copy by SCAN needs",
                           check_user(&run->source), lacking);
     }
@@ -203,11 +205,25 @@ bool check_src_read_permission(struct check_run *run, struct check_finding *ret,
                       check_user(&run->source), lacking);
 }
 
+/* An account that may touch every key is refused one more pattern, and the rest of the line with
+ * it: the pattern is named alone, where it is what is missing. */
+static void remedy_heartbeat(const struct check_run *run, bool for_keys, struct check_finding *f) {
+    const char *user = check_user(&run->source);
+
+    if (!for_keys)
+        check_remedy(f, "ACL SETUSER %s +psetex +del, or set heartbeat.mode to off", user);
+    else if (run->all_keys_named)
+        check_remedy(f, "ACL SETUSER %s ~*, or set heartbeat.mode to off", user);
+    else
+        check_remedy(f, "ACL SETUSER %s ~%s*, or set heartbeat.mode to off", user,
+                     run->heartbeat_prefix);
+}
+
 bool check_src_setex_permission(struct check_run *run, struct check_finding *ret, struct err *err) {
     struct arena arena = ARENA_INIT;
     const struct resp_value *reply, *gone;
     char key[160], id[ULID_ID_SIZE], shown[160];
-    bool ok, written;
+    bool ok, written, for_keys = false;
 
     if (!run->heartbeat || !run->incremental)
         return check_skip(ret, "No heartbeat is wanted");
@@ -223,8 +239,10 @@ bool check_src_setex_permission(struct check_run *run, struct check_finding *ret
     run->source.probe_keys += written;
     if (written)
         ok = check_ask(run, &run->source, &arena, &gone, err, "DEL", key);
-    if (ok)
+    if (ok) {
         check_show(written ? gone : reply, shown);
+        for_keys = check_is_about_keys(written ? gone : reply);
+    }
     written = written && ok && gone->type == RESP_INTEGER;
     arena_done(&arena);
     if (!ok)
@@ -236,8 +254,7 @@ bool check_src_setex_permission(struct check_run *run, struct check_finding *ret
         check_remedy(ret, "A replica cannot be written: set heartbeat.mode to off, or give the "
                           "primary");
     else
-        check_remedy(ret, "ACL SETUSER %s +psetex +del ~%s*, or set heartbeat.mode to off",
-                     check_user(&run->source), run->heartbeat_prefix);
+        remedy_heartbeat(run, for_keys, ret);
     return check_warn(ret,
                       run->syncs ? "The heartbeat cannot be written (%s): nothing else says where "
                                    "a source is that is read by SYNC, so the job can neither be "
