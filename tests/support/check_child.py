@@ -40,17 +40,17 @@ class Outcome:
         return [i for i in self.items.values() if i["result"] in PROBLEMS] + [self.done]
 
 
-def check(source, destination, **members):
+def check(source, destination, spec=None, **members):
     """`members` are further ones of the message: checks=["dst.eviction"], worker={…}, job=…
     What only says that this machine is busy is looked at again, unless it was asked for."""
     for _ in range(4):
-        found = check_once(source, destination, **members)
+        found = check_once(source, destination, spec, **members)
         if not set(found.problems()) & OF_THE_MACHINE - set(members.get("checks", ())):
             break
     return found
 
 
-def check_once(source, destination, spec=None, probe="full", credentials=None, env=None, **members):
+def check_once(source, destination, spec, probe="full", credentials=None, env=None, **members):
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 400000)
     ours.settimeout(70)
