@@ -129,5 +129,5 @@ bool ctl_args_help(const struct ctl_word *word, struct buf *out, struct err *err
         if (!buf_printf(out, err, "  %-36s %s\n", left, rows[i].help))
             return false;
     }
-    return !word->examples || buf_printf(out, err, "\nExamples\n%s", word->examples);
+    return buf_printf(out, err, "\nExamples\n%s", word->examples);
 }

@@ -42,7 +42,7 @@ struct ctl_word {
     size_t arguments_min, arguments_max;
     uint64_t options; /* CTL_TAKES(…) | … */
     const char *summary;
-    const char *examples;                    /* lines, each indented by two; NULL = none */
+    const char *examples;                    /* lines, each indented by two */
     int (*run)(const struct ctl_args *args); /* answers the exit code */
 };
 

@@ -13,6 +13,8 @@ int ctl_exit_with(const struct err *err) {
     case ERR_CONNECT:
     case ERR_RESOLVE:
     case ERR_UNAUTHORIZED:
+    case ERR_FORBIDDEN:
+    case ERR_NOT_FOUND: /* no job of that name: nothing failed but the naming */
     case ERR_VALIDATION:
     case ERR_AMBIGUOUS_USERINFO:
     case ERR_NOT_SUPPORTED_YET:

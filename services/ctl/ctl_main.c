@@ -66,7 +66,9 @@ static const struct ctl_word words[] = {
      .arguments_max = 2,
      .options = CLIENT | ENDS,
      .summary = "Check both ends and say what to fix. Changes nothing.",
-     .examples = "  keyferry precheck redis://10.0.1.5 redis://10.0.2.9\n",
+     .examples = "  keyferry precheck redis://10.0.1.5 redis://10.0.2.9\n"
+                 "  keyferry precheck --source-password-file pw redis://user@10.0.1.5 "
+                 "rediss://10.0.2.9:6380 --json\n",
      .run = ctl_precheck_run},
     {.name = "top",
      .arguments = "",
@@ -89,6 +91,9 @@ static const struct ctl_word words[] = {
      .arguments = "",
      .options = CLIENT | CTL_TAKES(STATE),
      .summary = "List jobs, newest first.",
+     .examples = "  keyferry job list\n"
+                 "  keyferry job list --state blocked\n"
+                 "  keyferry job list --json | jq -r .id\n",
      .run = ctl_job_list},
     {.name = "job show",
      .arguments = "JOB",
@@ -96,6 +101,8 @@ static const struct ctl_word words[] = {
      .arguments_max = 1,
      .options = CLIENT,
      .summary = "One job: where it stands.",
+     .examples = "  keyferry job show job_01J...\n"
+                 "  keyferry job show job_01J... --json | jq .latency\n",
      .run = ctl_job_show},
     {.name = "job watch",
      .arguments = "JOB",
@@ -103,6 +110,8 @@ static const struct ctl_word words[] = {
      .arguments_max = 1,
      .options = CLIENT | CTL_TAKES(UNTIL),
      .summary = "Follow a job. Ctrl-C leaves it running.",
+     .examples = "  keyferry job watch job_01J...\n"
+                 "  keyferry job watch job_01J... --until caught-up\n",
      .run = ctl_job_watch},
     {.name = "job pause",
      .arguments = "JOB",
@@ -110,6 +119,7 @@ static const struct ctl_word words[] = {
      .arguments_max = 1,
      .options = CLIENT | CTL_TAKES(NO_WAIT),
      .summary = "Let a job rest where it is.",
+     .examples = "  keyferry job pause job_01J...\n",
      .run = ctl_job_pause},
     {.name = "job resume",
      .arguments = "JOB",
@@ -117,6 +127,8 @@ static const struct ctl_word words[] = {
      .arguments_max = 1,
      .options = CLIENT | CTL_TAKES(NO_WAIT) | CTL_TAKES(ON_FULL_RESYNC),
      .summary = "Go on with a paused, blocked or failed job.",
+     .examples = "  keyferry job resume job_01J...\n"
+                 "  keyferry job resume job_01J... --on-full-resync-needed overwrite\n",
      .run = ctl_job_resume},
     {.name = "job stop",
      .arguments = "JOB",
@@ -124,6 +136,8 @@ static const struct ctl_word words[] = {
      .arguments_max = 1,
      .options = CLIENT | CTL_TAKES(NO_WAIT) | CTL_TAKES(NO_DRAIN),
      .summary = "Apply what the source holds now, settle expiries, end the job.",
+     .examples = "  keyferry job stop job_01J...\n"
+                 "  keyferry job stop job_01J... --no-drain\n",
      .run = ctl_job_stop},
     {.name = "job cutover",
      .arguments = "JOB",
@@ -151,6 +165,10 @@ static const struct ctl_word words[] = {
      .options = CLIENT | CTL_TAKES(BYTES_PER_SECOND) | CTL_TAKES(COMMANDS_PER_SECOND) |
                 CTL_TAKES(KEYS_PER_SECOND),
      .summary = "Limit a job, or show its limits. Takes effect within two seconds.",
+     .examples = "  keyferry job throttle job_01J...\n"
+                 "  keyferry job throttle job_01J... --bytes-per-second 10000000 "
+                 "--commands-per-second 5000\n"
+                 "  keyferry job throttle job_01J... --keys-per-second 0\n",
      .run = ctl_job_throttle},
     {.name = "job logs",
      .arguments = "JOB",
@@ -158,11 +176,14 @@ static const struct ctl_word words[] = {
      .arguments_max = 1,
      .options = CLIENT,
      .summary = "What happened to a job.",
+     .examples = "  keyferry job logs job_01J...\n"
+                 "  keyferry job logs job_01J... --json\n",
      .run = ctl_job_logs},
     {.name = "master-key list",
      .arguments = "",
      .options = CLIENT,
      .summary = "Which master keys there are, and what still needs each.",
+     .examples = "  keyferry master-key list\n",
      .run = ctl_master_key_list},
     {.name = "master-key add",
      .arguments = "",
@@ -175,6 +196,7 @@ static const struct ctl_word words[] = {
      .arguments = "",
      .options = CLIENT,
      .summary = "Take master keys that nothing needs any more out of the file.",
+     .examples = "  keyferry master-key prune\n",
      .run = ctl_master_key_prune},
     {.name = "job report",
      .arguments = "JOB",
@@ -182,6 +204,7 @@ static const struct ctl_word words[] = {
      .arguments_max = 1,
      .options = CLIENT | CTL_TAKES(MARKDOWN),
      .summary = "The same as `keyferry report JOB`.",
+     .examples = "  keyferry job report job_01J...\n",
      .run = ctl_report_run},
     {.name = "settle",
      .arguments = "DESTINATION_URL",
@@ -203,6 +226,7 @@ static const struct ctl_word words[] = {
     {.name = "version",
      .arguments = "",
      .summary = "Say which version this is.",
+     .examples = "  keyferry version\n",
      .run = show_version},
 };
 
@@ -210,7 +234,10 @@ static void show_words(FILE *out) {
     fprintf(out, "keyferry moves a Redis or Valkey server to another, live.\n\n");
     for (size_t i = 0; i < LENGTH_OF(words); i++)
         fprintf(out, "  %-17s %s\n", words[i].name, words[i].summary);
-    fprintf(out, "\n`keyferry WORD --help` says more.\n");
+    fprintf(out,
+            "\nIt ends with 0 when what was asked for is reached, 1 when it failed, 2 usage or no "
+            "service, 3 the precheck\ndid not pass, 4 the job needs a decision, 130 detached.\n"
+            "`keyferry WORD --help` says more.\n");
 }
 
 static bool is_help(const char *text) {

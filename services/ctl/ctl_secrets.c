@@ -72,7 +72,8 @@ static bool read_password(const char *path, struct secret *ret, struct err *err)
         }
         text[len] = '\0';
     } else {
-        ok = files_read(path, text, sizeof(text), &len, err);
+        ok = files_read(path, text, sizeof(text), &len, err) ||
+             err_recode(err, ERR_USAGE, "the password");
     }
     if (ok) {
         len = strcspn(text, "\r\n");
@@ -154,7 +155,7 @@ static bool add_pem(json_t *tls, const char *member, const char *path, struct er
     text = malloc(PEM_MAX + 1);
     if (!text)
         abort();
-    ok = files_read(path, text, PEM_MAX + 1, &len, err);
+    ok = files_read(path, text, PEM_MAX + 1, &len, err) || err_recode(err, ERR_USAGE, "%s", member);
     if (ok && json_object_set_new(tls, member, json_stringn(text, len)) != 0)
         ok = err_set(err, ERR_USAGE, "%s is no PEM file", path);
     explicit_bzero(text, PEM_MAX + 1);

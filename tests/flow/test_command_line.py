@@ -59,6 +59,19 @@ def test_every_word_has_help(tmp_path):
     for word in words:
         done = keyferry(*word.split(), "--help", cwd=tmp_path)
         assert done.returncode == 0 and done.stdout.startswith("keyferry " + word), word
+        assert "\nExamples\n  " in done.stdout and "keyferry " + word in done.stdout.split("\nExamples\n")[1], word
+
+
+@pytest.mark.parametrize("option", ("--source-password-file", "--destination-ca", "--source-key", "--api-key-file"))
+def test_a_file_that_is_not_there_is_wrong_usage(service, source, destination, option):
+    done = service.run("precheck", source.url(), destination.url(), option, "/nowhere/at/all")
+    assert done.returncode == 2 and "/nowhere/at/all" in done.stderr and not done.stdout
+
+
+def test_a_job_that_is_not_there_has_not_failed(service):
+    for name in ("nothing", "job_00000000000000000000000000"):
+        done = service.run("job", "show", name)
+        assert done.returncode == 2 and "no such job" in done.stderr and not done.stdout
 
 
 def test_migrate_on_a_pipe_until_caught_up_then_stop(service, source, destination):
