@@ -112,7 +112,7 @@ static void fail(struct reply *reply, const struct request *r, json_t *fields,
 static bool is_too_fast(struct rate *rate, const char *who, struct admission *a, struct err *err) {
     struct rate_verdict v = rate_take(rate, str_from(who), clock_mono_ms());
 
-    a->caller.allowance[0] = (int)v.per_second;
+    a->caller.allowance[0] = (int)(v.per_second * RATE_BURST_SECONDS);
     a->caller.allowance[1] = (int)v.left;
     a->caller.allowance[2] = (int)v.full_in_seconds;
     if (v.is_allowed)

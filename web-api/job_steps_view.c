@@ -49,6 +49,13 @@ void job_steps_view(const struct store_job *job, json_t *steps) {
     }
 }
 
+/* The history that the job follows: what its worker met, else what the position named. */
+static json_t *replication_id(const struct store_job *job) {
+    json_t *history = json_object_get(job->source_facts, "history");
+
+    return json_is_string(history) ? json_incref(history) : text_or_null(job->progress.replid);
+}
+
 json_t *job_steps_view_shards(const struct store_job *job) {
     static const char *const links[] = {"down", "snapshot", "stream"};
     const struct store_progress *p = &job->progress;
@@ -62,9 +69,9 @@ json_t *job_steps_view_shards(const struct store_job *job) {
                           "task", 0, "node", or_null(json_object_get(job->source_facts, "address")),
                           "run_id", or_null(json_object_get(job->source_facts, "run_id")), "worker",
                           text_or_null(job->worker), "position_state",
-                          text_or_null(p->position_state), "replication_id",
-                          text_or_null(p->replid), "offset_received", (json_int_t)p->stream_end,
-                          "offset_applied", (json_int_t)p->applied_offset, "offset_source",
+                          text_or_null(p->position_state), "replication_id", replication_id(job),
+                          "offset_received", (json_int_t)p->stream_end, "offset_applied",
+                          (json_int_t)p->applied_offset, "offset_source",
                           (json_int_t)p->source_offset, "lag_bytes", (json_int_t)p->lag_bytes,
                           "link", p->link >= 0 && p->link <= 2 ? links[p->link] : "down",
                           "rdb_bytes", (json_int_t)p->bytes_done, "reconnects",

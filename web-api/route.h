@@ -29,7 +29,7 @@ struct caller {
     char actor[32]; /* "key:<prefix>": what the history shows */
     enum scope scope;
     bool is_operator; /* of the account that manages accounts */
-    int allowance[3]; /* requests a second, left now, seconds until it is full again */
+    int allowance[3]; /* requests at most at once, left now, seconds until it is full again */
 };
 
 /* What `Prefer: wait` waits for when the action is done. */

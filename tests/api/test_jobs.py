@@ -348,6 +348,7 @@ def test_a_running_job_shows_what_its_worker_reported(api, job):
     assert got["destination_memory"] == {"used_bytes": 5, "max_bytes": 10}
     shard = api.get(path + "/shards")["items"][0]
     assert (shard["offset_applied"], shard["offset_received"], shard["link"]) == (900, 950, "stream")
+    assert shard["replication_id"] == "a" * 40
     # A heartbeat that was last seen a while ago is a lower bound, and says that it is stale.
     progress["latency_at_ms"] = now - 60000
     api.sql("UPDATE task SET progress = %s WHERE job = %s", json.dumps(progress), job["id"])

@@ -263,6 +263,7 @@ def test_steps_shards_and_the_log_tell_where_a_job_is(service, source, destinati
     shard = until(lambda: read(service, job, "shards")["items"][0], lambda s: s["heartbeat_seen_at"])
     assert shard["run_id"] == source.client().info()["run_id"] and shard["latency_us"] >= 0
     assert str(source.port) in shard["node"]
+    assert shard["replication_id"] == source.client().info("replication")["master_replid"]
     whole = read(service, job, "logs")["items"]
     assert {line["type"] for line in whole} >= {"running", "copied", "caught_up"}
     assert [l["type"] for l in read(service, job, "logs?code=copied")["items"]] == ["copied"]
