@@ -229,7 +229,8 @@ bool store_ping(struct store *store, struct err *err) {
 }
 
 bool store_sweep(struct store *store, struct err *err) {
-    return store_exec(store, &sql_query_sweep, NULL, NULL, err);
+    return store_exec(store, &sql_query_sweep, NULL, NULL, err) &&
+           store_exec(store, &sql_query_job_count_fold, NULL, NULL, err);
 }
 
 void store_address(const struct store *store, char dst[80]) {

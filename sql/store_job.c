@@ -32,6 +32,7 @@ enum column {
     C_PROGRESS,
     C_SOURCE_FACTS,
     C_DESTINATION_FACTS,
+    C_SPEC_SUM,
     C_SEALED,
     C_READ,
 };
@@ -80,6 +81,7 @@ static bool read_row(const struct store_rows *rows, int row, struct store_job *j
     json_decref(progress);
     job->source_facts = store_json(rows, row, C_SOURCE_FACTS);
     job->destination_facts = store_json(rows, row, C_DESTINATION_FACTS);
+    store_text_copy(rows, row, C_SPEC_SUM, job->spec_sum, sizeof(job->spec_sum));
     return store_bytes(rows, row, C_SEALED, &job->sealed, err);
 }
 
@@ -183,6 +185,7 @@ bool store_job_list(struct store *store, const char *account, const struct store
             store_bind_texts(&p, labels + 1, filter->label_count - 1);
         }
     }
+    store_bind_bool(&p, filter->with_specs);
     if (!store_exec_planned(store, query, &p, &list.rows, err))
         return false;
     list.jobs = calloc((size_t)list.rows.count + 1, sizeof(*list.jobs));
@@ -209,13 +212,21 @@ void store_job_list_done(struct store_job_list *list) {
     list->count = 0;
 }
 
+bool store_job_specs(struct store *store, const char *const *ids, size_t count,
+                     struct store_rows *ret_specs, struct err *err) {
+    struct store_params p = STORE_PARAMS_INIT;
+
+    store_bind_texts(&p, ids, count);
+    return store_exec(store, &sql_query_job_specs, &p, ret_specs, err);
+}
+
 bool store_job_summary(struct store *store, const char *account, json_t **ret_summary,
                        struct err *err) {
     struct store_params p = STORE_PARAMS_INIT;
     struct store_rows rows = STORE_ROWS_INIT;
 
     store_bind_text(&p, account);
-    if (!store_exec_planned(store, &sql_query_job_summary, &p, &rows, err))
+    if (!store_exec(store, &sql_query_job_summary, &p, &rows, err))
         return false;
     *ret_summary = store_json(&rows, 0, 0);
     store_rows_done(&rows);

@@ -21,6 +21,7 @@ struct store_job {
     char spec_digest[65];
     json_t *spec;         /* canonical, without secrets; NULL in a list, which has its text */
     struct str spec_text; /* of a list: the list's memory */
+    char spec_sum[65];    /* SHA-256, hex, of the specification and whose it is */
     json_t *warnings;     /* of the specification; array */
     json_t *attention;    /* NULL = none */
     json_t *last_error;   /* {"code", "detail", "at"}; NULL = none */
@@ -58,6 +59,7 @@ struct store_job_filter {
     size_t label_count;        /* 0 = any */
     const char *environment, *worker_pool, *region, *resource_group; /* NULL = any */
     const char *instance;  /* a registered server at either end; NULL = any */
+    bool with_specs;       /* else their texts are empty: their sums may be enough */
     bool attention_only;   /* those that a person must decide about */
     const char *before_id; /* cursor: ids below this one; NULL = from the newest */
     int limit;             /* 1 to 201: ask for one more to see whether there is more */
@@ -74,6 +76,11 @@ MUST_CHECK bool store_job_list(struct store *store, const char *account,
                                const struct store_job_filter *filter,
                                struct store_job_list *ret_list, struct err *err);
 void store_job_list_done(struct store_job_list *list);
+
+/* Specifications as they are now: a row each, with the sum and the text. */
+enum { STORE_JOB_SPECS_SUM, STORE_JOB_SPECS_TEXT };
+MUST_CHECK bool store_job_specs(struct store *store, const char *const *ids, size_t count,
+                                struct store_rows *ret_specs, struct err *err);
 
 /* Counts: {"states": {"running": 3, ...}, "attention": 1}. A new reference.
  * account NULL = of all. */

@@ -16,15 +16,21 @@
 #include "web-api/problem.h"
 #include "web-api/rate.h"
 #include "web-api/router.h"
+#include "web-api/spec_memo.h"
 #include "web-api/stream_limit.h"
 #include "web-api/wait.h"
 
-enum { TAKE_STORE_MS = 3000, REFUSALS_PER_SECOND = 200 };
+enum {
+    TAKE_STORE_MS = 3000,
+    REFUSALS_PER_SECOND = 200,
+    SPECS_BYTES_MAX = 64 * 1024 * 1024, /* of some twenty thousand jobs */
+};
 
 struct app {
     const struct config *config;
     struct store_pool *pool;
     struct stream_limit *streams;
+    struct spec_memo *specs;
     struct app_keys *keys;
     struct rate *by_key, *by_peer; /* requests that had a good key, and those that had none */
     atomic_bool stopping;
@@ -41,6 +47,7 @@ bool app_new(const struct config *config, struct app **ret_app, struct err *err)
 
     if (!app)
         return err_set(err, ERR_MEMORY, "the application");
+    app->specs = spec_memo_new(SPECS_BYTES_MAX);
     app->streams = stream_limit_new((unsigned)config->api_connections_max);
     app->config = config;
     app->by_key = rate_new((uint32_t)config->api_requests_per_second);
@@ -61,6 +68,7 @@ void app_free(struct app *app) {
         return;
     store_pool_free(app->pool);
     stream_limit_free(app->streams);
+    spec_memo_free(app->specs);
     app_keys_free(app->keys);
     rate_free(app->by_key);
     rate_free(app->by_peer);
@@ -81,6 +89,10 @@ struct store_pool *app_pool(struct app *app) {
 
 struct stream_limit *app_streams(struct app *app) {
     return app->streams;
+}
+
+struct spec_memo *app_specs(struct app *app) {
+    return app->specs;
 }
 
 const struct config *app_config(struct app *app) {

@@ -14,6 +14,7 @@
 #include "services/secret/seal.h"
 #include "web-api/route.h"
 #include "web-api/server.h"
+#include "web-api/spec_memo.h"
 #include "web-api/store_pool.h"
 
 /* Needs config->database_url and, to take passwords, config->master_key_file; `config` is borrowed
@@ -36,6 +37,7 @@ const struct config *app_config(struct app *app);
 /* The master keys as they are now; good for the length of a request. */
 const struct keyring *app_keyring(struct app *app);
 struct stream_limit *app_streams(struct app *app);
+struct spec_memo *app_specs(struct app *app);
 
 /* For the keeper: has the key file changed? As app_keys_look(). */
 MUST_CHECK bool app_look_at_keys(struct app *app, bool *ret_changed, struct err *err);

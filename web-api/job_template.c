@@ -21,6 +21,15 @@ void job_template_done(struct job_template *t) {
     buf_done(&t->text);
 }
 
+void job_template_trim(struct job_template *t) {
+    char *less = realloc(t->text.ptr, t->text.len + 1);
+
+    if (!less)
+        abort();
+    t->text.ptr = less;
+    t->text.cap = t->text.len + 1;
+}
+
 /* `value` is what stands there while nothing else is known; empty is null. */
 static void put_hole(struct job_template *t, enum job_hole hole, struct str value) {
     size_t at = t->text.len;

@@ -46,3 +46,6 @@ void job_template_done(struct job_template *t);
 /* Of a specification's text, as the database or json_text() wrote it. What `t` held is gone, its
  * memory is used again. */
 void job_template_make(struct job_template *t, struct str spec);
+
+/* What is to be kept takes no more memory than it fills. */
+void job_template_trim(struct job_template *t);

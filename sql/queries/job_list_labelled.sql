@@ -6,28 +6,28 @@
 -- $10 region text or null   $11 resource group text or null
 -- $12 id of a registered server at either end, or null
 -- $13 a label KEY=VALUE, the rarest   $14 the other labels text[]
+-- $15 whether with their specifications bool
 -- Returns columns of job_shown, then null (nobody lists credentials), now
 -- int8 milliseconds.
 SELECT s.*, NULL::bytea, kf_ms(clock_timestamp())
-  FROM (SELECT l.job AS id
-          FROM job_label l
-          JOIN job j ON j.id = l.job
-         WHERE l.account = $1 AND l.label = $13
-           AND ($5::text IS NULL OR l.job < $5)
-           AND (cardinality($14::text[]) = 0 OR
-                (SELECT count(*) FROM job_label o WHERE o.job = l.job AND o.label = ANY ($14)) =
-                cardinality($14))
-           AND ($2::text IS NULL OR j.state = $2)
-           AND ($3::text[] IS NULL OR j.state = ANY ($3))
-           AND ($2 IS NOT NULL OR $3 IS NOT NULL OR j.state <> 'released')
-           AND ($4::text IS NULL OR strpos(lower(j.name), lower($4)) > 0)
-           AND ($7::text IS NULL OR j.environment = $7)
-           AND ($8::text IS NULL OR j.worker_pool = $8)
-           AND (NOT $9::bool OR j.needs_person)
-           AND ($10::text IS NULL OR j.region = $10)
-           AND ($11::text IS NULL OR j.resource_group = $11)
-           AND ($12::text IS NULL OR j.source_instance = $12 OR j.destination_instance = $12)
-         ORDER BY l.job DESC
-         LIMIT $6::int8) page
-  JOIN job_shown s ON s.id = page.id
- ORDER BY s.id DESC
+  FROM kf_jobs_shown(ARRAY(
+           SELECT l.job AS id
+             FROM job_label l
+             JOIN job j ON j.id = l.job
+            WHERE l.account = $1 AND l.label = $13
+              AND ($5::text IS NULL OR l.job < $5)
+              AND (cardinality($14::text[]) = 0 OR
+                   (SELECT count(*) FROM job_label o WHERE o.job = l.job AND o.label = ANY ($14)) =
+                   cardinality($14))
+              AND ($2::text IS NULL OR j.state = $2)
+              AND ($3::text[] IS NULL OR j.state = ANY ($3))
+              AND ($2 IS NOT NULL OR $3 IS NOT NULL OR j.state <> 'released')
+              AND ($4::text IS NULL OR strpos(lower(j.name), lower($4)) > 0)
+              AND ($7::text IS NULL OR j.environment = $7)
+              AND ($8::text IS NULL OR j.worker_pool = $8)
+              AND (NOT $9::bool OR j.needs_person)
+              AND ($10::text IS NULL OR j.region = $10)
+              AND ($11::text IS NULL OR j.resource_group = $11)
+              AND ($12::text IS NULL OR j.source_instance = $12 OR j.destination_instance = $12)
+            ORDER BY l.job DESC
+            LIMIT $6::int8), $15::bool) s

@@ -1,6 +1,8 @@
 """Lists of many jobs: every filter finds what it says, and costs what it shows."""
 
+import contextlib
 import re
+import threading
 import time
 import urllib.parse
 
@@ -137,11 +139,73 @@ def test_a_page_asks_the_database_as_often_whatever_is_on_it(many):
     while mark not in log.read_text(errors="replace"):
         assert time.monotonic() < deadline
         many.sql("SELECT '%s'" % mark)
-    statements(1)
+    # What is made of a specification is kept: those that are new are read by one statement more.
+    first = statements(200)
     one, all_of_them = statements(1), statements(200)
     many.sql("ALTER SYSTEM RESET log_statement")
     many.sql("SELECT pg_reload_conf()")
     assert len(one) == len(all_of_them) > 1, (one, all_of_them)
+    assert len(first) <= len(all_of_them) + 1, first
+
+
+def listed(api, query="limit=200"):
+    return api.get("/v1/jobs?" + query, headers={"Authorization": "Bearer " + api.tenant_key})["items"]
+
+
+def test_a_job_is_the_same_in_a_list_and_by_itself_tag_and_all(many):
+    for query in ("limit=5", "limit=5&state=running", "limit=5&attention=true", "limit=5&environment=old"):
+        for _ in range(2):
+            for job in listed(many, query):
+                alone = many.call("GET", "/v1/jobs/" + job["id"], headers={"Authorization": "Bearer " + many.tenant_key})
+                assert alone.json() == job and alone.headers["ETag"] == job["etag"]
+
+
+def test_the_tag_of_a_page_changes_with_whatever_one_of_its_jobs_shows(many):
+    key = {"Authorization": "Bearer " + many.tenant_key}
+    job = listed(many, "limit=3&state=paused")[1]["id"]
+
+    def tag(known=""):
+        answer = many.call("GET", "/v1/jobs?limit=3&state=paused", headers={**key, "If-None-Match": known})
+        return answer.status_code, answer.headers["ETag"]
+
+    for change in ("UPDATE task SET progress = progress || '{\"keys_done\": 7}' WHERE job = %s",
+                   "UPDATE job SET spec = spec || '{\"labels\": {\"team\": \"other\"}}' WHERE id = %s",
+                   "UPDATE job SET version = version + 1 WHERE id = %s"):
+        code, before = tag()
+        assert code == 200 and tag(before) == (304, before)
+        many.sql(change.replace("%s", "'%s'" % job))
+        code, after = tag(before)
+        assert code == 200 and after != before, change
+
+
+def test_a_list_shows_each_job_as_it_was_at_one_moment(many):
+    """Name and specification are changed together, while lists are read whose specifications nobody knows yet."""
+    many.sql("UPDATE job SET name = 'v0', spec = spec || '{\"labels\": {\"v\": \"v0\"}}' WHERE account = '%s'" %
+             many.tenant)
+    done, changed = threading.Event(), []
+
+    def change():
+        with contextlib.closing(many.postgres.connect()) as db:
+            cursor = db.cursor()
+            while not done.is_set():
+                changed.append(1)
+                cursor.execute("UPDATE job SET name = 'v' || %s, spec = spec || jsonb_build_object('labels',"
+                               " jsonb_build_object('v', 'v' || %s)) WHERE account = %s AND id IN"
+                               " (SELECT id FROM job WHERE account = %s AND state <> 'released' ORDER BY id DESC LIMIT 60)",
+                               (len(changed), len(changed), many.tenant, many.tenant))
+
+    writer = threading.Thread(target=change)
+    writer.start()
+    try:
+        seen = set()
+        for _ in range(40):
+            for job in listed(many, "limit=50"):
+                assert job["labels"]["v"] == job["name"]
+                seen.add(job["name"])
+    finally:
+        done.set()
+        writer.join()
+    assert len(seen) > 3, "nothing was changed meanwhile: it proves nothing"
 
 
 def test_labels_are_found_as_they_are_after_a_change(many):

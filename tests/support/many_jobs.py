@@ -7,11 +7,12 @@ import re
 QUERIES = pathlib.Path(__file__).resolve().parents[2] / "sql" / "queries"
 STATES = ["draft", "configured", "precheck_passed", "running", "paused", "failed", "completed", "stopped", "released"]
 
-# The parameters of job_list.sql in their order; job_list_labelled.sql has two more; those of
+# The parameters of job_list.sql in their order; those of job_list_labelled.sql; and of
 # job_list_of_label.sql, which serves where nothing else is asked for.
 NAMES = ["account", "state", "states", "name", "before", "limit", "environment", "worker_pool", "attention", "region",
-         "resource_group", "instance", "label", "labels"]
-OF_LABEL = ["account", "label", "labels", "before", "limit"]
+         "resource_group", "instance", "specs"]
+LABELLED = NAMES[:-1] + ["label", "labels", "specs"]
+OF_LABEL = ["account", "label", "labels", "before", "limit", "specs"]
 
 
 def fill(api, account, model, count, first=1):
@@ -49,9 +50,10 @@ def _literal(value):
 
 
 def list_plan(api, account, **filters):
-    """EXPLAIN ANALYZE of the list as the API asks for it, as JSON; filters as in NAMES."""
-    values = {**dict.fromkeys(NAMES), "account": account, "limit": 51, "attention": False, "labels": [], **filters}
-    names, query = NAMES, "job_list_labelled.sql" if values["label"] else "job_list.sql"
+    """EXPLAIN ANALYZE of the list as the API asks for it, as JSON; filters as in LABELLED."""
+    values = {**dict.fromkeys(LABELLED), "account": account, "limit": 51, "attention": False, "labels": [],
+              "specs": False, **filters}
+    names, query = (LABELLED, "job_list_labelled.sql") if values["label"] else (NAMES, "job_list.sql")
     if values["label"] and set(filters) <= set(OF_LABEL):
         names, query = OF_LABEL, "job_list_of_label.sql"
     return plan_of(api, query, [values[name] for name in names])

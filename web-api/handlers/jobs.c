@@ -143,39 +143,110 @@ static void read_texts(struct call *call, struct store_job_filter *filter) {
             *rows[i].value = arena_dup(call->arena, text);
 }
 
+/* A page as it was read, and what is made of each job's specification. */
+struct jobs_page {
+    struct store_job_list list;
+    const struct spec_held *specs[PAGE_LIMIT_MAX];
+    size_t shown;
+};
+
+static void page_done(struct call *call, struct jobs_page *p) {
+    for (size_t i = 0; i < p->shown; i++)
+        spec_memo_give(app_specs(call->app), p->specs[i]);
+    store_job_list_done(&p->list);
+}
+
+/* Those that are known, or were read with their specifications. Returns how many are missing. */
+static size_t find_specs(struct call *call, struct jobs_page *p, const char *missing[]) {
+    struct spec_memo *memo = app_specs(call->app);
+    size_t count = 0;
+
+    for (size_t i = 0; i < p->shown; i++) {
+        const struct store_job *job = &p->list.jobs[i];
+
+        if (!p->specs[i])
+            p->specs[i] = spec_memo_find(memo, job->spec_sum);
+        if (!p->specs[i] && job->spec_text.len > 0)
+            p->specs[i] = spec_memo_make(memo, job->spec_sum, job->spec_text);
+        if (!p->specs[i])
+            missing[count++] = job->id;
+    }
+    return count;
+}
+
+/* Read them as they are now. One that was changed since the page was read has another sum then,
+ * and stays missing. */
+static bool read_specs(struct call *call, struct jobs_page *p, const char *missing[], size_t count,
+                       size_t *ret_left, struct err *err) {
+    struct spec_memo *memo = app_specs(call->app);
+    const struct spec_held *made[PAGE_LIMIT_MAX];
+    struct store_rows rows;
+    int i;
+
+    if (!store_job_specs(call->store, missing, count, &rows, err))
+        return false;
+    for (i = 0; i < rows.count && i < PAGE_LIMIT_MAX; i++)
+        made[i] = spec_memo_make(memo, store_text(&rows, i, STORE_JOB_SPECS_SUM),
+                                 str_from(store_text(&rows, i, STORE_JOB_SPECS_TEXT)));
+    *ret_left = find_specs(call, p, missing);
+    while (i-- > 0)
+        spec_memo_give(memo, made[i]);
+    store_rows_done(&rows);
+    return true;
+}
+
+/* *ret_left is how many specifications are missing. */
+static bool read_page(struct call *call, const struct store_job_filter *filter,
+                      struct jobs_page *ret_page, size_t *ret_left, struct err *err) {
+    struct jobs_page p = {.shown = 0};
+    const char *missing[PAGE_LIMIT_MAX];
+    size_t left, max = (size_t)filter->limit - 1;
+
+    if (!store_job_list(call->store, call->caller.account, filter, &p.list, err))
+        return false;
+    p.shown = p.list.count < max ? p.list.count : max;
+    left = find_specs(call, &p, missing);
+    if (left > 0 && !read_specs(call, &p, missing, left, &left, err)) {
+        page_done(call, &p);
+        return false;
+    }
+    *ret_page = p;
+    *ret_left = left;
+    return true;
+}
+
 /* A job's answer is seldom longer. */
 enum { JOB_TEXT_USUAL = 5000 };
 
-static void write_page(const struct store_job_list *list, const struct page *page,
-                       struct reply *reply) {
-    size_t shown = list->count < (size_t)page->limit ? list->count : (size_t)page->limit;
-    struct buf text = BUF_INIT(JSON_TEXT_MAX);
-    struct job_template spec = JOB_TEMPLATE_INIT;
-    struct buf tags = BUF_INIT(PAGE_LIMIT_MAX * ETAG_SIZE);
+static void write_page(const struct jobs_page *p, const struct page *page, struct reply *reply) {
+    struct buf text = BUF_INIT(JSON_TEXT_MAX), tags = BUF_INIT(PAGE_LIMIT_MAX * ETAG_SIZE);
+    bool is_more = p->list.count > p->shown;
     char tag[ETAG_SIZE];
     struct err err = ERR_INIT;
 
-    (void)!buf_reserve(&text, shown * JOB_TEXT_USUAL, &err);
-    for (size_t i = 0; i < shown; i++) {
+    if (!buf_reserve(&text, p->shown * JOB_TEXT_USUAL, &err))
+        abort();
+    for (size_t i = 0; i < p->shown; i++) {
         page_text_next(&text);
-        job_template_make(&spec, list->jobs[i].spec_text);
-        job_view_fill(&text, &list->jobs[i], &spec, clock_wall_ms(), tag);
-        (void)!buf_printf(&tags, &err, "%s", tag);
+        job_view_fill(&text, &p->list.jobs[i], &p->specs[i]->template, clock_wall_ms(), tag);
+        if (!buf_append(&tags, str_from(tag), &err))
+            abort();
     }
-    job_template_done(&spec);
-    (void)!buf_printf(&tags, &err, "%d", list->count > shown);
     /* Those of its jobs change with all they show. */
+    if (!buf_append(&tags, is_more ? STR_LIT("+") : STR_LIT("."), &err))
+        abort();
     etag_format(buf_str(&tags), 0, tag);
     buf_done(&tags);
     reply_header(reply, "ETag", tag);
-    page_text_end(&text, page, list->count > shown ? list->jobs[shown - 1].id : NULL, reply);
+    page_text_end(&text, page, is_more ? p->list.jobs[p->shown - 1].id : NULL, reply);
 }
 
 bool jobs_list(struct call *call, struct reply *reply, struct err *err) {
     const char *states[STATES_MAX], *labels[STORE_JOB_LABELS_MAX];
     struct store_job_filter filter = {.states = states, .labels = labels};
-    struct store_job_list list;
+    struct jobs_page jobs;
     struct page page;
+    size_t left;
 
     if (!page_parse(call->request, "jobs", &page, err) ||
         !call_query_flag(call, "attention", &filter.attention_only, err) ||
@@ -185,10 +256,17 @@ bool jobs_list(struct call *call, struct reply *reply, struct err *err) {
     read_texts(call, &filter);
     filter.before_id = page.after[0] ? page.after : NULL;
     filter.limit = page.limit + 1;
-    if (!store_job_list(call->store, call->caller.account, &filter, &list, err))
+    if (!read_page(call, &filter, &jobs, &left, err))
         return false;
-    write_page(&list, &page, reply);
-    store_job_list_done(&list);
+    if (left > 0) {
+        /* Jobs were changed between both readings: once more, all from one. */
+        page_done(call, &jobs);
+        filter.with_specs = true;
+        if (!read_page(call, &filter, &jobs, &left, err))
+            return false;
+    }
+    write_page(&jobs, &page, reply);
+    page_done(call, &jobs);
     return true;
 }
 
