@@ -104,7 +104,8 @@ static void write_state(struct buf *dst, const struct store_job *job,
     json_out_value(dst, "last_error", job->last_error);
     if (is_known) {
         json_out_raw(dst, STR_LIT(","));
-        json_out_raw(dst, job_actions_text(state, t->is_cluster[0], t->is_cluster[1]));
+        json_out_raw(dst, job_actions_text(state, strcmp(job->progress.phase, "incremental") == 0,
+                                           t->is_cluster[0], t->is_cluster[1]));
     }
 }
 

@@ -346,6 +346,15 @@ def test_a_running_job_shows_what_its_worker_reported(api, job):
     assert got["source"]["product"] == "redis" and got["destination"]["version"] == "8.0.1"
     assert got["consistency"] == "exact" and got["expiry"] == {"mode": "held", "settled": False}
     assert got["destination_memory"] == {"used_bytes": 5, "max_bytes": 10}
+    assert "cutover" in got["allowed_actions"]
+    # What is allowed is not refused a moment later: there is nothing to switch over during the copy.
+    api.sql("UPDATE task SET progress = progress || '{\"phase\": \"full\"}' WHERE job = %s", job["id"])
+    copying = api.get(path)
+    assert "cutover" not in copying["allowed_actions"], copying["allowed_actions"]
+    assert [b["reason"] for b in copying["blocked_actions"] if b["action"] == "cutover"] == [
+        "A cutover comes behind the full copy, while changes are followed"]
+    assert api.call("POST", path + "/cutover", {}).status_code == 409
+    api.sql("UPDATE task SET progress = %s WHERE job = %s", json.dumps(progress), job["id"])
     shard = api.get(path + "/shards")["items"][0]
     assert (shard["offset_applied"], shard["offset_received"], shard["link"]) == (900, 950, "stream")
     assert shard["replication_id"] == "a" * 40

@@ -119,6 +119,10 @@ SOURCE_USERS = [
                                 "dst.db_range": "warn"}),
 ]
 
+# What nobody may ask is said so, not taken for an answer: (right, check, its result, a word of its message)
+UNASKED = [("-time", "env.worker_clock", "pass", "TIME"), ("-function|list", "src.scripts", "skipped", "FUNCTION LIST"),
+           ("-module|list", "src.modules", "skipped", "modules")]
+
 DESTINATION_USERS = [
     ("+@all ~* -restore -swapdb", {"dst.permission": "fail"}, "+restore +swapdb"),
     ("+@all ~* -@write", {"dst.permission": "fail"}, "+@write"),
@@ -141,6 +145,17 @@ def test_what_a_source_account_lacks_is_named(source, destination, rules, wanted
     assert found.problems() == wanted, found.worth_reading()
     for check_id in wanted:
         assert found.items[check_id]["remedy"], check_id
+
+
+def test_what_a_source_account_may_not_ask_is_said(source, destination):
+    rules = [right for right, *_ in UNASKED]
+    source.client().execute_command("ACL", "SETUSER", "mover", "on", ">pw", "&*", "~*", "+@all", *rules)
+    found = check(endpoint(source.port, user="mover"), endpoint(destination.port),
+                  credentials={"source": {"password": "pw"}})
+    assert found.problems() == {}, found.worth_reading()
+    for right, check_id, result, word in UNASKED:
+        item = found.items[check_id]
+        assert item["result"] == result and word in item["message"], (right, item)
 
 
 @pytest.mark.parametrize("rules, wanted, remedy", DESTINATION_USERS)
