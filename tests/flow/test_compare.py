@@ -23,7 +23,7 @@ def pair():
             b.client().replicaof("127.0.0.1", a.port)
             time.sleep(1.5)
             acknowledged = writer.stop()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while b.client().info("replication").get("slave_repl_offset") != a.offset():
             assert time.monotonic() < deadline, "the replica is behind"
             time.sleep(0.05)

@@ -307,23 +307,26 @@ def test_a_worker_that_dies_behind_the_seal_is_followed_by_one_that_settles(
         for key in range(2000):
             pipe.set("ttl:%d:%d" % (number, key), 1, ex=7200)
         pipe.execute()
-    job = service.job(source.url(), destination.url()).check_and_start()
-    job.wait_caught_up()
-    key = "{kf}:%s:0" % job.id
-    watcher = destination.client()
-    job.act("cutover", PAUSED)
-    deadline = time.monotonic() + 30
-    while watcher.hget(key, "state") != b"sealed":
-        assert time.monotonic() < deadline and watcher.hget(key, "state") != b"done", \
-            "INVALID run: the settling was not seen"
-    (worker,) = service.pids("worker")
-    family = [worker] + processes.descendants(worker)
-    for pid in family:
-        processes.send(pid, signal.SIGKILL)
-    assert watcher.hget(key, "state") == b"sealed", "INVALID run: it was settled already"
-    job.wait_state("completed")
-    assert watcher.hget(key, "state") == b"done"
-    assert job.get()["expiry"]["settled"] is True
+    with Proxy(destination.port) as proxy:
+        job = service.job(source.url(), destination.url(port=proxy.port)).check_and_start()
+        job.wait_caught_up()
+        key = "{kf}:%s:0" % job.id
+        watcher = destination.client()
+        proxy.delay = 0.03  # so that settling takes its time
+        job.act("cutover", PAUSED)
+        deadline = time.monotonic() + 60
+        while watcher.hget(key, "state") != b"sealed":
+            assert time.monotonic() < deadline and watcher.hget(key, "state") != b"done", \
+                "INVALID run: the settling was not seen"
+        (worker,) = service.pids("worker")
+        family = [worker] + processes.descendants(worker)
+        for pid in family:
+            processes.send(pid, signal.SIGKILL)
+        assert watcher.hget(key, "state") == b"sealed", "INVALID run: it was settled already"
+        proxy.delay = 0
+        job.wait_state("completed")
+        assert watcher.hget(key, "state") == b"done"
+        assert job.get()["expiry"]["settled"] is True
     source.client().delete("kfw:probe")
     assert compare(source.url(), destination.url()).equal
 

@@ -301,7 +301,7 @@ def _continued(run, source, destination, proxy, job):
     worker = int(processes.status(apply)["PPid"])
     family = [worker] + processes.descendants(worker)
     proxy.stall(replies=False)
-    run.wait(proxy.held, "a unit on its way", 20, 0.005)
+    run.wait(proxy.held, "a unit on its way", 60, 0.005)
     for pid in family:
         processes.send(pid, signal.SIGSTOP)
     run.harm("SIGSTOP of a worker", "stopped worker %d with %d bytes on their way", worker, proxy.held())
@@ -310,7 +310,7 @@ def _continued(run, source, destination, proxy, job):
     for pid in family:
         processes.send(pid, signal.SIGCONT)
     proxy.release()
-    run.wait(lambda: len(run.the_service.pids("apply")) == 1, "that one of them is gone", 30)
+    run.wait(lambda: len(run.the_service.pids("apply")) == 1, "that one of them is gone", 60)
     run.marker(source, destination, job)
 
 

@@ -249,7 +249,7 @@ def rights(run):
     while run.until():
         time.sleep(run.rng.uniform(0.1, 0.5))
         run.harm(strike())
-        run.wait(lambda: run.job.get()["state"] in ("blocked", "retrying"), "that it is noticed", 20)
+        run.wait(lambda: run.job.get()["state"] in ("blocked", "retrying"), "that it is noticed", 60)
         heal()
         run.job.wait_state("running", "retrying")
         _wait_marker_through(run, destination)
@@ -292,7 +292,7 @@ def passwords(run):
             except redis.ResponseError:
                 pass
         run.harm("password of the %s changed" % end)
-        run.wait(lambda: run.job.get()["state"] in ("blocked", "retrying"), "that it is noticed", 20)
+        run.wait(lambda: run.job.get()["state"] in ("blocked", "retrying"), "that it is noticed", 60)
         job = run.job.get()
         run.log("%s: %s", job["state"], (job.get("attention") or job.get("last_error") or {}).get("code"))
         try:

@@ -139,7 +139,7 @@ def near_idle(run):
         written += 1
         client.incr("kfw:lonely")
         client.rpush("kfw:lonely:list", written)
-        run.wait(lambda: destination.client(3).get("kfw:lonely") == b"%d" % written, "a lonely write", 20)
+        run.wait(lambda: destination.client(3).get("kfw:lonely") == b"%d" % written, "a lonely write", 60)
         if run.rng.random() < 0.4:
             kill = run.rng.choice(("apply", "receive", "worker"))
             for pid in run.the_service.pids(kill):

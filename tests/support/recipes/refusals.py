@@ -91,7 +91,7 @@ def late_units(run):
     while run.until():
         (apply,) = run.wait(lambda: run.the_service.pids("apply"), "an apply")
         run.proxied.stall(replies=run.rng.random() < 0.5)
-        run.wait(run.proxied.held, "a unit on its way", 20, 0.005)
+        run.wait(run.proxied.held, "a unit on its way", 60, 0.005)
         if run.rng.random() < 0.7:
             processes.send(apply, signal.SIGKILL)
             run.harm("kill beside a half-open connection")
