@@ -26,9 +26,11 @@ static bool refuse(const char *job, enum job_state state, enum job_event event, 
     const char *why = "it cannot be done there";
 
     for (size_t i = 0; i < count; i++) {
-        if (actions[i].event == event)
-            why = actions[i].reason;
-        if (!job_state_refusal(&actions[i], state))
+        const char *reason = job_state_refusal(&actions[i], state);
+
+        if (actions[i].event == event && reason)
+            why = reason;
+        if (!reason)
             (void)!buf_printf(&allowed, &ignored, "%s%s", allowed.len ? ", " : "", actions[i].name);
     }
     err_set(err, ERR_INVALID_STATE, "%s is %s: %s. Possible now: %s", job, job_state_name(state),

@@ -175,8 +175,8 @@ static const struct job_action actions[] = {
     {"abort_cutover", JOB_EV_ABORT_ASKED, 0, true, "No cutover is going on"},
     {"reverse", JOB_EVENT_COUNT, IN(JOB_COMPLETED), false, "The job must be cut over first"},
     {"forget", JOB_EV_FORGET_ASKED, 0, true, "The job must have ended first"},
-    {"throttle", JOB_EVENT_COUNT, WITH_SPEC, true, "The job is incomplete or deleted"},
-    {"verify", JOB_EVENT_COUNT, WITH_SPEC, false, "The job is incomplete or deleted"},
+    {"throttle", JOB_EVENT_COUNT, WITH_SPEC, true, "The job is deleted"},
+    {"verify", JOB_EVENT_COUNT, WITH_SPEC, false, "The job is deleted"},
     {"clone", JOB_EVENT_COUNT, NOT_RELEASED, true, "The job is deleted"},
     {"delete", JOB_EV_RELEASE, 0, true, "A job that is running or paused must be stopped first"},
     {"undelete", JOB_EV_UNDELETE, 0, true, "The job is not deleted"},
@@ -234,13 +234,31 @@ const struct job_action *job_state_actions(size_t *ret_count) {
     return actions;
 }
 
+/* What stands before the action's own reason: where the job is, it would be beside the point. */
+static const char *reason_of_state(const struct job_action *action, enum job_state state) {
+    bool begins = strcmp(action->name, "start") == 0 || strcmp(action->name, "purchase") == 0;
+
+    if (state == JOB_RELEASED)
+        return "The job is deleted; it can be restored";
+    if (state == JOB_DRAFT &&
+        (begins || action->states == WITH_SPEC || action->event == JOB_EV_PRECHECK))
+        return "The job is incomplete: it needs a source and a destination";
+    if (begins && !(EDITABLE & IN(state)) && state != JOB_PRECHECKING)
+        return "A start was asked for already";
+    return NULL;
+}
+
 const char *job_state_refusal(const struct job_action *action, enum job_state state) {
+    const char *before = reason_of_state(action, state);
+
     bool allowed = action->event == JOB_EVENT_COUNT ? (action->states & IN(state)) != 0
                                                     : job_state_next(state, action->event) != NULL;
 
     if (!action->is_built)
         return "This is not built yet";
-    return allowed ? NULL : action->reason;
+    if (allowed)
+        return NULL;
+    return before ? before : action->reason;
 }
 
 bool job_state_mermaid(struct buf *out, struct err *err) {

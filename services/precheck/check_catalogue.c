@@ -81,14 +81,17 @@ static json_int_t to_come(const json_t *items) {
 
 json_t *check_summary(const json_t *items, bool runs) {
     static const char *const names[] = {"pass", "ignored", "skipped", "warn", "fail", "error"};
-    json_int_t counts[LENGTH_OF(names)] = {0}, run = 0;
+    json_int_t counts[LENGTH_OF(names)] = {0}, run = 0, remarks = 0;
     json_t *object = json_object();
     const json_t *item;
     size_t i;
 
     json_array_foreach(items, i, item) {
         const char *result = json_string_value(json_object_get(item, "result"));
+        const char *severity = json_string_value(json_object_get(item, "severity"));
 
+        remarks += result && severity && strcmp(result, "warn") == 0 &&
+                   strcmp(severity, severity_name(CHECK_INFO)) == 0;
         for (size_t n = 0; result && n < LENGTH_OF(names); n++)
             if (strcmp(result, names[n]) == 0)
                 counts[n]++;
@@ -99,6 +102,6 @@ json_t *check_summary(const json_t *items, bool runs) {
     }
     if (runs)
         run += to_come(items);
-    return json_pack("{s:I, s:o}", "success_rate", run ? (counts[0] + counts[1]) * 100 / run : 0,
-                     "counts", object);
+    return json_pack("{s:I, s:o}", "success_rate",
+                     run ? (counts[0] + counts[1] + remarks) * 100 / run : 0, "counts", object);
 }

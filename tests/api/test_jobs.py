@@ -28,7 +28,8 @@ def test_a_new_job_is_configured_and_answers_with_every_member(api):
 def test_a_job_without_an_end_is_a_draft(api):
     job = api.post("/v1/jobs", {"kind": "migration", "source": SPEC["source"]})
     reasons = {b["action"]: b["reason"] for b in job["blocked_actions"]}
-    assert "incomplete" in reasons["throttle"] and "complete" in reasons["precheck"]
+    for action in ("precheck", "purchase", "start", "throttle"):
+        assert reasons[action] == "The job is incomplete: it needs a source and a destination", action
     assert job["state"] == "draft" and job["destination"] is None
     assert api.post("/v1/jobs/%s/prechecks" % job["id"], expect=409)["code"] == "invalid_state"
 

@@ -135,6 +135,15 @@ static void an_action_is_allowed_or_says_why_not(void) {
     CU_ASSERT_PTR_NULL(job_state_refusal(action("resume"), JOB_BLOCKED));
     CU_ASSERT_PTR_NULL(job_state_refusal(action("delete"), JOB_STOPPED));
     CU_ASSERT_PTR_NOT_NULL(job_state_refusal(action("delete"), JOB_RUNNING));
+    /* The reason is of where the job stands. */
+    CU_ASSERT_STRING_EQUAL(job_state_refusal(action("delete"), JOB_RELEASED),
+                           "The job is deleted; it can be restored");
+    CU_ASSERT_STRING_EQUAL(job_state_refusal(action("precheck"), JOB_DRAFT),
+                           "The job is incomplete: it needs a source and a destination");
+    CU_ASSERT_STRING_EQUAL(job_state_refusal(action("start"), JOB_RUNNING),
+                           "A start was asked for already");
+    CU_ASSERT_STRING_EQUAL(job_state_refusal(action("start"), JOB_PRECHECKING),
+                           "A job starts once its precheck has passed");
 }
 
 static void the_diagram_has_a_line_for_every_edge(void) {
