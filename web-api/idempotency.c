@@ -82,7 +82,9 @@ static bool attempt_body(struct store *store, void *arg, struct err *err) {
         store_answer_done(&answer);
         return true;
     case STORE_IDEMPOTENCY_CONFLICT:
-        return err_set(err, ERR_IDEMPOTENCY_CONFLICT, "the first request was another one");
+        return err_set(err, ERR_IDEMPOTENCY_CONFLICT,
+                       "this Idempotency-Key was sent with another request: a new "
+                       "request needs a key of its own");
     case STORE_IDEMPOTENCY_IN_FLIGHT:
         break;
     }

@@ -102,6 +102,37 @@ json_t *page_json(const struct page *page, json_t *items_taken,
     return json_pack("{s:o, s:o}", "items", items_taken, "next_cursor", next);
 }
 
+bool page_whole(const struct request *r, const char *list, struct reply *reply, json_t *items_taken,
+                struct err *err) {
+    size_t all = json_array_size(items_taken), first, count = all;
+    char cursor[CURSOR_SIZE], key[24];
+    json_t *next = json_null(), *items;
+    struct page page;
+    uint64_t skip = 0;
+    struct str text;
+
+    if (!page_parse(r, list, &page, err) ||
+        (page.after[0] && !str_parse_u64(str_from(page.after), &skip) &&
+         !err_set(err, ERR_VALIDATION, "cursor: not one that this list gave"))) {
+        json_decref(items_taken);
+        return false;
+    }
+    first = skip < all ? (size_t)skip : all;
+    count -= first;
+    if ((request_query(r, "limit", &text) || page.after[0]) && count > (size_t)page.limit) {
+        count = (size_t)page.limit;
+        snprintf(key, sizeof(key), "%zu", first + count);
+        make_cursor(&page, key, cursor);
+        next = json_string(cursor);
+    }
+    items = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append(items, json_array_get(items_taken, first + i));
+    json_decref(items_taken);
+    reply_json(reply, 200, json_pack("{s:o, s:o}", "items", items, "next_cursor", next));
+    return true;
+}
+
 static void put(struct buf *text, const char *more) {
     struct err err = ERR_INIT;
 

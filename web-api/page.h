@@ -34,6 +34,11 @@ MUST_CHECK bool page_parse(const struct request *r, const char *list, struct pag
 json_t *page_json(const struct page *page, json_t *items_taken,
                   const char *(*key_of)(const json_t *item));
 
+/* Answer with a list that is made as a whole: all of it, or the piece that is asked for. Takes
+ * `items` over, also on failure. Errors: VALIDATION. */
+MUST_CHECK bool page_whole(const struct request *r, const char *list, struct reply *reply,
+                           json_t *items_taken, struct err *err);
+
 /* The same page as text, for long lists of large items: page_text_next(), then the item's own text,
  * and so on. `text` is empty at first and used up at the end; last_key is that of the last item
  * shown when there are more, else NULL. */

@@ -254,6 +254,10 @@ static void read_databases(struct job_spec_objects *r) {
         warn(r, "/source", "database_of_url_unused",
              "objects.databases says what is migrated; the database in the source's URL is not "
              "looked at");
+    if (given && r->destination && r->destination->database >= 0)
+        warn(r, "/destination", "database_of_url_unused",
+             "objects.databases says where each database goes; the one in the destination's URL is "
+             "not looked at");
     keep_selection(r, &s);
 
     is_filtered = r->spec->destination_database_count > 0;

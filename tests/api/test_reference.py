@@ -1,5 +1,6 @@
 """What stands in tables can be read, and looks at servers are queued for workers: the API dials nobody."""
 
+import pytest
 import requests
 
 
@@ -63,3 +64,23 @@ def test_only_failed_is_a_flag_of_a_jobs_precheck(api, job):
     assert api.call("POST", path, {"only_failed": "yes"}).status_code == 422
     run = api.call("POST", path, {"only_failed": True})
     assert run.status_code == 202 and run.json()["items"] == []  # there was none before
+
+
+@pytest.mark.parametrize("path", (
+    "/v1/instance-classes", "/v1/checks", "/v1/commands", "/v1/runbooks", "/v1/alert-rules/types", "/v1/workers",
+    "/v1/worker-pools", "/v1/egress-addresses", "/v1/master-keys"))
+def test_a_list_that_is_made_whole_can_be_read_in_pages_too(api, path):
+    whole = api.get(path)
+    assert set(whole) == {"items", "next_cursor"} and whole["next_cursor"] is None
+    size = max(1, len(whole["items"]) // 3)
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = api.get("%s?limit=%d%s" % (path, min(size, 200), cursor))
+        assert len(page["items"]) <= size
+        seen += page["items"]
+        cursor = "&cursor=" + page["next_cursor"] if page["next_cursor"] else None
+    assert len(seen) == len(whole["items"])
+    if path not in ("/v1/workers", "/v1/worker-pools"):  # those tell what changes meanwhile
+        assert seen == whole["items"]
+    assert api.call("GET", path + "?limit=0").status_code == 422
+    assert api.call("GET", path + "?cursor=zzz").status_code == 422

@@ -210,6 +210,15 @@ static void a_database_in_a_url_selects_it(void) {
     CU_ASSERT_EQUAL(spec.destination_database_count, 1);
     CU_ASSERT_EQUAL(spec.destination_databases[0], 4);
     CU_ASSERT_TRUE(has_warning(&spec, "database_of_url"));
+    CU_ASSERT_FALSE(has_warning(&spec, "database_of_url_unused"));
+    job_spec_done(&spec);
+
+    /* The list says it all; what the URL of the destination says is not taken in silence. */
+    CU_ASSERT_TRUE(read_text("{\"source\": {\"url\": \"redis://a:1\"}, \"destination\": {\"url\": "
+                             "\"redis://b:2/4\"}, \"objects\": {\"databases\": [{\"source\": 0}]}}",
+                             &spec, &err));
+    CU_ASSERT_EQUAL(spec.destination_databases[0], 0);
+    CU_ASSERT_TRUE(has_warning(&spec, "database_of_url_unused"));
     job_spec_done(&spec);
     refuses(
         "{\"source\": {\"url\": \"redis://a:1\"}, \"destination\": {\"url\": \"redis://b:2/4\"}}",

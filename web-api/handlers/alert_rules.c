@@ -8,6 +8,7 @@
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
 #include "web-api/json_read.h"
+#include "web-api/page.h"
 
 enum { CONTACTS_MAX = 10, REPEAT_DEFAULT_S = 14400, REPEAT_LEAST_S = 300, RESOLVE_DEFAULT_S = 60 };
 
@@ -231,8 +232,6 @@ bool alert_rules_list(struct call *call, struct reply *reply, struct err *err) {
 bool alert_rules_types(struct call *call, struct reply *reply, struct err *err) {
     json_t *items = json_array();
 
-    (void)call;
-    (void)err;
     for (int i = 0; i < ALERT_TYPE_COUNT; i++) {
         const struct alert_type_row *row = alert_type_row((enum alert_type)i);
 
@@ -244,8 +243,7 @@ bool alert_rules_types(struct call *call, struct reply *reply, struct err *err) 
                              row->side ? json_real(row->highest) : json_null(), "for_seconds",
                              row->for_seconds, "severity", row->severity));
     }
-    reply_json(reply, 200, json_pack("{s:o}", "items", items));
-    return true;
+    return page_whole(call->request, "alert-types", reply, items, err);
 }
 
 bool alert_rules_get(struct call *call, struct reply *reply, struct err *err) {

@@ -11,11 +11,6 @@
 #include "web-api/json_time.h"
 #include "web-api/page.h"
 
-/* A list that is always whole. */
-static void reply_all(struct reply *reply, json_t *items_taken) {
-    reply_json(reply, 200, json_pack("{s:o, s:n}", "items", items_taken, "next_cursor"));
-}
-
 bool job_views_steps(struct call *call, struct reply *reply, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
     json_t *steps;
@@ -23,7 +18,7 @@ bool job_views_steps(struct call *call, struct reply *reply, struct err *err) {
 
     if (ok) {
         job_steps_view(&job, steps);
-        reply_all(reply, steps);
+        ok = page_whole(call->request, "steps", reply, steps, err);
     }
     store_job_done(&job);
     return ok;
@@ -31,12 +26,11 @@ bool job_views_steps(struct call *call, struct reply *reply, struct err *err) {
 
 bool job_views_shards(struct call *call, struct reply *reply, struct err *err) {
     struct store_job job = STORE_JOB_INIT;
+    bool ok = call_job(call, &job, err) &&
+              page_whole(call->request, "shards", reply, job_steps_view_shards(&job), err);
 
-    if (!call_job(call, &job, err))
-        return false;
-    reply_all(reply, job_steps_view_shards(&job));
     store_job_done(&job);
-    return true;
+    return ok;
 }
 
 static const char *level_of(const char *type) {

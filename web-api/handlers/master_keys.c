@@ -3,6 +3,7 @@
 #include "web-api/app.h"
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
+#include "web-api/page.h"
 
 static json_int_t count_of(const json_t *row, const char *name) {
     return json_integer_value(json_object_get(row, name));
@@ -48,6 +49,5 @@ bool master_keys_list(struct call *call, struct reply *reply, struct err *err) {
     for (int at = 0; at < ring->count; at++)
         json_array_append_new(items, key_view(ring, at, ring->keys[at].id, rows[at]));
     json_decref(used);
-    reply_json(reply, 200, json_pack("{s:o, s:n}", "items", items, "next_cursor"));
-    return true;
+    return page_whole(call->request, "master-keys", reply, items, err);
 }

@@ -11,11 +11,7 @@
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
 #include "web-api/json_time.h"
-
-static bool reply_all(struct reply *reply, json_t *items_taken) {
-    reply_json(reply, 200, json_pack("{s:o, s:n}", "items", items_taken, "next_cursor"));
-    return true;
-}
+#include "web-api/page.h"
 
 bool platform_version(struct call *call, struct reply *reply, struct err *err) {
     (void)call;
@@ -53,8 +49,6 @@ bool platform_classes(struct call *call, struct reply *reply, struct err *err) {
     const struct job_class *classes = job_class_list(&count);
     json_t *items = json_array();
 
-    (void)call;
-    (void)err;
     for (size_t i = 0; i < count; i++) {
         uint32_t cap = classes[i].commands_per_second;
 
@@ -63,7 +57,7 @@ bool platform_classes(struct call *call, struct reply *reply, struct err *err) {
                                         "incremental_commands_per_second",
                                         cap ? json_integer(cap) : json_null(), "available", 1));
     }
-    return reply_all(reply, items);
+    return page_whole(call->request, "classes", reply, items, err);
 }
 
 /* What this version can do, as a console shows it above its forms. `tested` is what the suites run
@@ -181,8 +175,6 @@ static json_t *command_json(const struct command_row *row) {
 bool platform_commands(struct call *call, struct reply *reply, struct err *err) {
     json_t *items = json_array();
 
-    (void)call;
-    (void)err;
     for (int id = COMMAND_NONE + 1; id < COMMAND_COUNT; id++) {
         const struct command_row *row = command_row((enum command_id)id);
 
@@ -190,14 +182,11 @@ bool platform_commands(struct call *call, struct reply *reply, struct err *err) 
         if (row->fate != COMMAND_FATE_CONTAINER)
             json_array_append_new(items, command_json(row));
     }
-    return reply_all(reply, items);
+    return page_whole(call->request, "commands", reply, items, err);
 }
 
 bool platform_runbooks(struct call *call, struct reply *reply, struct err *err) {
-    (void)call;
-    (void)err;
-    reply_json(reply, 200, json_pack("{s:o}", "items", runbook_list()));
-    return true;
+    return page_whole(call->request, "runbooks", reply, runbook_list(), err);
 }
 
 bool platform_runbook(struct call *call, struct reply *reply, struct err *err) {
@@ -210,7 +199,5 @@ bool platform_runbook(struct call *call, struct reply *reply, struct err *err) {
 }
 
 bool platform_checks(struct call *call, struct reply *reply, struct err *err) {
-    (void)call;
-    (void)err;
-    return reply_all(reply, check_catalogue_json());
+    return page_whole(call->request, "checks", reply, check_catalogue_json(), err);
 }

@@ -5,11 +5,7 @@
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
 #include "web-api/json_read.h"
-
-static bool reply_all(struct reply *reply, json_t *items_taken) {
-    reply_json(reply, 200, json_pack("{s:o, s:n}", "items", items_taken, "next_cursor"));
-    return true;
-}
+#include "web-api/page.h"
 
 /* A parameter as it was given; NULL = any. */
 static const char *given(struct call *call, const char *name) {
@@ -47,21 +43,21 @@ bool workers_list(struct call *call, struct reply *reply, struct err *err) {
             json_object_set_new(worker, "pid", json_null());
         }
     }
-    return reply_all(reply, workers);
+    return page_whole(call->request, "workers", reply, workers, err);
 }
 
 bool workers_pools(struct call *call, struct reply *reply, struct err *err) {
     json_t *pools;
 
     return store_worker_pools(call->store, given(call, "pool"), &pools, err) &&
-           reply_all(reply, pools);
+           page_whole(call->request, "pools", reply, pools, err);
 }
 
 bool workers_egress(struct call *call, struct reply *reply, struct err *err) {
     json_t *pools;
 
     return store_worker_egress(call->store, given(call, "pool"), &pools, err) &&
-           reply_all(reply, pools);
+           page_whole(call->request, "egress", reply, pools, err);
 }
 
 /* It names jobs of all accounts. */
