@@ -124,7 +124,12 @@ const char *store_text(const struct store_rows *rows, int row, int column) {
 }
 
 void store_text_copy(const struct store_rows *rows, int row, int column, char *dst, size_t size) {
-    snprintf(dst, size, "%s", store_text(rows, row, column));
+    size_t len = (size_t)PQgetlength(rows->result, row, column);
+
+    if (len >= size)
+        len = size - 1;
+    memcpy(dst, store_text(rows, row, column), len);
+    dst[len] = '\0';
 }
 
 int64_t store_i64(const struct store_rows *rows, int row, int column) {

@@ -53,8 +53,6 @@ void store_job_done(struct store_job *job) {
 /* All but the specification, of which a list wants the text. */
 static bool read_row(const struct store_rows *rows, int row, struct store_job *job,
                      struct err *err) {
-    json_t *progress = store_json(rows, row, C_PROGRESS);
-
     *job = STORE_JOB_INIT;
     store_text_copy(rows, row, C_ID, job->id, sizeof(job->id));
     store_text_copy(rows, row, C_ACCOUNT, job->account, sizeof(job->account));
@@ -77,8 +75,7 @@ static bool read_row(const struct store_rows *rows, int row, struct store_job *j
     job->read_ms = store_i64(rows, row, C_READ);
     job->has_task = store_bool(rows, row, C_HAS_TASK);
     store_text_copy(rows, row, C_WORKER, job->worker, sizeof(job->worker));
-    store_progress_from_json(progress, &job->progress);
-    json_decref(progress);
+    store_progress_from_text(str_from(store_text(rows, row, C_PROGRESS)), &job->progress);
     job->source_facts = store_json(rows, row, C_SOURCE_FACTS);
     job->destination_facts = store_json(rows, row, C_DESTINATION_FACTS);
     store_text_copy(rows, row, C_SPEC_SUM, job->spec_sum, sizeof(job->spec_sum));

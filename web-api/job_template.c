@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sql/json_scan.h"
+#include "web-api/json_compact.h"
 #include "web-api/json_out.h"
-#include "web-api/json_scan.h"
 
 /* The members in the order of the contract; the database keeps another one. Those this list does
  * not know come last. */
@@ -34,7 +35,7 @@ void job_template_trim(struct job_template *t) {
 static void put_hole(struct job_template *t, enum job_hole hole, struct str value) {
     size_t at = t->text.len;
 
-    json_scan_copy(&t->text, value.len ? value : STR_LIT("null"));
+    json_compact(&t->text, value.len ? value : STR_LIT("null"));
     if (t->hole_count == JOB_HOLE_COUNT)
         return; /* a member stands there twice, which no object of the database does */
     t->holes[t->hole_count].hole = hole;
@@ -48,7 +49,7 @@ static void put_member(struct job_template *t, struct json_member m) {
     json_out_raw(&t->text, STR_LIT("\""));
     json_out_raw(&t->text, m.name);
     json_out_raw(&t->text, STR_LIT("\":"));
-    json_scan_copy(&t->text, m.value);
+    json_compact(&t->text, m.value);
 }
 
 static bool is_one_of(struct str name, const char *const *names, size_t count) {
@@ -113,7 +114,7 @@ static void put_end(struct job_template *t, const char *name, struct str end, bo
     if (json_scan_find(end, STR_LIT("label")).len == 0) {
         label = json_scan_find(json_scan_find(end, STR_LIT("inline")), STR_LIT("label"));
         json_out_name(&t->text, "label");
-        json_scan_copy(&t->text, label.len ? label : STR_LIT("null"));
+        json_compact(&t->text, label.len ? label : STR_LIT("null"));
     }
     put_found(t, end, is_source ? JOB_HOLE_SOURCE : JOB_HOLE_DESTINATION);
     json_out_close(&t->text, '}');

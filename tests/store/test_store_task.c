@@ -1,4 +1,6 @@
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sql/store_job.h"
@@ -315,6 +317,50 @@ static void progress_reads_back_and_what_is_missing_is_nothing(void) {
     json_decref(odd);
 }
 
+static bool reads_alike(const char *text) {
+    struct store_progress one, two;
+    json_t *value = json_loads(text, 0, NULL);
+
+    store_progress_from_json(value, &one);
+    store_progress_from_text(str_from(text), &two);
+    json_decref(value);
+    return memcmp(&one, &two, offsetof(struct store_progress, sampled_at_ms)) == 0 &&
+           one.sampled_at_ms == two.sampled_at_ms;
+}
+
+static void progress_reads_from_text_as_from_a_value(void) {
+    static const char *const texts[] = {
+        "",
+        "{}",
+        "[1]",
+        "{\"phase\": \"full\", \"keys_done\": 9223372036854775807, \"link\": -1, \"other\": "
+        "{\"a\": 1}}",
+        "{\"phase\": 5, \"keys_done\": \"x\", \"settled\": 1.5, \"link\": null, \"sampled_at_ms\": "
+        "true}",
+        "{\"cutover_detail\": \"said \\\"no\\\", gr\xc3\xbc\xc3\x9f"
+        "e\\n\", \"sampled_at_ms\": 7}",
+        "{\"phase\": \"longer than any phase there is, by far\"}",
+        "{\"phase\": \"a\\\"longer than any phase there is, by far\"}",
+    };
+    struct store_progress all;
+    char *text;
+    json_t *value;
+
+    for (size_t i = 0; i < LENGTH_OF(texts); i++)
+        CU_ASSERT_TRUE(reads_alike(texts[i]));
+    memset(&all, 0, sizeof(all));
+#define PROGRESS_TEXT(name, size) snprintf(all.name, size, "%s", #name);
+#define PROGRESS_INT(name) all.name = (int64_t)offsetof(struct store_progress, name);
+#include "sql/progress_fields.def"
+#undef PROGRESS_TEXT
+#undef PROGRESS_INT
+    value = store_progress_to_json(&all);
+    text = json_dumps(value, 0);
+    CU_ASSERT_TRUE(reads_alike(text));
+    json_decref(value);
+    free(text);
+}
+
 static const struct cunit_test tests[] = {
     CUNIT_TEST(only_a_job_that_wants_work_is_claimed),
     CUNIT_TEST(another_pool_takes_nothing_of_ours),
@@ -327,5 +373,6 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(facts_of_the_ends_are_kept),
     CUNIT_TEST(a_source_gives_two_full_syncs_an_hour),
     CUNIT_TEST(progress_reads_back_and_what_is_missing_is_nothing),
+    CUNIT_TEST(progress_reads_from_text_as_from_a_value),
 };
 STORE_FIXTURE_MAIN("store_task", true, tests)

@@ -1,8 +1,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sql/json_scan.h"
 #include "tests/support/cunit_run.h"
-#include "web-api/json_scan.h"
+#include "web-api/json_compact.h"
 #include "web-api/json_text.h"
 
 static const char *const documents[] = {
@@ -35,7 +36,7 @@ static void a_copy_is_what_the_value_would_be_written_as(void) {
 
         CU_ASSERT_PTR_NOT_NULL_FATAL(value);
         CU_ASSERT_TRUE(json_text(&right, value, &err));
-        json_scan_copy(&copy, text);
+        json_compact(&copy, text);
         CU_ASSERT_STRING_EQUAL(copy.ptr, right.ptr);
         free((char *)(uintptr_t)text.ptr);
         buf_done(&right);
@@ -83,7 +84,7 @@ static void what_is_cut_anywhere_or_has_a_wrong_byte_is_not_read_beyond_its_end(
                 while (json_scan_next(&scan, &m))
                     count++;
                 CU_ASSERT_TRUE(count <= len);
-                json_scan_copy(&copy, text);
+                json_compact(&copy, text);
                 CU_ASSERT_TRUE(copy.len <= 2 * len);
                 buf_done(&copy);
                 free((char *)(uintptr_t)text.ptr);

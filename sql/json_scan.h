@@ -1,13 +1,12 @@
 /* json_scan.h - the members of an object in a JSON text, without making values of them. Pure.
  *
- * For text that a PostgreSQL wrote of a jsonb or json_text() of a value, so it is JSON. What is not
+ * For text that PostgreSQL wrote of a jsonb, or json_text() of a value, so it is JSON. What is not
  * is never read beyond its end, and ends the object.
  */
 #pragma once
 
 #include <stdbool.h>
 
-#include "proto/base/buf.h"
 #include "proto/base/str.h"
 
 struct json_scan {
@@ -26,5 +25,5 @@ bool json_scan_next(struct json_scan *scan, struct json_member *ret_member);
 /* The value of that member; empty when there is none. */
 struct str json_scan_find(struct str object, struct str name);
 
-/* Append a value as json_text() would write it: without blanks between its parts. */
-void json_scan_copy(struct buf *dst, struct str value);
+/* Behind the text whose opening quote is at `at`; `end` when it is not closed. */
+const char *json_scan_behind_text(const char *at, const char *end);

@@ -1,99 +1,13 @@
-#include "web-api/json_scan.h"
+#include "web-api/json_compact.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "sql/json_scan.h"
 #include "web-api/json_out.h"
 
 static bool is_blank(char c) {
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
-
-static void skip_blanks(struct json_scan *s) {
-    while (s->at < s->end && is_blank(*s->at))
-        s->at++;
-}
-
-/* From the quote that opens a text to behind the one that closes it, or to the end. */
-static const char *behind_text(const char *at, const char *end) {
-    for (at++; at < end && *at != '"'; at++)
-        if (*at == '\\' && at + 1 < end)
-            at++;
-    return at < end ? at + 1 : end;
-}
-
-static const char *behind_value(const char *at, const char *end) {
-    size_t depth = 0;
-
-    while (at < end) {
-        char c = *at;
-
-        if (c == '"') {
-            at = behind_text(at, end);
-        } else if (c == '{' || c == '[') {
-            depth++;
-            at++;
-        } else if (depth > 0 && (c == '}' || c == ']')) {
-            depth--;
-            at++;
-        } else if (depth == 0 && (c == ',' || c == '}' || c == ']' || is_blank(c))) {
-            return at;
-        } else {
-            at++;
-            continue;
-        }
-        if (depth == 0)
-            return at;
-    }
-    return end;
-}
-
-struct json_scan json_scan_begin(struct str object) {
-    struct json_scan s = {object.ptr, object.ptr + object.len};
-
-    skip_blanks(&s);
-    s.at = s.at < s.end && *s.at == '{' ? s.at + 1 : s.end;
-    return s;
-}
-
-bool json_scan_next(struct json_scan *s, struct json_member *ret_member) {
-    struct json_member m;
-    const char *begin;
-
-    skip_blanks(s);
-    if (s->at < s->end && *s->at == ',')
-        s->at++;
-    skip_blanks(s);
-    if (s->at >= s->end || *s->at != '"')
-        return false;
-    begin = s->at;
-    s->at = behind_text(s->at, s->end);
-    if (s->at - begin < 2)
-        return false;
-    m.name = str_of(begin + 1, (size_t)(s->at - begin) - 2);
-    skip_blanks(s);
-    if (s->at >= s->end || *s->at != ':')
-        return false;
-    s->at++;
-    skip_blanks(s);
-    begin = s->at;
-    s->at = behind_value(s->at, s->end);
-    m.value = str_of(begin, (size_t)(s->at - begin));
-    if (m.value.len == 0)
-        return false;
-    *ret_member = m;
-    return true;
-}
-
-struct str json_scan_find(struct str object, struct str name) {
-    struct json_scan scan = json_scan_begin(object);
-    struct json_member member;
-
-    while (json_scan_next(&scan, &member))
-        if (str_equal(member.name, name))
-            return member.value;
-    return STR_EMPTY;
 }
 
 /* PostgreSQL tells all digits of a fraction it was given, json_text() fifteen. */
@@ -113,7 +27,7 @@ static void put_fraction(struct buf *dst, struct str number) {
 
 /* Copy the text that begins at `at`; \u00xx with capitals. Returns where it ends. */
 static const char *copy_text(char **to, const char *at, const char *end) {
-    const char *stop = behind_text(at, end);
+    const char *stop = json_scan_behind_text(at, end);
     char *out = *to;
 
     while (at < stop) {
@@ -150,7 +64,7 @@ static bool is_fraction(struct str number) {
     return false;
 }
 
-void json_scan_copy(struct buf *dst, struct str value) {
+void json_compact(struct buf *dst, struct str value) {
     const char *at = value.ptr, *end = value.ptr + value.len;
     struct err err = ERR_INIT;
 
