@@ -25,7 +25,17 @@ def ask(api):
     """On a connection of its own."""
     with requests.Session() as session:
         session.trust_env = False
-        return session.get(api.url + "/v1/version", timeout=30).status_code
+        return session.get(api.url + "/v1/version", timeout=60).status_code
+
+
+def ask_often(api):
+    """Ten times; how long the slowest took. One that has to wait for its place waits for a head's time."""
+    times = []
+    for _ in range(10):
+        begun = time.monotonic()
+        assert ask(api) == 200
+        times.append(time.monotonic() - begun)
+    return max(times)
 
 
 def test_clients_that_drip_take_nobodys_place(fresh_api):
@@ -33,14 +43,10 @@ def test_clients_that_drip_take_nobodys_place(fresh_api):
     api = fresh_api.start()
     held = drip(api, 60)
     try:
-        begun = time.monotonic()
-        answers = [ask(api) for _ in range(10)]
-        took = time.monotonic() - begun
-        assert answers == [200] * 10
-        assert took < HEAD_TIME * 0.8, "they waited until the dripping ones had had their time"
+        assert ask_often(api) < HEAD_TIME * 0.8, "they waited until the dripping ones had had their time"
         gone = 0
         for s in held:
-            s.settimeout(0.2)
+            s.settimeout(1)
             try:
                 gone += s.recv(1) == b""
             except socket.timeout:
@@ -59,9 +65,7 @@ def test_clients_that_drip_take_nobodys_place_of_the_same_address(fresh_api):
     try:
         for _ in range(80):
             held.append(socket.create_connection(("127.0.0.1", api.port), timeout=30))
-        begun = time.monotonic()
-        assert [ask(api) for _ in range(10)] == [200] * 10
-        assert time.monotonic() - begun < HEAD_TIME * 0.8
+        assert ask_often(api) < HEAD_TIME * 0.8
     finally:
         for s in held:
             s.close()

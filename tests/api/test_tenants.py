@@ -1,5 +1,6 @@
 """Accounts that cannot see each other, keys with limits, and who changed what."""
 
+import concurrent.futures
 import datetime
 import re
 import time
@@ -236,18 +237,19 @@ def test_too_many_requests_are_429_and_headers_say_how_many_are_left(postgres):
     with ApiServer(postgres, env={"KEYFERRY_API_REQUESTS_PER_SECOND": "5"}) as slow:
         answers = [slow.call("GET", "/v1/version") for _ in range(30)]
         assert {a.status_code for a in answers} == {200}, "what needs no key is not counted"
-        answers = [slow.call("GET", "/v1/me") for _ in range(30)]
+        with concurrent.futures.ThreadPoolExecutor(8) as many:  # one after the other they may be slower than that
+            answers = [slow.call("GET", "/v1/me")] + list(many.map(lambda _: slow.call("GET", "/v1/me"), range(200)))
         refused = [a for a in answers if a.status_code == 429]
         assert answers[0].status_code == 200 and refused
         # Two seconds' worth at once: what is left never exceeds the limit that stands beside it.
         assert answers[0].headers["RateLimit-Limit"] == "10"
         assert all(0 <= int(a.headers["RateLimit-Remaining"]) <= 10 for a in answers)
-        assert int(answers[0].headers["RateLimit-Remaining"]) > int(answers[3].headers["RateLimit-Remaining"])
+        assert int(answers[0].headers["RateLimit-Remaining"]) > min(int(a.headers["RateLimit-Remaining"]) for a in answers)
         assert refused[0].json()["code"] == "rate_limited" and refused[0].headers["Retry-After"] == "1"
         other = slow.add_key(slow.account, "read")
         assert requests.get(slow.url + "/v1/me", headers={"Authorization": "Bearer " + other},
                             timeout=10).status_code == 200, "another key has its own allowance"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while slow.call("GET", "/v1/me").status_code != 200:
             assert time.monotonic() < deadline
             time.sleep(0.3)

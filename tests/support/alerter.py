@@ -38,7 +38,7 @@ class Alerter:
             self.process = processes.register(subprocess.Popen(
                 [program("keyferry-alerter")], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 cwd=self.output.parent, env=self.env))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while "alerter.ready" not in self.output.read_text(errors="replace")[seen:]:
             assert self.process.poll() is None and time.monotonic() < deadline, self.output.read_text()
             time.sleep(0.02)
@@ -65,7 +65,7 @@ class Alerter:
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.terminate()
-            assert self.process.wait(30) == 0
+            assert self.process.wait(90) == 0
         spoken = SANITIZER_WORDS.search(self.output.read_text(errors="replace"))
         assert not spoken, self.output.read_text()[spoken.start():][:2000]
 

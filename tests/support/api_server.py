@@ -63,7 +63,7 @@ class ApiServer:
             self.await_ready()
         return self
 
-    def _await_output(self, pattern, timeout=30):
+    def _await_output(self, pattern, timeout=120):
         seen = 0 if self.port is None else self._started_at
         deadline = time.monotonic() + timeout
         while True:
@@ -75,7 +75,7 @@ class ApiServer:
             assert self.process.poll() is None and time.monotonic() < deadline, text
             time.sleep(0.02)
 
-    def await_ready(self, timeout=30):
+    def await_ready(self, timeout=120):
         deadline = time.monotonic() + timeout
         while requests.get(self.url + "/readyz", timeout=10).status_code != 200:
             assert time.monotonic() < deadline, self.log()
@@ -137,7 +137,7 @@ class ApiServer:
 
     # ---- the end
 
-    def stop(self, timeout=30):
+    def stop(self, timeout=90):
         if self.process is None or self.process.poll() is not None:
             return self.process and self.process.returncode
         self.process.terminate()

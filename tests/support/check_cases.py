@@ -111,7 +111,7 @@ def raw(server, *words):
     return answer if isinstance(answer, bytes) else str(answer).encode()
 
 
-def until(condition, what, timeout=30):
+def until(condition, what, timeout=60):
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "not within %d s: %s" % (timeout, what)

@@ -49,7 +49,7 @@ class _Node(RedisServer):
         super().__init__("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
                          "--cluster-node-timeout", "2000", *arguments, **options)
 
-    def start(self, timeout=15):
+    def start(self, timeout=60):
         known = any(word == "--cluster-port" for word in self.arguments)
         if not known and not self.is_old():
             self.arguments += ["--cluster-port", str(self.bus)]

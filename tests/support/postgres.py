@@ -84,7 +84,7 @@ class Postgres:
              "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=50"],
             stdout=log, stderr=log, **self._options()))
         log.close()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 psycopg2.connect(self.url.replace("/keyferry?", "/postgres?")).close()
@@ -98,7 +98,7 @@ class Postgres:
         """SIGINT is PostgreSQL's fast shutdown."""
         if self.process and self.process.poll() is None:
             self.process.send_signal(how)
-            self.process.wait(30)
+            self.process.wait(90)
 
     def connect(self):
         db = psycopg2.connect(self.url)

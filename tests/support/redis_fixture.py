@@ -44,7 +44,7 @@ class RedisServer:
         shutil.rmtree(self.directory, ignore_errors=True)
         raise problem
 
-    def start(self, timeout=15):
+    def start(self, timeout=60):
         """Start, or start again on the same port and directory after kill()."""
         command = [self.binary, "--port", str(self.port), "--bind", "127.0.0.1",
                    "--dir", str(self.directory), "--logfile", str(self.log),
@@ -101,7 +101,7 @@ class RedisServer:
         space = self.client().info("keyspace")
         return {int(name[2:]): values["keys"] for name, values in space.items()}
 
-    def stop(self, timeout=10):
+    def stop(self, timeout=30):
         """In order, writing what `--save` or AOF ask for."""
         self._end(signal.SIGTERM, timeout)
 

@@ -24,7 +24,7 @@ class _Sentinel(RedisServer):
         super().__init__()
         self.password = password
 
-    def start(self, timeout=15):
+    def start(self, timeout=60):
         config = self.directory / "sentinel.conf"
         if not config.exists():
             config.write_text(
@@ -62,7 +62,7 @@ class Group:
             raise
 
     @staticmethod
-    def _until(condition, what, timeout=30):
+    def _until(condition, what, timeout=60):
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -100,7 +100,7 @@ class Group:
         port = self.named()
         return [server for server in self.servers if server.port != port]
 
-    def fail_over(self, timeout=40):
+    def fail_over(self, timeout=90):
         """kill -9 of the primary; returns it once another one is."""
         lost = self.primary
         lost.kill()

@@ -109,7 +109,7 @@ class Service:
         keep = {k: v for k, v in os.environ.items() if not k.startswith("KEYFERRY_")}
         return dict(keep, **self.env)
 
-    def start(self, timeout=60):
+    def start(self, timeout=120):
         """Start, or start again; returns when it says that it is ready."""
         seen = self.output.stat().st_size if self.output.exists() else 0
         with open(self.output, "ab") as output:
@@ -135,7 +135,7 @@ class Service:
         self.process.kill()
         self.process.wait(10)
 
-    def stop(self, timeout=40):
+    def stop(self, timeout=90):
         """SIGTERM; returns (exit code, [what was still running afterwards])."""
         if self.process is None or self.process.poll() is not None:
             return None, []
@@ -149,7 +149,7 @@ class Service:
             self.process.kill()
             self.process.wait(10)
             return "did not stop within %d s" % timeout, family
-        return self.process.returncode, processes.wait_gone(family, 5)
+        return self.process.returncode, processes.wait_gone(family, 15)
 
     def share(self):
         """More than one test is going to use it: what each leaves is put to rest at its end."""
@@ -233,7 +233,7 @@ class Service:
         other.http.headers["Authorization"] = "Bearer " + key
         return other
 
-    def request(self, method, path, body=None, expect=(200, 201, 202, 204), timeout=30, **options):
+    def request(self, method, path, body=None, expect=(200, 201, 202, 204), timeout=90, **options):
         self.used = True
         response = self.http.request(method, self.url + path, json=body, timeout=timeout, **options)
         if response.status_code not in expect:
