@@ -198,6 +198,9 @@ void job_progress_view_cutover(struct buf *dst, const struct store_job *job) {
     json_out_positive(dst, "write_pause_ms", p->cutover_pause_ms);
     json_out_time(dst, "write_pause_deadline", p->cutover_deadline_ms);
     json_out_int(dst, "stray_writes", p->cutover_stray_writes);
+    /* No hook can be asked for yet, and who is still connected is told by /clients alone. */
+    json_out_null(dst, "hook");
+    json_out_null(dst, "clients_left");
     json_out_text_or_null(dst, "aborted_because", p->cutover_because);
     json_out_text_or_null(dst, "detail", p->cutover_detail);
     json_out_close(dst, '}');

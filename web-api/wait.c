@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "services/common/clock.h"
+#include "services/job/job_state.h"
 #include "web-api/app.h"
 #include "web-api/call.h"
 #include "web-api/handlers/handlers.h"
@@ -21,6 +22,14 @@ int wait_seconds(struct str prefer) {
             return seconds < WAIT_MAX_SECONDS ? (int)seconds : WAIT_MAX_SECONDS;
     }
     return 0;
+}
+
+/* Its last key is to be removed, which moves it nowhere. */
+static bool job_forgets(const struct store_job *job) {
+    enum job_state state;
+
+    return job_state_parse(job->state, &state) && job_state_is_final(state) &&
+           json_is_true(json_object_get(job->wanted, "forget"));
 }
 
 /* States a job passes through on its way to where an action sends it. */
@@ -45,7 +54,7 @@ static bool look(struct call *call, struct reply *fresh, bool *ret_ended, struct
     if (call->wait_for == WAIT_FOR_JOB) {
         ok = store_job_get(call->store, call->caller.account, call->wait_id, &job, err);
         if (ok) {
-            ended = !job_moves(job.state);
+            ended = !job_moves(job.state) && !job_forgets(&job);
             call_reply_view(fresh, 0, &job);
         }
         store_job_done(&job);
