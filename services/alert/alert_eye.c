@@ -19,6 +19,7 @@ bool alert_job_from_row(const json_t *row, int64_t now_ms, struct alert_job *ret
         .account = text_of(row, "account"),
         .name = text_of(row, "name"),
         .labels = json_object_get(row, "labels"),
+        .error = text_of(row, "error"),
         .started_ms = ms_of(row, "started_ms"),
         .retry_since_ms = ms_of(row, "retry_since_ms"),
         .has_caught_up = json_is_true(json_object_get(row, "caught_up")),
@@ -148,9 +149,17 @@ struct alert_seen alert_eye_look(const struct alert_rule *rule, const struct ale
     return seen;
 }
 
+/* Who is woken wants to know why; the code only, since what is told leaves the house. */
+static const char *why_it_stands(const struct alert_job *job) {
+    if (job->seen.state == JOB_BLOCKED && job->seen.attention)
+        return job->seen.attention;
+    return job->seen.state == JOB_FAILED && job->error ? job->error : "";
+}
+
 void alert_eye_describe(const struct alert_rule *rule, const struct alert_job *job,
                         const struct alert_seen *seen, char *dst, size_t size) {
     const struct alert_type_row *type = alert_type_row(rule->type);
+    const char *why = why_it_stands(job);
 
     if (seen->is_over)
         snprintf(dst, size, "The job %s has ended", job->name ? job->name : job->id);
@@ -158,5 +167,6 @@ void alert_eye_describe(const struct alert_rule *rule, const struct alert_job *j
         snprintf(dst, size, "%s: job %s, %.1f %s; the rule says %g", type->title,
                  job->name ? job->name : job->id, seen->value, type->unit, rule->threshold);
     else
-        snprintf(dst, size, "%s: job %s", type->title, job->name ? job->name : job->id);
+        snprintf(dst, size, "%s: job %s%s%s", type->title, job->name ? job->name : job->id,
+                 why[0] ? ", " : "", why);
 }

@@ -13,6 +13,7 @@
 struct alert_job {
     const char *id, *account, *name;
     const json_t *labels;
+    const char *error; /* code of what went wrong last; NULL = nothing did */
     struct store_progress progress;
     struct job_seen seen; /* points at the progress */
     int64_t started_ms, retry_since_ms;

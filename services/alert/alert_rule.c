@@ -25,6 +25,14 @@ bool alert_type_parse(const char *name, enum alert_type *ret) {
     return false;
 }
 
+void alert_type_add_unit(json_t *shown) {
+    const char *name = json_string_value(json_object_get(shown, "type"));
+    enum alert_type type;
+    const char *unit = name && alert_type_parse(name, &type) ? alert_type_row(type)->unit : "";
+
+    json_object_set_new(shown, "unit", unit[0] ? json_string(unit) : json_null());
+}
+
 static const char *text_of(const json_t *row, const char *name) {
     return json_string_value(json_object_get(row, name));
 }

@@ -30,6 +30,10 @@ struct alert_type_row {
 
 /* Never NULL for a type below ALERT_TYPE_COUNT. */
 const struct alert_type_row *alert_type_row(enum alert_type type);
+/* {"unit"} of what that type measures into an object that shows a figure of it: null where it is
+ * yes or no. */
+void alert_type_add_unit(json_t *shown);
+
 MUST_CHECK bool alert_type_parse(const char *name, enum alert_type *ret);
 
 struct alert_rule {

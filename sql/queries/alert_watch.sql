@@ -5,7 +5,8 @@ WITH rules AS MATERIALIZED (
     SELECT * FROM alert_rule WHERE enabled
 ), watched AS (
     SELECT j.id, j.account, j.name, j.state, j.spec -> 'labels' AS labels, j.started_at,
-           j.retry_state, j.attention ->> 'code' AS attention, t.progress,
+           j.retry_state, j.attention ->> 'code' AS attention,
+           j.last_error ->> 'code' AS error, t.progress,
            EXISTS (SELECT 1 FROM job_event e WHERE e.job = j.id AND e.type = 'caught_up')
                AS caught_up
       FROM job j LEFT JOIN task t ON t.job = j.id AND t.number = 0
@@ -29,7 +30,8 @@ SELECT json_build_object(
                  'started_ms', kf_ms(started_at),
                  'retry_since_ms', kf_ms((retry_state ->> 'since')::timestamptz),
                  'retry_deadline_ms', kf_ms((retry_state ->> 'deadline_at')::timestamptz),
-                 'caught_up', caught_up, 'attention', attention, 'progress', progress)), '[]') FROM watched),
+                 'caught_up', caught_up, 'attention', attention, 'error', error,
+                 'progress', progress)), '[]') FROM watched),
     'open', (SELECT coalesce(json_agg(json_build_object(
                  'id', id, 'rule', rule, 'job', job, 'state', state, 'since_ms', kf_ms(since),
                  'well_since_ms', kf_ms(well_since), 'fired_ms', kf_ms(fired_at),

@@ -19,6 +19,11 @@ def test_a_rule_has_the_defaults_of_its_type(api):
     assert safe["resolve_threshold"] == 120
     types = {t["type"]: t for t in api.get("/v1/alert-rules/types")["items"]}
     assert types["latency"]["threshold"] == 60 and types["error"]["threshold"] is None
+    # A figure has its unit beside it, also in a list.
+    assert (rule["unit"], error["unit"], safe["unit"]) == ("seconds", None, "seconds")
+    assert api.post("/v1/alert-rules", {"type": "full_timeout"})["unit"] == "hours"
+    listed = {r["id"]: r["unit"] for r in api.get("/v1/alert-rules?limit=200")["items"]}
+    assert listed[rule["id"]] == "seconds" and listed[error["id"]] is None
 
 
 @pytest.mark.parametrize("body, pointer", [

@@ -142,6 +142,19 @@ def test_each_type_of_rule_fires_on_what_is_bad_for_it_and_on_nothing_else(serve
     assert receiver.refused == [] and server.get("/v1/alerts?state=firing")["items"] == []
 
 
+def test_who_is_woken_is_told_what_the_job_stands_for(server, alerter, receiver):
+    blocked = make_job(server, {"why": "asked"}, "paused", {})
+    failed = make_job(server, {"why": "asked"}, "paused", {})
+    make_rule(server, type="error", labels={"why": "asked"})
+    server.sql("UPDATE job SET state = 'blocked', attention = '{\"code\": \"role_revoked\"}' WHERE id = %s", blocked)
+    server.sql("UPDATE job SET state = 'failed', last_error = '{\"code\": \"source_unreachable\"}' WHERE id = %s", failed)
+    for job, code in ((blocked, "role_revoked"), (failed, "source_unreachable")):
+        receiver.wait(lambda n, job=job: n.get("type") == "alert.firing" and n["body"]["data"]["job_id"] == job)
+        assert told(receiver, "alert.firing", job_id=job)[0]["body"]["data"]["detail"].endswith(", " + code)
+        alert, = server.get("/v1/alerts?state=firing&job_id=" + job)["items"]
+        assert alert["unit"] is None and alert["detail"].endswith(", " + code), alert
+
+
 def test_a_rule_looks_at_its_labels_its_job_and_its_account(server, alerter, receiver):
     tenant = server.post("/v1/accounts", {"name": "another"})["id"]
     theirs = {"headers": {"Authorization": "Bearer " + server.add_key(tenant, "admin")}}

@@ -194,6 +194,7 @@ static bool reply_rule(struct call *call, struct reply *reply, int status, const
 
     if (!find(call, id, &row, &version, err))
         return false;
+    alert_type_add_unit(row);
     call_left(call, json_deep_copy(row));
     call_reply_row(reply, status, row, version);
     return true;
@@ -224,7 +225,10 @@ bool alert_rules_list(struct call *call, struct reply *reply, struct err *err) {
         !store_alert_rule_list(call->store, call->caller.account, NULL, NULL,
                                page.after[0] ? page.after : NULL, page.limit + 1, &rows, err))
         return false;
-    json_array_foreach(rows, i, row) json_object_del(row, "account");
+    json_array_foreach(rows, i, row) {
+        json_object_del(row, "account");
+        alert_type_add_unit(row);
+    }
     call_reply_rows(reply, &page, rows);
     return true;
 }

@@ -1,6 +1,7 @@
 /* What fires and what has fired; taking care of it. */
 #include <string.h>
 
+#include "services/alert/alert_rule.h"
 #include "services/alert/runbook.h"
 #include "services/common/clock.h"
 #include "sql/store_alert.h"
@@ -8,10 +9,11 @@
 #include "web-api/handlers/handlers.h"
 #include "web-api/json_read.h"
 
-/* With the page that says what to do. */
+/* With its unit and the page that says what to do. */
 static void add_doc(struct call *call, json_t *row) {
     const char *type = json_string_value(json_object_get(row, "type"));
 
+    alert_type_add_unit(row);
     json_object_set_new(row, "doc_url",
                         json_string(arena_printf(call->arena, RUNBOOK_PATH "alert.%s", type)));
 }
