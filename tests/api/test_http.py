@@ -158,6 +158,13 @@ def test_another_media_type_is_415(api):
     assert answer.status_code in (200, 422)
 
 
+def test_a_delete_does_what_its_path_says_and_ignores_no_body(api, job):
+    problem = api._expect(api.call("DELETE", "/v1/jobs/" + job["id"], {"force": True}), 422)
+    assert [(e["pointer"], e["code"]) for e in problem["errors"]] == [("/force", "unknown_field")]
+    assert api.get("/v1/jobs/" + job["id"])["state"] == "configured"
+    api._expect(api.call("DELETE", "/v1/jobs/" + job["id"], {}), 200)
+
+
 def test_a_get_takes_no_body(api):
     assert api.call("GET", "/v1/me", {"a": 1}).status_code == 400
 
