@@ -9,18 +9,23 @@ import socket
 
 LOWEST, HIGHEST = 15000, 32000
 _chooser = random.SystemRandom()
+_given = set()
 
 
 def free_port():
-    """A port nobody listens on now. Another process can still be faster, so
-    whoever starts a server tries again with another one when it does not come up."""
+    """A port nobody listens on now, and that was not given before: a job of an earlier test may still
+    name it. Another process can still be faster, so whoever starts a server tries again with another
+    one when it does not come up."""
     for _ in range(200):
         port = _chooser.randrange(LOWEST, HIGHEST)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _given.add(port)
             return port
     raise RuntimeError("no free port between %d and %d" % (LOWEST, HIGHEST))
