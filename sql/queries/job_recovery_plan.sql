@@ -2,6 +2,8 @@
 -- already is not written again.
 -- A series of failures begins behind the last event that was good: it caught up, or a person
 -- started or resumed it. Who wanted it paused, stopped or cut over does not want it back.
+-- Failures are counted job by job (LATERAL): joined, the events of all jobs would be gone through.
+-- Failures are counted job by job (LATERAL): joined, the events of all jobs would be gone through.
 -- $1 seconds between a failure and the next attempt int8
 WITH failed AS (
     SELECT id, spec -> 'auto_recovery' AS wish, last_error, retry_state
@@ -21,12 +23,13 @@ WITH failed AS (
              ORDER BY e.number DESC LIMIT 1) AS wanted
       FROM failed f
 ), series AS (
-    SELECT s.id, s.wish, s.last_error, s.wanted, min(e.at) AS since, max(e.at) AS latest,
-           count(*) AS failures,
-           min(e.at) + make_interval(hours => (s.wish ->> 'window_hours')::int) AS until
+    SELECT s.id, s.wish, s.last_error, s.wanted, e.since, e.latest, e.failures,
+           e.since + make_interval(hours => (s.wish ->> 'window_hours')::int) AS until
       FROM story s
-      JOIN job_event e ON e.job = s.id AND e.type = 'failed' AND e.number > s.good
-     GROUP BY s.id, s.wish, s.last_error, s.wanted
+     CROSS JOIN LATERAL (SELECT min(at) AS since, max(at) AS latest, count(*) AS failures
+                           FROM job_event
+                          WHERE job = s.id AND type = 'failed' AND number > s.good) e
+     WHERE e.failures > 0
 ), plan AS (
     SELECT id,
            CASE WHEN wish -> 'enabled' = 'true'

@@ -148,6 +148,27 @@ def test_a_page_asks_the_database_as_often_whatever_is_on_it(many):
     assert len(first) <= len(all_of_them) + 1, first
 
 
+CHORES = {"job_due.sql": [100], "job_recovery_plan.sql": [60], "job_recovery_due.sql": [20], "job_summary.sql": [None]}
+
+
+def test_what_the_api_does_every_three_seconds_reads_no_job_that_wants_nothing_of_it(many):
+    for query, values in CHORES.items():
+        plan = plan_of(many, query, values)
+        assert rows_read(plan) < 100, (query, plan)
+
+
+def test_a_chore_that_looks_at_each_job_would_be_noticed(many):
+    """The control: without the index that has none of them, failed jobs are gone through."""
+    with many.db.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("DROP INDEX job_recovering")
+        try:
+            plan = plan_of(many, "job_recovery_due.sql", CHORES["job_recovery_due.sql"])
+        finally:
+            cursor.execute("ROLLBACK")
+    assert rows_read(plan) >= 100
+
+
 def listed(api, query="limit=200"):
     return api.get("/v1/jobs?" + query, headers={"Authorization": "Bearer " + api.tenant_key})["items"]
 
