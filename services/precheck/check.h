@@ -65,8 +65,9 @@ json_t *check_purpose(const char *purpose, const json_t *carried, const json_t *
 
 /* {"success_rate": n, "counts": {"pass", "warn", "fail", "ignored", "skipped", "error"}} of
  * the items of a run. success_rate: percent of those not skipped that passed,
- * are ignored or are remarks, which nobody can accept, rounded down; 0 when there are none. While it `runs`, checks without an item count
- * as not passed yet: whoever waits for 100 does not see it before the end. Pure. A new reference.
+ * are ignored or are remarks, which nobody can accept, rounded down; 0 when there are none. While
+ * it `runs`, checks without an item count as not passed yet: whoever waits for 100 does not see it
+ * before the end. Pure. A new reference.
  */
 json_t *check_summary(const json_t *items, bool runs);
 

@@ -49,7 +49,7 @@ def test_one_command_moves_200000_keys_under_a_writer(service, source, destinati
     fill(source.url(), 200_000)
     with Writer(source.url()) as writer:
         result = service.run("migrate", source.url(), destination.url(), "--until", "caught-up",
-                             "--name", "two hundred thousand", "--json", timeout=180)
+                             "--name", "two hundred thousand", "--json", timeout=600)
         assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
         lines = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
         assert lines, "--json prints one object a line: %r" % result.stdout[:500]
@@ -57,11 +57,11 @@ def test_one_command_moves_200000_keys_under_a_writer(service, source, destinati
                       if j["name"] == "two hundred thousand")
         time.sleep(1)
         acknowledged = writer.stop()
-    wait_marker(source, destination)
+    wait_marker(source, destination, timeout=300)
     # While the job runs no expiry can run out on the destination before it does on the source.
     report = compare(source.url(), destination.url(), held=True)
     assert report.equal and report.with_expiry > 30_000, report
-    result = service.run("job", "stop", job_id)
+    result = service.run("job", "stop", job_id, timeout=300)
     assert result.returncode == 0, result.stdout + result.stderr
     deadline = time.monotonic() + 60
     while service.request("GET", "/v1/jobs/" + job_id)["state"] != "stopped":
