@@ -273,6 +273,7 @@ static void boundary(struct stream_units *s, struct stream_unit *out) {
 static bool take_one(struct stream_units *s, struct str view, const struct resp_command *command,
                      struct stream_unit *out, bool *ret_full, struct err *err) {
     struct command_decision decision;
+    bool alone;
 
     *ret_full = false;
     s->command_at = s->at;
@@ -298,12 +299,10 @@ static bool take_one(struct stream_units *s, struct str view, const struct resp_
     }
     if (decision.action == COMMAND_DO_EXEC && !s->in_multi)
         return err_set(err, ERR_PROTOCOL, "EXEC without MULTI at offset %" PRIu64, s->at);
-    if (s->in_multi ? s->multi_alone : is_alone(decision.action)) {
-        if (in_unit(s, out)) {
-            *ret_full = true;
-            return true;
-        }
-        out->alone = true;
+    alone = s->in_multi ? s->multi_alone : is_alone(decision.action);
+    if (alone && in_unit(s, out)) {
+        *ret_full = true;
+        return true;
     }
     if (s->in_multi) {
         size_t len = (size_t)(s->at - s->start) + command->raw.len;
@@ -314,6 +313,8 @@ static bool take_one(struct stream_units *s, struct str view, const struct resp_
     } else if (!emit(s, command, &decision, out, err)) {
         return false;
     }
+    /* What is not ours came to nothing, and nothing is sent at once for it: the unit goes on. */
+    out->alone = alone && in_unit(s, out);
     s->at += command->raw.len;
     boundary(s, out);
     return true;

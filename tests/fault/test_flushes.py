@@ -79,6 +79,23 @@ def test_what_stands_in_the_position_outlives_a_flush(service, source, destinati
     assert compare(source.url(), destination.url()).equal
 
 
+def test_a_flush_of_a_database_that_is_not_selected_holds_nothing_up(service, source, destination):
+    """Each waited until an empty unit was due: a second and a half."""
+    job = service.job(source.url(), destination.url(),
+                      objects={"databases": [{"source": 0, "destination": 0}]})
+    job.check_and_start(ignore_warnings=True).wait_caught_up()
+    wait_marker(source, destination, job=job)
+    ours, other = source.client(), source.client(1)
+    begin = time.monotonic()
+    for i in range(20):
+        other.set("x", i)
+        other.flushdb()
+        ours.set("n", i)
+    until(lambda: destination.client().get("n") == b"19", "the last write did not arrive", 60)
+    assert time.monotonic() - begin < 10, "they were held up"
+    job.stop()
+
+
 @pytest.mark.parametrize("right", ["restore", pytest.param("flushall", marks=pytest.mark.full)])
 def test_a_right_to_flush_that_is_taken_away_is_named_and_nothing_has_happened(
         service, source, destination, right):

@@ -171,6 +171,25 @@ static void only_mapped_databases_are_written(void) {
     end();
 }
 
+/* It would be sent only when an empty unit is due, and hold up all that stands behind it. */
+static void a_flush_of_a_database_that_is_not_mapped_ends_no_unit(void) {
+    static const char *const foreign[] = {"SELECT 2|FLUSHDB|SELECT 1|SET b 2",
+                                          "MULTI|SELECT 2|FLUSHDB|EXEC|SELECT 1|SET b 2",
+                                          "SWAPDB 2 3|SELECT 1|SET b 2"};
+
+    for (size_t i = 0; i < LENGTH_OF(foreign); i++) {
+        struct str bytes = stream_of(foreign[i]);
+
+        begin();
+        map_databases("1:5");
+        CU_ASSERT_TRUE(take(bytes));
+        CU_ASSERT_STRING_EQUAL(shown(), "SET b 2");
+        CU_ASSERT_FALSE(out.alone);
+        CU_ASSERT_EQUAL(out.next, 1 + bytes.len);
+        end();
+    }
+}
+
 static void a_flush_of_everything_spares_what_is_not_mapped(void) {
     begin();
     map_databases("1:5 2:6");
@@ -234,6 +253,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(our_position_outlives_a_flush),
     CUNIT_TEST(a_swap_puts_our_key_back),
     CUNIT_TEST(only_mapped_databases_are_written),
+    CUNIT_TEST(a_flush_of_a_database_that_is_not_mapped_ends_no_unit),
     CUNIT_TEST(a_flush_of_everything_spares_what_is_not_mapped),
     CUNIT_TEST(what_cannot_be_exact_stops),
     CUNIT_TEST(a_full_unit_waits_with_the_rest),
