@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "services/common/failpoint.h"
@@ -16,6 +17,8 @@ void spool_reader_close(struct spool_reader *r) {
         munmap(r->range, RANGE_BYTES);
     if (r->index_fd >= 0)
         close(r->index_fd);
+    if (r->time_fd >= 0)
+        close(r->time_fd);
     if (r->dir_fd >= 0)
         close(r->dir_fd);
     *r = SPOOL_READER_INIT;
@@ -113,18 +116,6 @@ static bool map_up_to(struct spool_reader *r, uint64_t end, struct err *err) {
     return true;
 }
 
-static void remember_time(struct spool_reader *r, uint64_t end, uint64_t received_ms) {
-    unsigned last = (r->times_next + SPOOL_READER_TIMES - 1) % SPOOL_READER_TIMES;
-
-    if (r->times[last].end != 0 && r->times[last].received_ms == received_ms) {
-        r->times[last].end = end;
-        return;
-    }
-    r->times[r->times_next].end = end;
-    r->times[r->times_next].received_ms = received_ms;
-    r->times_next = (r->times_next + 1) % SPOOL_READER_TIMES;
-}
-
 static bool check_record(struct spool_reader *r, const struct spool_record *record,
                          struct err *err) {
     if (record->start != r->checked_end || record->len == 0 ||
@@ -135,7 +126,7 @@ static bool check_record(struct spool_reader *r, const struct spool_record *reco
         return err_set(err, ERR_SPOOL_CORRUPT,
                        "the spool's bytes from offset %" PRIu64 " do not match their checksum",
                        record->start);
-    remember_time(r, record->start + record->len, record->received_ms);
+    r->newest_ms = record->received_ms;
     r->checked_end = record->start + record->len;
     return true;
 }
@@ -215,17 +206,65 @@ void spool_reader_forget(const struct spool_reader *r, uint64_t from, uint64_t t
         (void)madvise(r->range + (from - r->range_offset), to - from, MADV_DONTNEED);
 }
 
-uint64_t spool_reader_received_ms(const struct spool_reader *r, uint64_t offset) {
-    uint64_t best = 0;
+/* ---- receipt ------------------------------------------------------------------------- */
 
-    for (unsigned i = 0; i < SPOOL_READER_TIMES; i++) {
-        unsigned at = (r->times_next + i) % SPOOL_READER_TIMES; /* oldest first */
+static bool is_in(const struct spool_record *record, uint64_t offset) {
+    return offset >= record->start && offset - record->start < record->len;
+}
 
-        if (r->times[at].end == 0)
-            continue;
-        best = r->times[at].received_ms;
-        if (offset <= r->times[at].end)
-            return best;
+/* Record `at` of the index that was opened for times. */
+static bool read_timed(struct spool_reader *r, uint64_t at) {
+    unsigned char stored[SPOOL_RECORD_BYTES];
+
+    if (pread(r->time_fd, stored, sizeof(stored), (off_t)(at * sizeof(stored))) !=
+        (ssize_t)sizeof(stored))
+        return false;
+    spool_record_load(stored, &r->timed);
+    r->time_at = at;
+    return true;
+}
+
+static bool open_times(struct spool_reader *r, uint64_t segment) {
+    struct err ignored = ERR_INIT;
+
+    if (r->time_fd >= 0 && r->time_segment == segment)
+        return true;
+    if (r->time_fd >= 0)
+        close(r->time_fd);
+    r->time_fd = -1;
+    r->time_segment = segment;
+    return spool_log_open_file(r->dir_fd, segment, SPOOL_INDEX, false, &r->time_fd, &ignored);
+}
+
+/* The record of the byte at `offset`: mostly the one that was found last, or the next one. */
+static bool find_timed(struct spool_reader *r, uint64_t offset) {
+    uint64_t low = 0, high;
+    struct stat st;
+
+    if (is_in(&r->timed, offset))
+        return true;
+    r->timed.len = 0;
+    if (!open_times(r, spool_segment_of(offset)) || fstat(r->time_fd, &st) != 0)
+        return false;
+    if (read_timed(r, r->time_at + 1) && is_in(&r->timed, offset))
+        return true;
+    high = (uint64_t)st.st_size / SPOOL_RECORD_BYTES;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        if (!read_timed(r, middle))
+            break;
+        if (is_in(&r->timed, offset))
+            return true;
+        if (r->timed.start > offset)
+            high = middle;
+        else
+            low = middle + 1;
     }
-    return best;
+    r->timed.len = 0;
+    return false;
+}
+
+uint64_t spool_reader_received_ms(struct spool_reader *r, uint64_t offset) {
+    return offset > 0 && find_timed(r, offset - 1) ? r->timed.received_ms : r->newest_ms;
 }

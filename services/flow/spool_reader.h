@@ -12,8 +12,6 @@
 #include "proto/base/err.h"
 #include "services/flow/spool_log.h"
 
-enum { SPOOL_READER_TIMES = 256 };
-
 struct spool_reader {
     int dir_fd;
     char *range;                     /* reserved addresses; NULL = none */
@@ -23,14 +21,14 @@ struct spool_reader {
     int index_fd;                    /* of the segment checked_end lies in */
     uint64_t index_segment, index_at;
 
-    /* Receipt times of the newest pieces, a ring, for relative expiries. */
-    struct {
-        uint64_t end, received_ms;
-    } times[SPOOL_READER_TIMES];
-    unsigned times_next;
+    /* The piece whose receipt was asked for last, record `time_at` of the segment's index. */
+    struct spool_record timed;
+    uint64_t time_segment, time_at;
+    int time_fd;
+    uint64_t newest_ms; /* receipt of the newest piece that was checked */
 };
 
-#define SPOOL_READER_INIT ((struct spool_reader){.dir_fd = -1, .index_fd = -1})
+#define SPOOL_READER_INIT ((struct spool_reader){.dir_fd = -1, .index_fd = -1, .time_fd = -1})
 
 /* Begin reading at `from`, which must be held by the log.
  * Errors: IO; SPOOL_CORRUPT when no record of the log covers `from`. */
@@ -60,6 +58,6 @@ void spool_reader_release(struct spool_reader *r, uint64_t offset);
  * they are looked at once more. */
 void spool_reader_forget(const struct spool_reader *r, uint64_t from, uint64_t to);
 
-/* When the byte before `offset` was received; of a piece that has left the ring,
- * the oldest time known (a relative expiry then ends no earlier than it should). */
-uint64_t spool_reader_received_ms(const struct spool_reader *r, uint64_t offset);
+/* When the byte before `offset` was received, however much came in behind it. Where no record
+ * tells any more, the newest time known (a relative expiry then ends no earlier than it should). */
+uint64_t spool_reader_received_ms(struct spool_reader *r, uint64_t offset);

@@ -88,8 +88,8 @@ bool stream_rewrite(struct stream_units *s, const struct resp_command *command,
         return false;
     before = out->unit.own.len;
     if (!command_rewrite(command, decision, &s->a->target,
-                         s->received(s->received_ctx, s->at + command->raw.len), &out->unit.own,
-                         &count, err) ||
+                         s->received(s->received_ctx, s->command_at + command->raw.len),
+                         &out->unit.own, &count, err) ||
         !unit_added(&out->unit, before, err))
         return false;
     out->unit.commands += count;

@@ -72,8 +72,8 @@ struct stream_units {
     bool multi_alone; /* it holds a command that empties or swaps databases */
     const char *run;  /* forwarded bytes not yet put into the unit */
     size_t run_len;
-    uint64_t (*received)(const void *ctx, uint64_t offset);
-    const void *received_ctx;
+    uint64_t (*received)(void *ctx, uint64_t offset);
+    void *received_ctx;
     bool keeps_others; /* a flush looks for keys of other jobs first: it may ask the destination */
     char heartbeat[160];   /* our own key */
     uint32_t commands_max; /* of one unit; small under a throttle */

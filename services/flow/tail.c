@@ -359,7 +359,7 @@ static bool loop(struct tail *t, enum applier_next *ret_next, struct err *err) {
     }
 }
 
-static uint64_t received(const void *ctx, uint64_t offset) {
+static uint64_t received(void *ctx, uint64_t offset) {
     return spool_reader_received_ms(ctx, offset);
 }
 

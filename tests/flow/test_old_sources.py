@@ -212,6 +212,27 @@ def test_redis_6_tells_relative_expiries_and_they_come_out_the_same(service, red
     assert report.equal and report.equal_keys == 15 and report.with_expiry == 13, str(report)
 
 
+def test_a_relative_expiry_behind_a_backlog_counts_from_its_own_receipt(
+        service, redis_server, destination):
+    """Whoever applies it was away, and hundreds of receipts lie behind it when it is looked at."""
+    source = redis_server(binary=zoo_servers(30)["redis-6.0"])
+    client = source.client()
+    job, _ = caught_up(service, source.url(), destination)
+    (apply,) = service.wait_role("apply")
+    processes.send(apply, signal.SIGSTOP)
+    client.set("expire", 1)
+    client.expire("expire", 1000)
+    client.setex("setex", 1000, 1)
+    for i in range(600):
+        client.set("n", i)
+        time.sleep(0.005)
+    processes.send(apply, signal.SIGCONT)
+    wait_marker(source, destination, job=job)
+    job.stop()
+    report = compare(source.url(), destination.url(), ttl_tolerance_ms=500)
+    assert report.equal and report.with_expiry == 2, str(report)
+
+
 def test_the_password_of_a_server_without_users_is_one_word(service, source, destination):
     with OldServer(source.port, password="mover:geheim") as old:
         source.client().set("k", 1)

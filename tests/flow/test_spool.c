@@ -82,6 +82,35 @@ static void what_is_written_is_read_across_segments(void) {
     remove_dir();
 }
 
+/* A reader far behind looks at a large part at once and asks about its beginning. */
+static void the_receipt_of_a_piece_is_known_however_much_came_behind_it(void) {
+    enum { PIECES = 3000, BYTES = 100 };
+    struct spool_writer w = SPOOL_WRITER_INIT;
+    struct spool_reader r = SPOOL_READER_INIT;
+    uint64_t start = SPOOL_SEGMENT_BYTES - PIECES / 2 * BYTES;
+    struct str view;
+
+    fresh_dir();
+    CU_ASSERT_TRUE(spool_writer_open(&w, dir_fd, "stream", &err));
+    CU_ASSERT_TRUE(spool_writer_reset(&w, start, &err));
+    CU_ASSERT_TRUE(spool_reader_open(&r, dir_fd, "stream", start, &err));
+    for (int i = 0; i < PIECES; i++)
+        append(&w, BYTES);
+    CU_ASSERT_TRUE(spool_reader_view(&r, start, w.end, &view, &err));
+    for (int step = 1; step < 1000; step = step * 7 + 1) {
+        for (int i = 0; i < PIECES; i += step) {
+            uint64_t piece = start + (uint64_t)i * BYTES;
+
+            CU_ASSERT_EQUAL(spool_reader_received_ms(&r, piece + 1), 1000 + piece);
+            CU_ASSERT_EQUAL(spool_reader_received_ms(&r, piece + BYTES), 1000 + piece);
+        }
+    }
+    CU_ASSERT_EQUAL(spool_reader_received_ms(&r, w.end + 1), 1000 + w.end - BYTES);
+    spool_reader_close(&r);
+    spool_writer_close(&w);
+    remove_dir();
+}
+
 static void a_writer_goes_on_where_the_killed_one_was(void) {
     struct spool_writer w = SPOOL_WRITER_INIT;
     uint64_t end;
@@ -352,6 +381,7 @@ static void a_mark_of_reading_is_whole_or_none(void) {
 
 static const struct cunit_test tests[] = {
     CUNIT_TEST(what_is_written_is_read_across_segments),
+    CUNIT_TEST(the_receipt_of_a_piece_is_known_however_much_came_behind_it),
     CUNIT_TEST(a_writer_goes_on_where_the_killed_one_was),
     CUNIT_TEST(what_is_cut_off_is_written_anew),
     CUNIT_TEST(a_torn_tail_is_cut_off_and_written_again),

@@ -15,7 +15,7 @@ static struct stream_units s;
 static struct stream_unit out;
 static struct err err;
 
-static inline uint64_t received(const void *ctx, uint64_t offset) {
+static inline uint64_t received(void *ctx, uint64_t offset) {
     (void)ctx;
     return 1700000000000 + offset;
 }

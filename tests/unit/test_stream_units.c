@@ -66,6 +66,22 @@ static void relative_expiries_count_from_their_own_receipt(void) {
     end();
 }
 
+/* Not from when something behind its transaction came in, however long the command is. */
+static void in_a_transaction_they_count_from_their_own_receipt_too(void) {
+    struct str before = stream_of("MULTI|SETEX a 1000 abcdefghijklmnopqrstuvwxyz");
+    uint64_t offset = 1 + (uint64_t)before.len;
+    char expected[128];
+
+    begin();
+    a->target.held = false;
+    CU_ASSERT_TRUE(
+        take(stream_of("MULTI|SETEX a 1000 abcdefghijklmnopqrstuvwxyz|EXEC|PING|PING|PING|PING")));
+    snprintf(expected, sizeof(expected), "SET a abcdefghijklmnopqrstuvwxyz PXAT %" PRIu64,
+             1700000000000 + offset + 1000000);
+    CU_ASSERT_STRING_EQUAL(shown(), expected);
+    end();
+}
+
 static void our_heartbeat_is_noticed(void) {
     begin();
     CU_ASSERT_TRUE(take(stream_of("SET BEAT:job_X:0 1700000000000.250 PXAT 1700000010000")));
@@ -244,6 +260,7 @@ static const struct cunit_test tests[] = {
     CUNIT_TEST(keys_of_ours_are_no_data),
     CUNIT_TEST(a_users_key_beside_one_of_ours_is_not_dropped),
     CUNIT_TEST(relative_expiries_count_from_their_own_receipt),
+    CUNIT_TEST(in_a_transaction_they_count_from_their_own_receipt_too),
     CUNIT_TEST(our_heartbeat_is_noticed),
     CUNIT_TEST(cut_anywhere_the_same_units_come_out),
     CUNIT_TEST(half_a_transaction_is_nothing),
