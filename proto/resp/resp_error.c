@@ -23,13 +23,22 @@ static const struct text_row texts[] = {
 #undef RESP_ERROR_TEXT
 };
 
-enum resp_error resp_error_class(struct str text) {
+static enum resp_error class_of(struct str text) {
     for (size_t i = 0; i < LENGTH_OF(texts); i++) {
         if (text.len >= texts[i].begins.len &&
             str_equal_nocase(str_first(text, texts[i].begins.len), texts[i].begins))
             return texts[i].error;
     }
     return RESP_ERROR_OTHER;
+}
+
+enum resp_error resp_error_class(struct str text) {
+    /* From 6.2 on EXEC itself is refused so, for what every command before it was not yet. */
+    const struct str aborted = STR_LIT("EXECABORT Transaction discarded because of: ");
+    enum resp_error cause =
+        str_starts_with(text, aborted) ? class_of(str_skip(text, aborted.len)) : RESP_ERROR_OTHER;
+
+    return cause != RESP_ERROR_OTHER ? cause : class_of(text);
 }
 
 enum err_code resp_error_destination(enum resp_error error) {

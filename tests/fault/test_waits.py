@@ -63,6 +63,30 @@ def test_a_destination_that_refuses_for_a_while_is_waited_for_by_name(
         finish(job, source, destination, log, [writer])
 
 
+@pytest.mark.parametrize("name", ["out of memory", "read only"])
+def test_a_refusal_that_exec_is_the_first_to_meet_is_waited_for_by_name(
+        service, source, destination, name):
+    """Every command of the unit was queued before: a failover, or memory that filled up, between."""
+    begin, end, code, clock = FAULTS[name]
+    with Proxy(destination.port) as proxy:
+        job = service.job(source.url(), destination.url(port=proxy.port), retry=QUICK_RETRY)
+        job.check_and_start(ignore_warnings=True).wait_caught_up()
+        wait_marker(source, destination, job=job)
+        proxy.hold_after(b"$3\r\nseq\r\n$1\r\n1\r\n")
+        source.client().incr("n")
+        deadline = time.monotonic() + 20
+        while not proxy.held():
+            assert time.monotonic() < deadline, "nothing was held back"
+            time.sleep(0.02)
+        begin(destination)
+        proxy.release()
+        waits(job, code, clock)
+        end(destination)
+        wait_marker(source, destination, job=job)
+        assert destination.client().get("n") == b"1"
+        job.stop()
+
+
 def test_a_destination_that_saves_nothing_is_waited_for_by_name(service, source, destination):
     """MISCONF comes of a save that failed; the database's file is a directory here."""
     log = ActionLog(1)

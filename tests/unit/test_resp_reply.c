@@ -239,6 +239,20 @@ static void errors_have_a_meaning(void) {
         {"MISCONF Redis is configured to save RDB snapshots", RESP_ERROR_MISCONF, ERR_DEST_MISCONF},
         {"EXECABORT Transaction discarded because of previous errors.", RESP_ERROR_EXECABORT,
          ERR_DEST_REFUSED},
+        /* What EXEC is the first to meet. */
+        {"EXECABORT Transaction discarded because of: OOM command not allowed when used memory > "
+         "'maxmemory'.",
+         RESP_ERROR_OOM, ERR_DEST_OOM},
+        {"EXECABORT Transaction discarded because of: READONLY You can't write against a read only "
+         "replica.",
+         RESP_ERROR_READONLY, ERR_DEST_READONLY},
+        {"EXECABORT Transaction discarded because of: NOPERM User x has no permissions",
+         RESP_ERROR_NOPERM, ERR_DEST_NOPERM},
+        {"EXECABORT Transaction discarded because of: ERR something", RESP_ERROR_EXECABORT,
+         ERR_DEST_REFUSED},
+        {"ERR Transaction contains write commands but instance is now a read-only replica. EXEC "
+         "aborted.",
+         RESP_ERROR_READONLY, ERR_DEST_READONLY},
         {"WRONGTYPE Operation against a key", RESP_ERROR_WRONGTYPE, ERR_DIVERGED},
         {"ERR unknown command 'FOO', with args beginning with:", RESP_ERROR_UNKNOWN_COMMAND,
          ERR_DEST_UNKNOWN_COMMAND},
