@@ -258,11 +258,17 @@ static void count_strays(struct receiver *r) {
 
 static void await_seal(struct receiver *r, int64_t now) {
     uint32_t seal = atomic_load(&r->control->seal);
+    int64_t held_until_ms = r->cutover.held_until_ms;
 
     if (r->cutover.is_paused) {
         if (!hold(r, now))
             return;
-        permit(r, now);
+        /* Renewed too late: we stood still, the source was written meanwhile, perhaps. The former
+         * leave to seal has ended before that. */
+        if (clock_mono_ms() >= held_until_ms)
+            go_to(r, CUTOVER_DRAINING); /* look again */
+        else
+            permit(r, now);
     } else if (seal == SEAL_OPEN && now >= (int64_t)limit(&r->control->cutover_seal_until_ms)) {
         go_to(r, CUTOVER_DRAINING); /* apply came too late: look again */
     }
