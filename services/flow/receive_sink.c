@@ -33,6 +33,8 @@ bool receive_begin(struct receiver *r, const struct repl_position *at, struct er
                                     .last_save_sec = r->source.last_save_sec};
     /* Nothing may be taken for the new snapshot before the logs are empty. */
     atomic_store_explicit(&c->snapshot_generation, 0, memory_order_release);
+    /* A place in the history before this one is no end of a drain. */
+    atomic_store_explicit(&c->drain_offset, 0, memory_order_release);
     if (!spool_writer_reset(&r->snapshot, 0, err) ||
         !spool_writer_reset(&r->stream, at->next, err) ||
         !failpoint(FAILPOINT_RECEIVE_SNAPSHOT_BEGINS, err) ||
