@@ -251,7 +251,7 @@ class Service:
         if operation:
             contract.check_code(operation, response, "%s %s" % (method, path))
 
-    def patient(self, method, path, body=None, seconds=60):
+    def patient(self, method, path, body=None, seconds=180):
         """As request(), trying again while the service, killed on purpose, does not answer.
         POSTs carry one idempotency key, so that an answer that got lost does no harm."""
         headers = {"Idempotency-Key": os.urandom(12).hex()} if method == "POST" else {}
@@ -276,7 +276,7 @@ class Service:
         body.update(spec)
         return Job(self, self.patient("POST", "/v1/jobs", body)["id"])
 
-    def precheck(self, source_url, destination_url, timeout=60, **spec):
+    def precheck(self, source_url, destination_url, timeout=180, **spec):
         """The stand-alone precheck of a job that is not saved."""
         body = {"kind": "migration", "source": {"url": source_url},
                 "destination": {"url": destination_url}}
@@ -349,7 +349,7 @@ class Job:
     def state(self):
         return self.get()["state"]
 
-    def precheck(self, timeout=60, ignore_warnings=False):
+    def precheck(self, timeout=180, ignore_warnings=False):
         path = self.path + "/prechecks"
         answer = self.service.patient(
             "POST", path + ("?ignore_warnings=true" if ignore_warnings else ""), {})
@@ -363,11 +363,11 @@ class Job:
         """The children of this job alone: receive or apply."""
         return self.service.pids(role, self.id)
 
-    def wait_child(self, role, timeout=60, other_than=()):
+    def wait_child(self, role, timeout=180, other_than=()):
         """The pid of its child of a role, as soon as it is one that is not in `other_than`."""
         return self.service.wait_role(role, timeout, other_than, self.id)[-1]
 
-    def hold_back(self, source, timeout=60, **limits):
+    def hold_back(self, source, timeout=180, **limits):
         """Limit the tail, and write until somebody has waited for the limit: it holds from then on."""
         def waited():
             return self.service.request("GET", self.path + "/throttle")["measured"]["waited_ms"]["incremental"]
@@ -391,7 +391,7 @@ class Job:
         self.act("start")
         return self
 
-    def wait(self, condition, what, timeout=60):
+    def wait(self, condition, what, timeout=180):
         """Poll until condition(job) is true. A job that is blocked or failed, unless that is
         what is waited for, ends the wait at once."""
         deadline = time.monotonic() + timeout
@@ -407,25 +407,25 @@ class Job:
                 raise AssertionError("%s not reached within %d s: %s" % (what, timeout, story))
             time.sleep(0.05)
 
-    def wait_state(self, *states, timeout=60):
+    def wait_state(self, *states, timeout=180):
         return self.wait(lambda job: job["state"] in states, " or ".join(states), timeout)
 
-    def wait_phase(self, phase, timeout=60):
+    def wait_phase(self, phase, timeout=180):
         return self.wait(lambda job: job["state"] == "running" and job["phase"] == phase, phase, timeout)
 
-    def wait_caught_up(self, timeout=90):
+    def wait_caught_up(self, timeout=180):
         return self.wait(lambda job: job["state"] == "running" and job["sync_state"] == "caught_up",
                          "caught up", timeout)
 
-    def stop(self, timeout=90, **body):
+    def stop(self, timeout=180, **body):
         self.act("stop", body)
         return self.wait_state("stopped", timeout=timeout)
 
-    def pause(self, timeout=60):
+    def pause(self, timeout=180):
         self.act("pause")
         return self.wait_state("paused", timeout=timeout)
 
-    def resume(self, timeout=60, **body):
+    def resume(self, timeout=180, **body):
         self.act("resume", body)
         return self.wait_state("running", timeout=timeout)
 
@@ -445,7 +445,7 @@ def worth_reading(precheck):
             and not (item["id"] in OF_THE_MACHINE and item["result"] == "ignored")]
 
 
-def wait_marker(source, destination, db=0, destination_db=None, timeout=60, job=None):
+def wait_marker(source, destination, db=0, destination_db=None, timeout=180, job=None):
     """Write one key on the source and wait until it is on the destination. The stream has one
     order, so everything written before it is there too; what is missing then is *wrong*, and
     running into the timeout means *behind*. With `job` a blocked one ends the wait at once."""
