@@ -235,7 +235,10 @@ static bool ignore_body(struct store *store, void *arg, struct err *err) {
                        i->check_id);
     /* Accepted before is accepted: asking twice is no error. */
     if (i->check_id && ignored == 0 && strcmp(result, "ignored") != 0)
-        return err_set(err, ERR_NOT_IGNORABLE, "%s is %s; only a warning can be accepted",
+        return err_set(err, ERR_NOT_IGNORABLE,
+                       strcmp(result, "warn") == 0
+                           ? "%s is a remark: it holds nothing up, and nobody has to accept it"
+                           : "%s is %s; only a warning can be accepted",
                        i->check_id, result);
     return !passes || move_along(store, job, JOB_EV_WARNINGS_IGNORED, i->actor, i->reason, err);
 }

@@ -88,10 +88,9 @@ json_t *check_summary(const json_t *items, bool runs) {
 
     json_array_foreach(items, i, item) {
         const char *result = json_string_value(json_object_get(item, "result"));
-        const char *severity = json_string_value(json_object_get(item, "severity"));
 
-        remarks += result && severity && strcmp(result, "warn") == 0 &&
-                   strcmp(severity, severity_name(CHECK_INFO)) == 0;
+        remarks += result && strcmp(result, "warn") == 0 &&
+                   json_is_false(json_object_get(item, "ignorable"));
         for (size_t n = 0; result && n < LENGTH_OF(names); n++)
             if (strcmp(result, names[n]) == 0)
                 counts[n]++;

@@ -92,6 +92,16 @@ static int neighbours(const struct check_run *run, const char *relation, const c
     return count;
 }
 
+static int writers(const struct check_run *run) {
+    const json_t *one;
+    size_t i;
+    int count = 0;
+
+    json_array_foreach(told(run, "neighbours"), i, one) count +=
+        json_is_true(json_object_get(one, "writes_here"));
+    return count;
+}
+
 bool check_src_other_jobs(struct check_run *run, struct check_finding *ret, struct err *err) {
     char names[160];
     int count;
@@ -101,6 +111,15 @@ bool check_src_other_jobs(struct check_run *run, struct check_finding *ret, stru
         return check_skip(ret, "The worker did not say which other jobs there are");
     count = neighbours(run, "source", "destination", names);
     check_observed(ret, "%d", count);
+    if (writers(run) > 0) {
+        check_remedy(ret, "End the jobs that write to this destination, or select databases or "
+                          "prefixes that none of them selects");
+        return check_warn(ret,
+                          "%d of %d other job%s of this service at the same ends (%s) write%s to "
+                          "this destination: the start is refused while one has a part in common",
+                          writers(run), count, count > 1 ? "s" : "", names,
+                          writers(run) > 1 ? "" : "s");
+    }
     if (count > 0)
         return check_warn(ret,
                           "%d other job%s of this service at the same ends (%s): they share the "

@@ -161,6 +161,48 @@ def test_a_warning_can_be_accepted_and_a_failure_cannot(service, source, destina
     assert again.precheck(ignore_warnings=True)["state"] == "failed"
 
 
+def test_r_175_what_was_accepted_stays_so_when_it_is_checked_again(service, source, destination):
+    source.client().set("k", 1)
+    evicting_destination(source, destination)
+    job = service.job(source.url(), destination.url())
+    first = job.precheck()
+    warned, = [i for i in first["items"] if i["result"] == "warn" and i["ignorable"]]
+    service.request("POST", "%s/prechecks/%s/items/%s/ignore" % (job.path, first["id"], warned["id"]),
+                    {"reason": "it is a cache"})
+    again = job.precheck()
+    item, = [i for i in again["items"] if i["id"] == warned["id"]]
+    assert (again["state"], again["success_rate"]) == ("passed", 100), worth_reading(again)
+    assert (item["result"], item["reason"]) == ("ignored", "it is a cache") and item["ignored_by"]
+    # Another thing is observed: that was not accepted.
+    policy = item["observed"]
+    destination.client().config_set("maxmemory-policy", "volatile-ttl" if policy != "volatile-ttl" else "allkeys-lru")
+    other = job.precheck()
+    assert other["state"] == "failed" and [i["result"] for i in other["items"] if i["id"] == warned["id"]] == ["warn"]
+    # Nor is it for another specification.
+    destination.client().config_set("maxmemory-policy", policy)
+    service.request("PATCH", job.path, {"conflict_mode": "overwrite"})
+    assert job.precheck()["state"] == "failed"
+
+
+def test_a_job_that_writes_to_the_destination_is_told_before_the_start_is_refused(service, source, destination):
+    source.client().set("k", 1)
+    first = service.job(source.url(), destination.url()).check_and_start()
+    first.wait_caught_up()
+    second = service.job(source.url(), destination.url(), conflict_mode="overwrite")
+    found = second.precheck(ignore_warnings=True)
+    item, = [i for i in found["items"] if i["id"] == "src.other_jobs"]
+    assert item["result"] == "warn" and "start is refused" in item["message"] and first.id in item["message"]
+    assert "End the jobs" in item["remedy"]
+    answer = service.request("POST", "%s/prechecks/%s/items/src.other_jobs/ignore" % (second.path, found["id"]),
+                             {"reason": "I know it"}, expect=(409,))
+    assert answer["code"] == "not_ignorable" and "is a remark" in answer["detail"]
+    # Nobody can accept a remark, and it holds nothing up.
+    if found["state"] == "passed":
+        assert found["success_rate"] == 100
+        assert service.request("POST", second.path + "/start", {}, expect=(409,))["code"] == "selection_overlaps"
+    first.stop()
+
+
 def test_the_command_line_prints_the_remedy_and_ends_with_3(service, source, destination):
     non_empty_destination(source, destination)
     before = snapshot(destination)

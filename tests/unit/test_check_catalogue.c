@@ -55,9 +55,9 @@ static void a_summary_counts_results_and_leaves_out_what_was_skipped(void) {
         {"[{\"result\":\"pass\"},{\"result\":\"skipped\"}]", 100, 1, 0},
         {"[{\"result\":\"pass\"},{\"result\":\"ignored\"},{\"result\":\"warn\"}]", 66, 1, 1},
         {"[{\"result\":\"fail\"},{\"result\":\"error\"}]", 0, 0, 0},
-        {"[{\"result\":\"pass\"},{\"result\":\"warn\",\"severity\":\"info\"}]", 100, 1, 1},
-        {"[{\"result\":\"pass\"},{\"result\":\"warn\",\"severity\":\"warn\"}]", 50, 1, 1},
-        {"[{\"result\":\"fail\",\"severity\":\"info\"}]", 0, 0, 0},
+        {"[{\"result\":\"pass\"},{\"result\":\"warn\",\"ignorable\":false}]", 100, 1, 1},
+        {"[{\"result\":\"pass\"},{\"result\":\"warn\",\"ignorable\":true}]", 50, 1, 1},
+        {"[{\"result\":\"fail\",\"ignorable\":false}]", 0, 0, 0},
         {"[{\"result\":7},{},{\"result\":\"pass\"}]", 100, 1, 0},
     };
 
