@@ -245,17 +245,25 @@ static bool check_precheck(struct store *store, const struct store_job *job, str
 
     if (!store_precheck_latest(store, NULL, job->id, &run, &missing)) {
         if (missing.code == ERR_NOT_FOUND)
-            return err_set(err, ERR_PRECHECK_REQUIRED, "no precheck of %s was run yet", job->id);
+            return err_set(err, ERR_PRECHECK_REQUIRED,
+                           "no precheck of %s was run yet: POST /v1/jobs/{job}/prechecks", job->id);
         *err = missing;
         return false;
     }
     if (strcmp(run.state, "passed") != 0)
-        ok = err_set(err, ERR_PRECHECK_REQUIRED, "the latest precheck %s is %s", run.id, run.state);
-    else if (strcmp(run.spec_digest, job->spec_digest) != 0)
         ok = err_set(err, ERR_PRECHECK_REQUIRED,
-                     "the specification has changed since the precheck %s", run.id);
+                     strcmp(run.state, "failed") == 0
+                         ? "the latest precheck %s is %s: put right what its items name, or accept "
+                           "its warnings (?ignore_warnings=true), and run it again"
+                         : "the latest precheck %s is %s: wait for its end, or run another one",
+                     run.id, run.state);
+    else if (strcmp(run.spec_digest, job->spec_digest) != 0)
+        ok =
+            err_set(err, ERR_PRECHECK_REQUIRED,
+                    "the specification has changed since the precheck %s: run another one", run.id);
     else if (now_ms - run.fresh_ms > precheck_valid_ms)
-        ok = err_set(err, ERR_PRECHECK_REQUIRED, "the precheck %s is older than 24 hours", run.id);
+        ok = err_set(err, ERR_PRECHECK_REQUIRED,
+                     "the precheck %s is older than 24 hours: run another one", run.id);
     else
         ok = true;
     store_precheck_done(&run);

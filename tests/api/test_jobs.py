@@ -202,14 +202,23 @@ def test_progress_is_seen_by_a_read_and_does_not_make_a_write_stale(api):
 
 
 def test_a_start_needs_a_passed_precheck_of_this_day(api, job):
+    """A refusal says what to do about it."""
     start = "/v1/jobs/%s/start" % job["id"]
-    assert api.post(start, expect=409)["code"] == "precheck_required"
+
+    def refused():
+        problem = api.post(start, expect=409)
+        assert problem["code"] == "precheck_required"
+        return problem["detail"]
+
+    assert "POST /v1/jobs/{job}/prechecks" in refused()
     run = pass_precheck(api, job)
     api.sql("UPDATE precheck SET finished_at = now() - interval '25 hours' WHERE id = %s", run)
-    assert api.post(start, expect=409)["code"] == "precheck_required"
-    api.sql("UPDATE precheck SET finished_at = now() WHERE id = %s", run)
+    assert "older than 24 hours: run another one" in refused()
+    api.sql("UPDATE precheck SET finished_at = now(), state = 'failed' WHERE id = %s", run)
+    assert "accept its warnings (?ignore_warnings=true)" in refused()
+    api.sql("UPDATE precheck SET state = 'passed' WHERE id = %s", run)
     api.sql("UPDATE precheck SET spec_digest = 'other' WHERE id = %s", run)
-    assert api.post(start, expect=409)["code"] == "precheck_required"
+    assert "has changed since" in refused() and "run another one" in refused()
     api.sql("UPDATE precheck p SET spec_digest = j.spec_digest FROM job j WHERE p.id = %s AND j.id = p.job", run)
     started = api.post(start)
     assert started["state"] == "queued" and started["instance_class"] == "unlimited" and started["started_at"]
