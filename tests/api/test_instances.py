@@ -85,6 +85,7 @@ def test_a_job_names_an_instance_and_holds_no_password(api, owner):
     assert '"source":{"instance_id":"%s"}' % made["id"] in preview["curl"]
     refused = owner.call("DELETE", "/v1/instances/" + made["id"])
     assert refused.status_code == 409 and refused.json()["code"] == "in_use"
+    assert "or delete it where it was not started" in refused.json()["detail"]  # this one cannot be stopped
     moved = owner.call("PATCH", "/v1/instances/" + made["id"], {"endpoint": {"url": "redis://b.example"}})
     assert moved.status_code == 409
     owner.ok("DELETE", "/v1/jobs/" + job["id"])

@@ -230,7 +230,7 @@ bool instances_delete(struct call *call, struct reply *reply, struct err *err) {
 
     if (!call_change(call, "inst", find, &id, &row, &version, err))
         return false;
-    ok = is_unused(call, id, "stop it first", err) &&
+    ok = is_unused(call, id, "stop it first, or delete it where it was not started", err) &&
          store_instance_delete(call->store, call->caller.account, id, version, &written, err) &&
          call_was_written(id, written, err);
     if (ok)
