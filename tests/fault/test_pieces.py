@@ -94,7 +94,7 @@ def test_a_value_is_not_there_before_it_is_whole(slow_copy, source, destination)
                          ids=["at once", "after a pause"])
 def test_a_stop_within_a_value_leaves_no_part_of_it(slow_copy, destination, pause_first):
     _, job, proxy = slow_copy
-    proxy.rate = 1_500_000
+    proxy.rate = 3_000_000
     log = ActionLog(1)
     wait_for_a_part(destination, log, 300_000)
     if pause_first:
@@ -107,7 +107,7 @@ def test_a_stop_within_a_value_leaves_no_part_of_it(slow_copy, destination, paus
 def test_a_part_of_a_copy_that_can_never_go_on_is_removed_with_it(slow_copy, destination):
     """Another copy would begin anew; the stop that takes its place must still know of the part."""
     _, job, proxy = slow_copy
-    proxy.rate = 1_500_000
+    proxy.rate = 3_000_000
     wait_for_a_part(destination, ActionLog(1), 300_000)
     job.pause()
     assert len(temporary(destination)) == 1
@@ -119,7 +119,7 @@ def test_a_part_of_a_copy_that_can_never_go_on_is_removed_with_it(slow_copy, des
 def test_a_part_that_somebody_else_took_from_does_not_become_the_value(slow_copy, source, destination):
     """As an eviction would. The value is built anew instead."""
     service, job, proxy = slow_copy
-    proxy.rate = 1_500_000  # time enough to come between
+    proxy.rate = 3_000_000  # time enough to come between
     log, client = ActionLog(1), destination.client()
     part = wait_for_a_part(destination, log, 300_000)
     apply = job.wait_child("apply")
