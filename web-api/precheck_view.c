@@ -29,6 +29,13 @@ static json_t *in_order(const json_t *items) {
     return list;
 }
 
+/* A pool without workers looks like a run that never ends: it is named. */
+static json_t *worker_of(const struct store_precheck *precheck) {
+    const char *pool = json_string_value(json_object_get(precheck->spec, "worker_pool"));
+
+    return json_sprintf("A free worker of the pool %s", pool ? pool : "shared");
+}
+
 json_t *precheck_view(const struct store_precheck *precheck) {
     if (strcmp(precheck->purpose, "connectivity") == 0)
         return probe_view_connectivity(precheck);
@@ -48,6 +55,7 @@ json_t *precheck_view(const struct store_precheck *precheck) {
         json_time(precheck->fresh_ms), "created_at", json_time(precheck->created_ms), "started_at",
         json_time(precheck->started_ms), "finished_at", json_time(precheck->finished_ms));
 
+    json_object_set_new(view, "waiting_for", waits ? worker_of(precheck) : json_null());
     json_decref(summary);
     etag_add(view, precheck->version);
     return view;

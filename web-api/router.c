@@ -73,8 +73,7 @@ bool router_check_query(const struct route *route, const struct request *r, stru
             char shown[64];
 
             str_escape(r->query[i].name, shown, sizeof(shown));
-            return err_set(err, ERR_VALIDATION, "the query parameter \"%s\" is not known here",
-                           shown);
+            return err_set(err, ERR_VALIDATION, "%s: is no parameter of this call", shown);
         }
     }
     return true;

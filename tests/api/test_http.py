@@ -56,7 +56,7 @@ def test_every_failure_is_a_problem_document(api):
         assert problem["instance"].endswith(problem["request_id"])
         if code == 422:
             assert [e["code"] for e in problem["errors"]] == ["invalid"] and problem["errors"][0]["detail"]
-            assert problem["errors"][0]["pointer"] == ("/limit" if "limit" in path else "")
+            assert problem["errors"][0]["pointer"] == ("/limit" if "limit" in path else "/unknown")
 
 
 def test_a_wrong_method_is_told_which_are_right(api):
@@ -247,3 +247,13 @@ def test_calls_of_later_versions_say_so_and_only_to_a_caller_with_a_key(api):
         assert (answer.status_code, answer.json()["code"]) == (422, "not_supported_yet"), path
         assert [e["code"] for e in answer.json()["errors"]] == ["not_supported_yet"], path
         assert requests.request(method, api.url + path, timeout=10).status_code == 401
+
+
+def test_a_wrong_parameter_of_a_query_is_named_by_its_pointer(api, job):
+    path = "/v1/jobs/" + job["id"]
+    for query, pointer in (("/v1/jobs?limit=0", "/limit"), ("/v1/jobs?state=foo", "/state"), ("/v1/jobs?colour=red", "/colour"),
+                           ("/v1/alerts?state=bad", "/state"), (path + "/logs?level=loud", "/level"),
+                           (path + "/metrics?from=soon", "/from"), (path + "/metrics?from=20&to=10", "/from")):
+        answer = api.call("GET", query)
+        assert answer.status_code == 422, query
+        assert [e["pointer"] for e in answer.json()["errors"]] == [pointer], (query, answer.json())

@@ -22,6 +22,16 @@ def test_a_run_moves_the_job_and_is_the_latest(api, job):
     assert api.call("GET", path + "/prechecks/%s/items/nonsense" % run["id"]).status_code == 404
 
 
+def test_a_run_that_nobody_takes_says_what_it_waits_for(api):
+    # Where there is no worker of that pool it would look as if it ran for ever.
+    job = api.post("/v1/jobs", unique_spec(api, worker_pool="nobodys"))
+    path = "/v1/jobs/%s/prechecks" % job["id"]
+    run = api.post(path)
+    assert (run["state"], run["started_at"], run["waiting_for"]) == ("running", None, "A free worker of the pool nobodys")
+    api.sql("UPDATE precheck SET state = 'running', started_at = now() WHERE id = %s", run["id"])
+    assert api.get(path + "/" + run["id"])["waiting_for"] is None
+
+
 def test_runs_are_listed_newest_first(api, job):
     made = [pass_precheck(api, job) for _ in range(3)]
     path = "/v1/jobs/%s/prechecks" % job["id"]

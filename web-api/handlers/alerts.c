@@ -49,7 +49,7 @@ bool alerts_list(struct call *call, struct reply *reply, struct err *err) {
 
     if (query_text(call, "state", &state) && strcmp(state, "firing") != 0 &&
         strcmp(state, "resolved") != 0)
-        return err_set(err, ERR_VALIDATION, "state is firing or resolved");
+        return err_set(err, ERR_VALIDATION, "state: must be firing or resolved");
     query_text(call, "job_id", &job);
     if (!page_parse(call->request, "alerts", &page, err) ||
         !store_alert_list(call->store, call->caller.account, NULL, state, job,

@@ -88,9 +88,10 @@ static bool read_chart(const struct call *call, struct chart *c, struct err *err
     if (!read_time(call, "from", &c->from_s, err) || !read_names(call, c, err))
         return false;
     if (c->from_s < 0 || c->to_s > now_s + WINDOW_MAX_S)
-        return err_set(err, ERR_VALIDATION, "from and to lie between 1970 and a month to come");
+        return err_set(err, ERR_VALIDATION,
+                       "from: must lie, as to, between 1970 and a month to come");
     if (c->from_s >= c->to_s || c->to_s - c->from_s > WINDOW_MAX_S + 1)
-        return err_set(err, ERR_VALIDATION, "from must lie before to, by at most 31 days");
+        return err_set(err, ERR_VALIDATION, "from: must lie before to, by at most 31 days");
     choose_step(c, (int)step, now_s);
     return true;
 }
