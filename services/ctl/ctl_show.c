@@ -243,6 +243,35 @@ static bool show_choices(const json_t *job, struct buf *out, struct err *err) {
     return true;
 }
 
+static bool may(const json_t *job, const char *action) {
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(json_object_get(job, "allowed_actions"), i, one) {
+        if (strcmp(json_is_string(one) ? json_string_value(one) : "", action) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A retry clock ran out: nobody asks, and it goes on only when it is told to. */
+static bool show_ways_on(const json_t *job, struct buf *out, struct err *err) {
+    const char *id = ctl_json_text(job, "id");
+
+    if (!ctl_json_is(job, "state", "failed"))
+        return true;
+    return (!may(job, "resume") ||
+            buf_printf(out, err,
+                       "  keyferry job resume %s\n"
+                       "      When the cause is put right: goes on where it stands.\n",
+                       id)) &&
+           (!may(job, "stop") ||
+            buf_printf(out, err,
+                       "  keyferry job stop %s\n"
+                       "      Ends the migration; held expiries are made right.\n",
+                       id));
+}
+
 bool ctl_show_trouble(const json_t *job, struct buf *out, struct err *err) {
     bool has_attention = *ctl_json_text(job, "attention.code") != '\0';
     const char *at = has_attention ? "attention" : "last_error";
@@ -263,7 +292,8 @@ bool ctl_show_trouble(const json_t *job, struct buf *out, struct err *err) {
         (!buf_append(out, STR_LIT("\n  if you wait: "), err) ||
          !add_escaped(out, ctl_json_text(what, "if_you_wait"), err)))
         return false;
-    return buf_append(out, STR_LIT("\n"), err) && show_choices(job, out, err);
+    return buf_append(out, STR_LIT("\n"), err) && show_choices(job, out, err) &&
+           show_ways_on(job, out, err);
 }
 
 /* ---- a job ---- */

@@ -90,6 +90,15 @@ static void trouble_is_told_with_its_choices(void) {
                                  "  PATCH /v1/jobs/job_1 {\"a\":{\"b\":\"c\"}}\n      changes\n"
                                  "  keyferry job stop job_1 --no-drain\n      ends\n");
     CU_ASSERT_STRING_EQUAL(shown(ctl_show_trouble, "{\"attention\":null,\"last_error\":null}"), "");
+    /* A job that failed asks nothing; how it goes on is told all the same. */
+    CU_ASSERT_STRING_EQUAL(
+        shown(ctl_show_trouble,
+              "{\"id\":\"job_1\",\"state\":\"failed\",\"attention\":null,\"allowed_actions\":["
+              "\"resume\","
+              "\"stop\"],\"last_error\":{\"code\":\"destination_oom\",\"detail\":\"full\"}}"),
+        "failed: destination_oom\n  full\n"
+        "  keyferry job resume job_1\n      When the cause is put right: goes on where it stands.\n"
+        "  keyferry job stop job_1\n      Ends the migration; held expiries are made right.\n");
     /* What is over is not told as if it were so now. */
     CU_ASSERT_STRING_EQUAL(
         shown(ctl_show_trouble,
