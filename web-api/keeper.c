@@ -178,6 +178,7 @@ static void *keeper_run(void *arg) {
     if (!bring_schema_up(k))
         return NULL;
     store_pool_admit(app_pool(k->app));
+    store_pool_warm(app_pool(k->app));
     for (unsigned round = 0;; round++) {
         look_at_keys(k, round % SWEEP_EVERY == 0);
         if (round % CHORES_EVERY == 0 || k->is_resealing)

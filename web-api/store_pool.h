@@ -1,8 +1,8 @@
 /* store_pool.h - a bounded number of connections to the control database, lent to
  * one request at a time. Thread safe.
  *
- * A connection is opened when it is first needed. Nobody waits longer than asked:
- * a database that is away or too busy answers 503, and the client may try again.
+ * Some connections are opened before they are needed, more when all of them stay busy. Nobody waits
+ * longer than asked: a database that is away or too busy answers 503, and the client may try again.
  */
 #pragma once
 
@@ -22,6 +22,9 @@ MUST_CHECK bool store_pool_new(const char *url, int connections_max, struct stor
 /* The schema is right: begin to lend. */
 void store_pool_admit(struct store_pool *pool);
 bool store_pool_is_admitted(struct store_pool *pool);
+
+/* Open those that should be there when requests come. */
+void store_pool_warm(struct store_pool *pool);
 
 /* Errors: STORE (none became free within wait_ms, or no connection can be made). */
 MUST_CHECK bool store_pool_take(struct store_pool *pool, int wait_ms, struct store **ret_store,

@@ -73,6 +73,14 @@ def test_a_database_that_goes_away_is_503_and_comes_back(fresh_api):
         time.sleep(0.1)
 
 
+def test_connections_to_the_database_are_there_before_requests_are(fresh_api):
+    api = fresh_api.start()
+    deadline = time.monotonic() + 60
+    while api.sql("SELECT count(*) < 3 FROM pg_stat_activity WHERE application_name = 'keyferry-api'")[0][0]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_a_busy_database_is_503_and_not_an_endless_wait(fresh_api):
     """Every connection is held by a request that waits for a lock."""
     fresh_api.env["KEYFERRY_DATABASE_CONNECTIONS_MAX"] = "2"
