@@ -86,7 +86,20 @@ static bool close_positions(struct settle *s, int db, struct err *err) {
     return ok;
 }
 
+static bool settle_walk(struct settle *s, uint64_t *ret_settled, struct err *err) {
+    *ret_settled = 0;
+    for (uint32_t i = 0; i < s->info.database_count; i++) {
+        uint64_t settled = 0;
+
+        if (!settle_database(&s->client, s->info.databases[i].number, NULL, &settled, err))
+            return false;
+        *ret_settled += settled;
+    }
+    return true;
+}
+
 static bool settle_all(struct settle *s, struct err *err) {
+    uint64_t settled = 1;
     bool refused = false;
 
     if (!redis_client_info(&s->client, &s->info, &refused, err))
@@ -98,10 +111,8 @@ static bool settle_all(struct settle *s, struct err *err) {
         if (!close_positions(s, s->info.databases[i].number, err))
             return false;
     }
-    for (uint32_t i = 0; i < s->info.database_count; i++) {
-        uint64_t settled = 0;
-
-        if (!settle_database(&s->client, s->info.databases[i].number, NULL, &settled, err))
+    for (int walk = 0; settled > 0 && walk < SETTLE_WALKS_MAX; walk++) {
+        if (!settle_walk(s, &settled, err))
             return false;
         s->keys += settled;
     }

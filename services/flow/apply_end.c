@@ -14,12 +14,7 @@ static bool is_mapped(const struct applier *a, int db) {
     return mapped && (a->database_ok[db / 8] & (1u << (db % 8)));
 }
 
-/* A walk over keys misses one that is renamed or moved meanwhile to where it has been: behind a
- * cutover applications are at work. So it is done again until there is nothing to do, which
- * whoever writes such times by himself does not keep up for ever. */
-enum { PASSES_MAX = 8 };
-
-static bool settle_pass(struct applier *a, struct redis_client *client,
+static bool settle_walk(struct applier *a, struct redis_client *client,
                         struct settle_options *options, uint64_t *ret_settled, struct err *err) {
     *ret_settled = 0;
     for (int db = 0; a->target.held && db < TASK_DATABASES_MAX; db++) {
@@ -49,8 +44,8 @@ static bool settle_all(struct applier *a, struct redis_client *client, struct er
     CONTROL_SET(a, phase, CONTROL_SETTLING);
     if (!failpoint(FAILPOINT_APPLY_STOPS, err) || !copy_remove_leftover(a, client, err))
         return false;
-    for (int pass = 0; settled > 0 && pass < PASSES_MAX; pass++) {
-        if (!settle_pass(a, client, &options, &settled, err))
+    for (int walk = 0; settled > 0 && walk < SETTLE_WALKS_MAX; walk++) {
+        if (!settle_walk(a, client, &options, &settled, err))
             return false;
     }
     CONTROL_SET(a, settled, 1);

@@ -14,6 +14,11 @@
 #include "proto/command/command_selection.h"
 #include "services/redis/redis_client.h"
 
+/* A walk over keys misses one that is renamed, copied or moved meanwhile to where it has been:
+ * behind a cutover applications are at work. So all databases are walked again until a walk finds
+ * nothing to do, which whoever writes such times himself does not keep up for ever. */
+enum { SETTLE_WALKS_MAX = 8 };
+
 struct settle_options {
     const char *position_key; /* with an epoch: every script first checks the owner */
     int position_database;

@@ -101,13 +101,17 @@ static void stop_child(struct task_child *child) {
     child->kill_ms = 0;
 }
 
+static void forget_question(struct task_run *run) {
+    json_decref(run->asks.records);
+    run->asks.records = NULL;
+}
+
 void task_run_kill(struct task_run *run) {
     for (int i = 0; i < TASK_DUTIES; i++)
         stop_child(&run->child[i]);
     run->is_claimed = false;
     run->asks.full_sync = false;
-    json_decref(run->asks.records);
-    run->asks.records = NULL;
+    forget_question(run);
     atomic_store(&run->control->link, CONTROL_LINK_DOWN);
 }
 
@@ -194,6 +198,8 @@ static void spawn(struct task_run *run, enum task_duty duty) {
     }
     if (duty == TASK_APPLY) {
         run->is_claimed = false;
+        /* Whoever asked is gone; the new one would take the answer for that to its own question. */
+        forget_question(run);
         atomic_store(&run->control->phase, CONTROL_CLAIMING);
         atomic_store(&run->control->apply_sleeps, 0);
     } else {
