@@ -90,7 +90,7 @@ static void read_end(struct reading *r, int end, json_t *sealed) {
     reference = json_object_get(given, "reference"); /* job_reference.h made it */
     if (!(reference ? endpoint_from_json(json_object_get(given, "resolved"), &r->ends[end], NULL,
                                          inner, &err)
-                    : endpoint_parse_reference(given, &r->ends[end], &cred, inner, &err))) {
+                    : job_spec_end_parse(given, &r->ends[end], &cred, inner, &err))) {
         snprintf(pointer, sizeof(pointer), "/%s%s", end_names[end], inner);
         spec_report_add(r->report, pointer, job_spec_end_code(&err), "%s",
                         job_spec_end_detail(&err, inner));

@@ -55,7 +55,13 @@ MUST_CHECK bool job_spec_endpoint(const json_t *spec, const char *end, struct en
 MUST_CHECK bool job_spec_credentials(const struct secret *sealed, const char *end,
                                      struct credentials *ret, struct err *err);
 
-/* What endpoint_from_json() and endpoint_parse_reference() refused, as an entry of `errors` has it:
+/* endpoint_parse_reference(), for what somebody asks for: a URL with a password and a file of one
+ * beside it are two logins, of which one would be ignored. Errors: the same; VALIDATION. */
+MUST_CHECK bool job_spec_end_parse(const json_t *given, struct endpoint *ret,
+                                   struct credentials *ret_cred, char *ret_pointer,
+                                   struct err *err);
+
+/* What endpoint_from_json() and job_spec_end_parse() refused, as an entry of `errors` has it:
  * its code, and the root of the story without the pointer the entry has beside it. */
 const char *job_spec_end_code(const struct err *why);
 const char *job_spec_end_detail(const struct err *why, const char *pointer);

@@ -1,6 +1,7 @@
 /* job_spec_ends.c - the part of job_spec.h that reads the ends of what is stored. */
 #include "services/job/job_spec.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_cluster(const json_t *spec, const char *end) {
@@ -22,6 +23,18 @@ const char *job_spec_unbuilt_of(bool source, bool destination) {
     return destination ? "The destination is a cluster: that is checked, and writing to one is not "
                          "built yet"
                        : NULL;
+}
+
+bool job_spec_end_parse(const json_t *given, struct endpoint *ret, struct credentials *ret_cred,
+                        char *ret_pointer, struct err *err) {
+    if (!endpoint_parse_reference(given, ret, ret_cred, ret_pointer, err))
+        return false;
+    if (!ret->secret_ref[0] || secret_str(&ret_cred->password).len == 0)
+        return true;
+    endpoint_done(ret);
+    credentials_done(ret_cred);
+    snprintf(ret_pointer, ENDPOINT_POINTER_SIZE, "/auth/secret_ref");
+    return err_set(err, ERR_VALIDATION, "stands instead of a password, and the URL has one");
 }
 
 const char *job_spec_end_code(const struct err *why) {

@@ -49,6 +49,7 @@ def test_every_wrong_member_is_named_by_its_pointer(api):
     ({"url": "redis://a", "zz": 1}, "/source/zz", "unknown_field"),
     ({"inline": {"endpoints": [{"host": "a", "zz": 1}]}}, "/source/inline/endpoints/0/zz", "unknown_field"),
     ({"inline": {"endpoints": [{"host": "a"}], "topology": "proxy"}}, "/source/inline/topology", "not_supported_yet"),
+    ({"url": "redis://:password@a", "auth": {"secret_ref": "file:x"}}, "/source/auth/secret_ref", "invalid"),
     ({"inline": {"endpoints": [{"host": "a"}], "auth": {"secret_ref": "x"}}}, "/source/inline/auth/secret_ref",
      "invalid")))
 def test_a_wrong_member_of_an_end_is_pointed_to_once(api, source, pointer, code):

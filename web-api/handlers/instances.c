@@ -55,7 +55,7 @@ static bool read_endpoint(struct call *call, const char *id, struct said *said, 
 
     if (!given)
         return true;
-    if (!endpoint_parse_reference(given, &ep, &cred, inner, &why)) {
+    if (!job_spec_end_parse(given, &ep, &cred, inner, &why)) {
         json_read_wrong(&call->fields, arena_printf(call->arena, "/endpoint%s", inner),
                         job_spec_end_code(&why), "%s", job_spec_end_detail(&why, inner));
         return true;
