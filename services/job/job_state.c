@@ -86,7 +86,8 @@ static const struct job_edge edges[] = {
     {JOB_RUNNING, JOB_EV_COPIED, JOB_RUNNING, "The full copy is complete; changes are followed"},
     {JOB_RUNNING, JOB_EV_CAUGHT_UP, JOB_RUNNING, "The destination has caught up"},
     {JOB_RUNNING, JOB_EV_FULL_RESYNC, JOB_RUNNING, "A new full copy begins"},
-    {JOB_RUNNING, JOB_EV_TROUBLE, JOB_RETRYING, "An end does not answer; it is tried again"},
+    {JOB_RUNNING, JOB_EV_TROUBLE, JOB_RETRYING,
+     "An end does not answer, or refuses; it is tried again"},
     {JOB_RUNNING, JOB_EV_BLOCK, JOB_BLOCKED, "A person must decide how to go on"},
     {JOB_RUNNING, JOB_EV_FAIL, JOB_FAILED, "The job failed"},
     {JOB_RUNNING, JOB_EV_PAUSE, JOB_PAUSING, "A pause was asked for"},
@@ -157,12 +158,17 @@ static const struct job_edge edges[] = {
 #define NOT_RELEASED (((1u << JOB_STATE_COUNT) - 1) & ~IN(JOB_RELEASED))
 #define EDITABLE                                                                                   \
     (IN(JOB_DRAFT) | IN(JOB_CONFIGURED) | IN(JOB_PRECHECK_FAILED) | IN(JOB_PRECHECK_PASSED))
+/* Where job_edit_ends.h takes other logins and addresses. */
+#define AT_REST (IN(JOB_PAUSED) | IN(JOB_BLOCKED) | IN(JOB_FAILED) | IN(JOB_RETRYING))
 #define WITH_SPEC (NOT_RELEASED & ~IN(JOB_DRAFT))
 
 /* An action is allowed where its event has an edge, and its method or route is there. */
 static const struct job_action actions[] = {
     {"edit", JOB_EVENT_COUNT, EDITABLE, true,
      "The specification is fixed once the job has started"},
+    {"edit_ends", JOB_EVENT_COUNT, EDITABLE | AT_REST, true,
+     "Logins, certificates and addresses change while the job is paused, blocked, failed or "
+     "retrying"},
     {"precheck", JOB_EV_PRECHECK, 0, true,
      "A precheck is run on a complete job that has not started"},
     {"purchase", JOB_EVENT_COUNT, IN(JOB_PRECHECK_PASSED), true, "The precheck must pass first"},

@@ -117,6 +117,20 @@ def test_after_the_start_only_light_changes_and_ends_at_rest_are_taken(api, job)
     assert [e["detail"] for e in events if e["type"] == "edited"] == ["labels", "source", "name"]
 
 
+def test_edit_ends_is_allowed_just_where_another_login_is_taken(api, job):
+    pass_precheck(api, job)
+    api.post("/v1/jobs/%s/start" % job["id"])
+    path = "/v1/jobs/" + job["id"]
+    seen = {}
+    for state in ("paused", "running", "blocked", "queued", "failed", "stopping", "retrying", "stopped"):
+        api.sql("UPDATE job SET state = %s WHERE id = %s", state, job["id"])
+        said = "edit_ends" in api.get(path)["allowed_actions"]
+        answer = api.call("PATCH", path, {"source": {"auth": {"password": "another"}}})
+        assert answer.status_code == (200 if said else 409), (state, said, answer.text)
+        seen[state] = said
+    assert [state for state, said in seen.items() if said] == ["paused", "blocked", "failed", "retrying"]
+
+
 def test_a_released_job_does_not_change(api, job):
     api._expect(api.call("DELETE", "/v1/jobs/" + job["id"]), 200)
     assert patch(api, job, {"name": "x"}, expect=409)["code"] == "invalid_state"
