@@ -1,6 +1,7 @@
 -- Give a run that was just queued what the run before it found and need not be looked at again.
 -- Nothing is taken over from a run that is not over, is not of this specification, or is older than
--- a day. Safe to repeat.
+-- a day. What was skipped is looked at again: most of it was, because an end let nobody in.
+-- Safe to repeat.
 -- $1 the new run text
 WITH new AS (
     SELECT * FROM precheck WHERE id = $1 AND state = 'queued'
@@ -18,7 +19,7 @@ WITH new AS (
                                carried)
     SELECT $1, i.id, i.result, i.ignorable, i.item, i.ignored_by, i.reason, i.ignored_at, true
       FROM precheck_item i JOIN old ON i.precheck = old.id
-     WHERE i.result IN ('pass', 'ignored', 'skipped')
+     WHERE i.result IN ('pass', 'ignored')
      ORDER BY i.number
         ON CONFLICT DO NOTHING
 )

@@ -2,6 +2,7 @@
 nothing is written before it is put right."""
 
 import pytest
+import redis
 from support.ports import free_port
 from support.service import ApiError, worth_reading
 from support.workload import fill
@@ -201,6 +202,20 @@ def test_a_job_that_writes_to_the_destination_is_told_before_the_start_is_refuse
         assert found["success_rate"] == 100
         assert service.request("POST", second.path + "/start", {}, expect=(409,))["code"] == "selection_overlaps"
     first.stop()
+
+
+def test_what_was_never_looked_at_is_not_taken_over(service, source, destination):
+    """The repetition of what failed would pass a job that nothing but its login was checked of."""
+    source.client().set("k", 1)
+    destination.client().set("there", 1)
+    destination.client().config_set("requirepass", "s3cret")
+    job = service.job(source.url(), destination.url())
+    first = job.precheck()
+    assert first["state"] == "failed" and {i["id"]: i["result"] for i in first["items"]}["dst.empty"] == "skipped"
+    redis.Redis(port=destination.port, password="s3cret").config_set("requirepass", "")
+    again = service.request("POST", job.path + "/prechecks", {"only_failed": True}, headers={"Prefer": "wait=30"})
+    found = {i["id"]: i["result"] for i in again["items"]}
+    assert (found["dst.auth"], found["dst.empty"], again["state"]) == ("pass", "fail", "failed"), worth_reading(again)
 
 
 def test_the_command_line_prints_the_remedy_and_ends_with_3(service, source, destination):
