@@ -107,6 +107,7 @@ def test_a_payload_that_was_refused_unseen_is_not_passed_over(start_service, poi
     while there.client().hget(key, "err") in (None, b"0"):
         assert time.monotonic() < deadline, "the payload did not arrive"
         time.sleep(0.05)
+    points.wait_fired(DIED)
     assert points.take_back(DIED)
     while job.get()["state"] != "blocked":
         assert time.monotonic() < deadline, job.get()
