@@ -220,7 +220,7 @@ bool store_task_facts(struct store *store, const struct store_lease *lease, cons
 struct full_sync {
     const char *source, *job;
     int per_hour;
-    bool allowed;
+    bool is_first, allowed;
     int64_t retry_after_ms;
 };
 
@@ -237,6 +237,7 @@ static bool take_full_sync(struct store *store, void *arg, struct err *err) {
     store_bind_text(&p, sync->source);
     store_bind_text(&p, sync->job);
     store_bind_i64(&p, sync->per_hour);
+    store_bind_bool(&p, sync->is_first);
     if (!store_exec(store, &sql_query_full_sync_take, &p, &rows, err))
         return false;
     sync->allowed = rows.affected == 1;
@@ -253,8 +254,10 @@ static bool take_full_sync(struct store *store, void *arg, struct err *err) {
 }
 
 bool store_task_full_sync(struct store *store, const char *source, const char *job, int per_hour,
-                          bool *ret_allowed, int64_t *ret_retry_after_ms, struct err *err) {
-    struct full_sync sync = {.source = source, .job = job, .per_hour = per_hour};
+                          bool is_first, bool *ret_allowed, int64_t *ret_retry_after_ms,
+                          struct err *err) {
+    struct full_sync sync = {
+        .source = source, .job = job, .per_hour = per_hour, .is_first = is_first};
 
     if (!store_txn(store, take_full_sync, &sync, err))
         return false;

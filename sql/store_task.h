@@ -82,11 +82,12 @@ MUST_CHECK bool store_task_facts(struct store *store, const struct store_lease *
                                  const char *end, const json_t *facts, struct err *err);
 
 /* May `source` (host:port, or a server by its run id) be asked for a full sync now? At most
- * `per_hour` in any hour over all jobs. Allowed ones are written down in the same transaction.
- * *ret_retry_after_ms is when to ask again, when not. */
+ * `per_hour` in any hour over all jobs; the first of a job goes beyond that, if `is_first` says
+ * that it may be the first, for somebody asked for it when he started the job. Allowed ones are
+ * written down in the same transaction. *ret_retry_after_ms is when to ask again, when not. */
 MUST_CHECK bool store_task_full_sync(struct store *store, const char *source, const char *job,
-                                     int per_hour, bool *ret_allowed, int64_t *ret_retry_after_ms,
-                                     struct err *err);
+                                     int per_hour, bool is_first, bool *ret_allowed,
+                                     int64_t *ret_retry_after_ms, struct err *err);
 
 /* Forget one full sync of this job's that was allowed and then not used. */
 MUST_CHECK bool store_task_full_sync_unused(struct store *store, const char *source,

@@ -123,7 +123,7 @@ bool check_src_other_jobs(struct check_run *run, struct check_finding *ret, stru
     if (count > 0)
         return check_warn(ret,
                           "%d other job%s of this service at the same ends (%s): they share the "
-                          "servers' time, and full syncs of a source are limited",
+                          "servers' time, and a source gives few full syncs an hour unasked",
                           count, count > 1 ? "s are" : " is", names);
     return check_pass(ret, "No other job of this service is at these ends");
 }

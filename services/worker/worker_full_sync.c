@@ -13,15 +13,17 @@ static bool take_full_sync(struct worker *worker, const struct task_run *run, bo
                            int64_t *ret_retry_after_ms, struct err *err) {
     /* A person who answered needs_recopy has asked for this very one. It counts all the same. */
     int per_hour = run->is_sync_granted ? INT_MAX : (int)worker->config->full_syncs_per_hour;
+    /* So has whoever started a job of which nothing is copied yet. */
+    bool is_first = run->progress.generation == 0;
     char server[48];
 
-    if (!store_task_full_sync(worker->store, run->source_server, run->job, per_hour, ret_allowed,
-                              ret_retry_after_ms, err))
+    if (!store_task_full_sync(worker->store, run->source_server, run->job, per_hour, is_first,
+                              ret_allowed, ret_retry_after_ms, err))
         return false;
     if (!*ret_allowed || !run->asks.full_sync_of[0])
         return true;
     snprintf(server, sizeof(server), "run:%s", run->asks.full_sync_of);
-    if (!store_task_full_sync(worker->store, server, run->job, per_hour, ret_allowed,
+    if (!store_task_full_sync(worker->store, server, run->job, per_hour, is_first, ret_allowed,
                               ret_retry_after_ms, err))
         return false;
     return *ret_allowed ||

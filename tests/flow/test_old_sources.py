@@ -10,6 +10,7 @@ import time
 import pytest
 from support import processes
 from support.compare import compare
+from support.failpoints import Failpoints
 from support.old_server import OldServer
 from support.proxy import Proxy
 from support.service import wait_marker
@@ -303,16 +304,25 @@ def test_a_replica_as_the_source_keeps_the_database_its_stream_is_in(service, re
 
 
 def test_full_syncs_are_counted_for_a_server_whatever_job_and_database_ask(start_service, redis_server):
-    service = start_service()
-    source = redis_server()
-    for db in (0, 3, 9):
-        source.client(db).set("k", 1)
-    jobs = [service.job(source.url(db), redis_server().url()).check_and_start() for db in (0, 3)]
-    for job in jobs:
-        job.wait_caught_up()
-    # Neither another database nor another name makes it another server.
-    for url in (source.url(9), "redis://localhost:%d/9" % source.port):
-        job = service.job(url, redis_server().url()).check_and_start()
-        answer = job.wait(lambda j: j["last_error"], "an error")
-        assert answer["last_error"]["code"] == "full_sync_budget", answer
-    assert source.client().info("stats")["sync_full"] == 2
+    """Each job is started by somebody and gets its first; nobody has asked for a second."""
+    with Failpoints() as points:
+        service = start_service(env=points.env)
+        source = redis_server()
+        for db in (0, 3, 9):
+            source.client(db).set("k", 1)
+        jobs = [service.job(source.url(db), redis_server().url()).check_and_start() for db in (0, 3)]
+        for job in jobs:
+            job.wait_caught_up()
+        # Neither another database nor another name makes it another server.
+        for url in (source.url(9), "redis://localhost:%d/9" % source.port):
+            points.order("receive.snapshot-begins", "kill")
+            job = service.job(url, redis_server().url()).check_and_start()
+            answer = job.wait(lambda j: j["last_error"], "an error")
+            assert answer["last_error"]["code"] == "full_sync_budget", answer
+        assert source.client().info("stats")["sync_full"] == 4
+
+
+def test_a_third_job_of_a_source_within_an_hour_is_copied(service, source, redis_server):
+    source.client().set("k", 1)
+    for _ in range(3):
+        service.job(source.url(), redis_server().url()).check_and_start().wait_caught_up()

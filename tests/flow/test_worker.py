@@ -5,6 +5,7 @@ import time
 
 import pytest
 from support import processes
+from support.failpoints import Failpoints
 from support.service import wait_marker
 
 
@@ -204,13 +205,11 @@ def test_a_drain_is_not_forgotten_by_a_supervisor_that_dies_in_it(service, start
 
 
 def test_the_budget_of_full_syncs_is_kept_and_waited_for(start_service, source, destination):
-    service = start_service(env={"KEYFERRY_FULL_SYNCS_PER_HOUR": "1"})
-    job = service.job(source.url(), destination.url()).check_and_start()
-    job.wait_caught_up()
-    job.stop()
-    destination.client().flushall()
-    job = service.job(source.url(), destination.url()).check_and_start()
-    answer = job.wait(lambda job: job["state"] == "retrying", "retrying")
+    with Failpoints() as points:
+        service = start_service(env=dict(points.env, KEYFERRY_FULL_SYNCS_PER_HOUR="1"))
+        points.order("receive.snapshot-begins", "kill")
+        job = service.job(source.url(), destination.url()).check_and_start()
+        answer = job.wait(lambda job: job["state"] == "retrying", "retrying")
     assert answer["last_error"]["code"] == "full_sync_budget"
     assert answer["retry_state"]["kind"] == "wait" and answer["retry_state"]["deadline_at"] is None
     assert source.client().info("stats")["sync_full"] == 1

@@ -273,7 +273,7 @@ static bool take_one(int number) {
     bool allowed = false;
 
     (void)number;
-    return store_task_full_sync(store_fixture(), "src:6379", "job_x", 2, &allowed, &after_ms,
+    return store_task_full_sync(store_fixture(), "src:6379", "job_x", 2, false, &allowed, &after_ms,
                                 &err) &&
            allowed;
 }
@@ -285,16 +285,23 @@ static void a_source_gives_two_full_syncs_an_hour(void) {
 
     begin();
     CU_ASSERT_EQUAL(store_fixture_race(6, take_one), 2);
-    CU_ASSERT_TRUE(
-        store_task_full_sync(store_fixture(), "src:6379", "job_x", 2, &allowed, &after_ms, &err));
+    CU_ASSERT_TRUE(store_task_full_sync(store_fixture(), "src:6379", "job_x", 2, false, &allowed,
+                                        &after_ms, &err));
     CU_ASSERT_FALSE(allowed);
     CU_ASSERT(after_ms > 3590 * 1000 && after_ms <= 3600 * 1000);
-    CU_ASSERT_TRUE(
-        store_task_full_sync(store_fixture(), "other:6379", "job_x", 2, &allowed, &after_ms, &err));
+    CU_ASSERT_TRUE(store_task_full_sync(store_fixture(), "other:6379", "job_x", 2, false, &allowed,
+                                        &after_ms, &err));
     CU_ASSERT_TRUE(allowed);
     CU_ASSERT_TRUE(store_task_full_sync_unused(store_fixture(), "src:6379", "job_x", &err));
     CU_ASSERT_TRUE(take_one(0));
     CU_ASSERT_FALSE(take_one(0));
+    /* Whoever starts another job asks for its first, and for no more. */
+    CU_ASSERT_TRUE(store_task_full_sync(store_fixture(), "src:6379", "job_y", 2, true, &allowed,
+                                        &after_ms, &err));
+    CU_ASSERT_TRUE(allowed);
+    CU_ASSERT_TRUE(store_task_full_sync(store_fixture(), "src:6379", "job_y", 2, true, &allowed,
+                                        &after_ms, &err));
+    CU_ASSERT_FALSE(allowed);
     store_fixture_sql("UPDATE full_sync SET at = at - interval '61 minutes'");
     CU_ASSERT_TRUE(take_one(0));
 }
