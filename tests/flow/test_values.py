@@ -169,7 +169,7 @@ def test_a_hash_of_a_million_fields_takes_little_memory(start_service, source, d
     apply = job.wait_child("apply")
     peak_kb = int(processes.status(apply)["VmHWM"].split()[0])
     assert destination.client().hlen("hash") == 1_000_000
-    # All of it, with programs and libraries; an idle task has about 9 MB of such.
-    assert peak_kb < 40_000, peak_kb
+    # All of it, with programs and libraries (an idle task has about 9 MB of such), and what ASan adds.
+    assert peak_kb < 90_000, peak_kb  # the value has 120 MB
     job.stop()
     assert source.client().hgetall("hash") == destination.client().hgetall("hash")
