@@ -122,6 +122,12 @@ class Run:
             need(time.monotonic() < deadline, "%s: not within %d s" % (what, timeout), self.log)
             time.sleep(every)
 
+    def only(self, role):
+        """The pid of a role of which there may be two for a moment."""
+        (pid,) = self.wait(lambda: [pids for pids in [self.the_service.pids(role)] if len(pids) == 1],
+                           "one %s alone" % role)[0]
+        return pid
+
     def marker(self, source, destination, job=None, timeout=120):
         wait_marker(source, destination, timeout=timeout, job=job)
 

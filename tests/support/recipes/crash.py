@@ -297,7 +297,7 @@ def every_error(run):
 def _continued(run, source, destination, proxy, job):
     """A worker and its children stand still with a unit on its way until another has taken over; then
     they go on, and the unit arrives."""
-    (apply,) = run.wait(lambda: run.the_service.pids("apply"), "an apply")
+    apply = run.only("apply")
     worker = int(processes.status(apply)["PPid"])
     family = [worker] + processes.descendants(worker)
     proxy.stall(replies=False)

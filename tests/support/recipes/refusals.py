@@ -89,7 +89,7 @@ def late_units(run):
     begin(run)
     late = 0
     while run.until():
-        (apply,) = run.wait(lambda: run.the_service.pids("apply"), "an apply")
+        apply = run.only("apply")
         run.proxied.stall(replies=run.rng.random() < 0.5)
         run.wait(run.proxied.held, "a unit on its way", 60, 0.005)
         if run.rng.random() < 0.7:
